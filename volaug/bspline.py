@@ -1,0 +1,84 @@
+"""Uniform cubic B-spline lattices over an output grid.
+
+Control points are coefficients of an approximating spline. On an axis of `n` voxels with `k`
+control points there are ``k - 3`` knot spans of ``h = (n - 1) / (k - 3)`` voxels, the first of
+which begins on the first voxel and the last of which ends on the last one; in span `s` the
+displacement is a cubic polynomial made of control points ``s .. s + 3`` (Unser, "Splines: a
+perfect fit for signal and image processing", IEEE Signal Processing Magazine 16(6), 1999).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+# The polynomial of a span, lowest power first, from its four control points.
+TO_POLYNOMIAL = np.array([[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3, 1]]) / 6.0
+
+# The Bezier points of a span from its four control points: a hull that touches the curve.
+TO_BEZIER = np.array([[1, 4, 1, 0], [0, 4, 2, 0], [0, 2, 4, 0], [0, 1, 4, 1]]) / 6.0
+
+
+class SplineField(NamedTuple):
+    """A displacement field in the form that the kernels evaluate."""
+
+    lattice: Floats  # (k0, k1, 12 * spans): per span along axis 2, 3 axes of 4 coefficients
+    density: Floats  # (2,) knot spans per voxel along axes 0 and 1
+    starts: npt.NDArray[np.int64]  # (spans + 1,) first voxel of each span, and the end
+    reach: Floats  # (6,) least and greatest displacement of each axis
+
+
+def knot_spacing(size: int, control_points: int) -> float:
+    """Voxels between two knots; 1 on an axis of one voxel, which lies on the first knot."""
+    return (size - 1) / (control_points - 3) if size > 1 else 1.0
+
+
+def spline_field(control_points: Floats, shape: tuple[int, ...]) -> SplineField:
+    """Turn control points (3, k0, k1, k2) into polynomials along axis 2 of a grid of `shape`.
+
+    The polynomials are in voxels from the first voxel of their span. Blending the rows of the
+    lattice along axes 0 and 1, which is linear, may as well be done with them as with the
+    control points.
+    """
+    _, k0, k1, k2 = control_points.shape
+    spacing = [knot_spacing(n, k) for n, k in zip(shape, (k0, k1, k2), strict=True)]
+    spans = k2 - 3
+    starts = np.minimum(np.ceil(np.arange(spans + 1) * spacing[2]), shape[2]).astype(np.int64)
+    starts[-1] = shape[2]
+
+    begin = starts[:-1] / spacing[2] - np.arange(spans)  # in spans, 0 to 1
+    density = 1.0 / spacing[2]
+    one, zero = np.ones(spans), np.zeros(spans)
+    # p(begin + density * i) as a polynomial in i
+    rebase = np.array(
+        [
+            [one, begin, begin**2, begin**3],
+            [zero, density * one, 2 * density * begin, 3 * density * begin**2],
+            [zero, zero, density**2 * one, 3 * density**2 * begin],
+            [zero, zero, zero, density**3 * one],
+        ]
+    )
+    to_polynomial = np.einsum("pqs,qc->spc", rebase, TO_POLYNOMIAL)
+    windows = np.lib.stride_tricks.sliding_window_view(control_points, 4, axis=3)
+    lattice = np.matmul(to_polynomial, windows.transpose(1, 2, 3, 4, 0))  # k0, k1, s, p, axis
+    lattice = np.ascontiguousarray(lattice.transpose(0, 1, 2, 4, 3)).reshape(k0, k1, 12 * spans)
+    flat = control_points.reshape(3, -1)
+    reach = np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).ravel()
+    return SplineField(lattice, 1.0 / np.array(spacing[:2]), starts, reach)
+
+
+def bezier_net(control_points: Floats) -> Floats:
+    """Bezier points (3, 3 s0 + 1, 3 s1 + 1, 3 s2 + 1) of a lattice with s0, s1, s2 spans.
+
+    The displacement lies in their convex hull, and touches it at every third point.
+    """
+    net = control_points
+    for axis in (1, 2, 3):
+        spans = control_points.shape[axis] - 3
+        to_bezier = np.zeros((3 * spans + 1, spans + 3))
+        for span in range(spans):
+            to_bezier[3 * span : 3 * span + 4, span : span + 4] = TO_BEZIER
+        net = np.moveaxis(np.tensordot(to_bezier, net, axes=(1, axis)), 0, axis)
+    return net

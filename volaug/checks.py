@@ -1,0 +1,152 @@
+"""Turn what a user passes into what the engine takes, or say what is wrong with it."""
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .kernels.cells import LONGEST_AXIS
+
+INTERPOLATIONS = ("linear", "nearest")
+MODES = ("constant",)
+LINEAR_DTYPES = ("float32", "float64")
+DTYPES = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32", "float64",
+)  # fmt: skip
+
+# Of a matrix whose rows have length one, |det| below this is taken as singular.
+SINGULAR = 1e-12
+
+
+def as_choice(name: str, value: object, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return str(value)
+
+
+def as_volume(value: Any, interpolation: str) -> npt.NDArray[Any]:
+    """A native-endian array (n0, n1, n2) or (C, n0, n1, n2) that `interpolation` can read."""
+    volume = np.asarray(value)
+    dtypes = LINEAR_DTYPES if interpolation == "linear" else DTYPES
+    if volume.dtype.name not in dtypes:
+        raise TypeError(
+            f"volume of dtype {volume.dtype} cannot be interpolated by {interpolation!r}, "
+            f"which takes {', '.join(dtypes)}"
+        )
+    if volume.ndim not in (3, 4) or volume.size == 0:
+        raise ValueError(
+            "volume must have the shape (n0, n1, n2) or (channels, n0, n1, n2) and no axis of "
+            f"length 0, got shape {volume.shape}"
+        )
+    if max(volume.shape[-3:]) > LONGEST_AXIS:
+        raise ValueError(f"volume must be at most {LONGEST_AXIS} voxels long, got {volume.shape}")
+    return volume if volume.dtype.isnative else volume.astype(volume.dtype.newbyteorder("="))
+
+
+def as_shape(name: str, value: Any) -> tuple[int, int, int]:
+    """Three lengths of at least one voxel."""
+    try:
+        shape = tuple(operator.index(length) for length in value)
+    except TypeError:
+        raise TypeError(f"{name} must be three whole numbers, got {value!r}") from None
+    if len(shape) != 3 or min(shape) < 1 or max(shape) > LONGEST_AXIS:
+        raise ValueError(
+            f"{name} must be three lengths from 1 to {LONGEST_AXIS} voxels, got {shape}"
+        )
+    return shape
+
+
+def as_floats(name: str, value: Any, wanted: str) -> npt.NDArray[np.float64]:
+    """A float64 copy in which every number is finite."""
+    given = np.asarray(value)
+    if given.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be {wanted}, got an array of dtype {given.dtype}")
+    floats = given.astype(np.float64)
+    if not np.isfinite(floats).all():
+        raise ValueError(f"{name} must be finite, got {int((~np.isfinite(floats)).sum())} that are not")
+    return floats
+
+
+def as_affine(matrix: Any, offset: Any) -> npt.NDArray[np.float64]:
+    """One (3, 4) matrix from `matrix` (3, 3), (3, 4) or (4, 4) and `offset`, a number or three."""
+    wanted = "a (3, 3), (3, 4) or (4, 4) matrix of real numbers"
+    given = as_floats("matrix", np.eye(3) if matrix is None else matrix, wanted)
+    shift = as_floats("offset", offset, "a number or three")
+    if given.shape not in ((3, 3), (3, 4), (4, 4)):
+        raise ValueError(f"matrix must be {wanted}, got shape {given.shape}")
+    if shift.shape not in ((), (3,)):
+        raise ValueError(f"offset must be a number or three, got shape {shift.shape}")
+    if given.shape == (4, 4) and not np.array_equal(given[3], (0.0, 0.0, 0.0, 1.0)):
+        raise ValueError(f"the last row of a (4, 4) matrix must be 0, 0, 0, 1, got {given[3]}")
+    if given.shape != (3, 3) and shift.any():
+        raise ValueError(
+            f"a matrix of shape {given.shape} has its offset in the last column, "
+            f"so that offset must be left out, got {offset!r}"
+        )
+    affine = np.empty((3, 4))
+    affine[:, : given.shape[1]] = given[:3]
+    if given.shape == (3, 3):
+        affine[:, 3] = shift
+    a, b, c = affine[:, :3].tolist()
+    cross = (
+        b[1] * c[2] - b[2] * c[1],
+        b[2] * c[0] - b[0] * c[2],
+        b[0] * c[1] - b[1] * c[0],
+    )
+    determinant = math.sumprod(a, cross) if hasattr(math, "sumprod") else sum(map(operator.mul, a, cross))
+    if not abs(determinant) > SINGULAR * math.hypot(*a) * math.hypot(*b) * math.hypot(*c):
+        raise ValueError(f"matrix must be invertible, got one of determinant {determinant:g}")
+    return affine
+
+
+def as_control_points(value: Any) -> npt.NDArray[np.float64]:
+    """Coefficients (3, k0, k1, k2), in output voxels."""
+    wanted = "coefficients of shape (3, k0, k1, k2), at least 4 on each axis"
+    points = as_floats("control_points", value, wanted)
+    if points.ndim != 4 or points.shape[0] != 3 or min(points.shape[1:]) < 4:
+        raise ValueError(f"control_points must be {wanted}, got shape {points.shape}")
+    return points
+
+
+def as_fill(cval: Any, dtype: np.dtype[Any]) -> Any:
+    """`cval` as a scalar of the volume's dtype, which must be able to hold it."""
+    try:
+        value = float(cval)
+    except (TypeError, ValueError):
+        raise TypeError(f"cval must be a number, got {cval!r}") from None
+    if dtype.kind in "biu":
+        limits = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if not value.is_integer() or not limits[0] <= int(cval) <= limits[1]:
+            raise ValueError(f"cval must fit into {dtype}, {limits[0]} to {limits[1]}, got {cval!r}")
+        return dtype.type(int(cval))
+    return dtype.type(value)
+
+
+def as_output(
+    out: Any, shape: tuple[int, ...], volume: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """`out`, if a result of `shape` can be written to it while `volume` is read."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a numpy array, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != volume.dtype:
+        raise ValueError(
+            f"out must be {volume.dtype} of shape {shape}, got {out.dtype} of shape {out.shape}"
+        )
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable, got a read-only array")
+    if any(stride == 0 and length > 1 for stride, length in zip(out.strides, shape, strict=True)):
+        raise ValueError(f"out must have a place for each voxel, got strides {out.strides}")
+    if np.may_share_memory(out, volume) and _overlap(out, volume):
+        raise ValueError("out must not overlap volume, of which voxels are read after others are written")
+    return out
+
+
+def _overlap(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=10_000)
+    except np.exceptions.TooHardError:
+        return True

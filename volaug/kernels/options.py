@@ -1,0 +1,31 @@
+"""Every Numba option volaug uses, set once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from .cache import KernelCache
+
+# Fuse a multiply and an add, forget the sign of zero. `nnan` and `ninf` stay off: with
+# them a NaN voxel may come out as anything. `reassoc` stays off: a coordinate is snapped
+# to its grid by adding a large number (see cells.py), and that must not be reordered.
+FASTMATH = {"contract", "nsz"}
+
+# `nogil`, and never `parallel`: kernels are serial and volaug's own threads share out the
+# tiles, since GNU OpenMP kills a forked worker and workqueue aborts on concurrent callers.
+# `error_model="numpy"`: a division by zero gives inf, without a test at each division.
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": FASTMATH}
+
+
+def device(function: Callable) -> Any:
+    """Compile a function that kernels call; it is cached as a part of them."""
+    return numba.njit(forceinline=True, **OPTIONS)(function)
+
+
+def kernel(function: Callable) -> Any:
+    """Compile a function that Python calls, at its first call or from the disk cache."""
+    dispatcher = numba.njit(**OPTIONS)(function)
+    if not numba.config.DISABLE_JIT:
+        dispatcher._cache = KernelCache(function)
+    return dispatcher

@@ -1,0 +1,195 @@
+"""Where each voxel of one output row reads: affine rows and B-spline rows.
+
+An affine row is a line through the source. The part of it that is in the source is an
+interval, found in closed form, so that its voxels need no test.
+
+A B-spline row is a cubic polynomial in each knot span. The field is separable: the 4 x 4
+rows of the lattice around the output row are blended to one, first along axis 0 (once for
+all rows of a tile that share z) and then along axis 1. What is blended are not the control
+points but the polynomials they stand for, made once a call, so that a row needs nothing
+but the blend: 12 numbers a span, and then Horner's rule with 3 multiply-adds an axis and
+voxel, where a sum over 4 x 4 x 4 control points has 192.
+"""
+
+import numpy as np
+
+from .cells import FACE, INSIDE, OUTSIDE, SNAP, cells_checked, cells_inside
+from .lanes import LANES
+from .options import device
+
+
+@device
+def interval_within(start, step, last, first, stop):
+    """The i in [first, stop) for which 0 <= start + step * i <= last, as a half-open range.
+
+    `start` includes SNAP, so that the sums are rounded as they are in the lanes.
+    """
+    low, high = SNAP, SNAP + last
+    if step == 0.0:
+        return (first, stop) if low <= start and start <= high else (first, first)
+    a, b = (low - start) / step, (high - start) / step
+    lower, upper = np.floor(min(a, b)), np.ceil(max(a, b)) + 1.0
+    # written so that NaN, of a number too large to divide, leaves the whole range
+    begin = first if not lower > first else (int(lower) if lower < stop else stop)
+    end = stop if not upper < stop else (int(upper) if upper > begin else begin)
+    while begin < end and not (low <= start + step * begin and start + step * begin <= high):
+        begin += 1
+    while begin < end and not (
+        low <= start + step * (end - 1) and start + step * (end - 1) <= high
+    ):
+        end -= 1
+    return begin, end
+
+
+@device
+def below_top(line, top, i):
+    """Whether voxel `i` of an affine row is off the last faces of the source."""
+    return (
+        line[0] + line[1] * i < SNAP + top[0]
+        and line[2] + line[3] * i < SNAP + top[1]
+        and line[4] + line[5] * i < SNAP + top[2]
+    )
+
+
+@device
+def locate_affine_row(cells, line, grid, width):
+    """Fill `cells` of one row, for the voxels in [first, stop): (first, stop, plain).
+
+    `line` is (start, step) of each axis in turn, SNAP included in the starts. A `plain`
+    row is INSIDE all along that range, and its `inside` is not written.
+    """
+    first, stop = interval_within(line[0], line[1], grid[2], 0, width)
+    first, stop = interval_within(line[2], line[3], grid[3], first, stop)
+    first, stop = interval_within(line[4], line[5], grid[4], first, stop)
+    if stop <= first:
+        return 0, 0, True
+    top = grid[5:]
+    plain = cells[1] is None or (below_top(line, top, first) and below_top(line, top, stop - 1))
+    if plain:
+        for at in range(first, stop, LANES):
+            cells_inside(cells, at, at, line, grid)
+    else:
+        for at in range(first, stop, LANES):
+            cells_checked(cells, at, at, line, grid)
+    return first, stop, plain
+
+
+@device
+def cubic_weights(t):
+    """The four cubic B-splines that are not zero at `t` in [0, 1] of a knot span."""
+    s = 1.0 - t
+    return (
+        s * s * s / 6.0,
+        (3.0 * t * t * t - 6.0 * t * t + 4.0) / 6.0,
+        (3.0 * s * s * s - 6.0 * s * s + 4.0) / 6.0,
+        t * t * t / 6.0,
+    )
+
+
+@device
+def blend(weights, a, b, c, d, result):
+    for i in range(result.shape[0]):
+        result[i] = weights[0] * a[i] + weights[1] * b[i] + weights[2] * c[i] + weights[3] * d[i]
+
+
+@device
+def span_of(i, density, spans):
+    """The knot span in which output index `i` lies, and the place in it, 0 to 1."""
+    span = min(int(i * density), spans - 1)
+    return span, i * density - span
+
+
+@device
+def blend_plane(lattice, density, z, y_first, y_last, plane):
+    """Blend `lattice` (k0, k1, m) along axis 0 at output index `z`, for rows y_first..y_last."""
+    span, t = span_of(z, density[0], lattice.shape[0] - 3)
+    weights = cubic_weights(t)
+    spans = lattice.shape[1] - 3
+    first, last = span_of(y_first, density[1], spans)[0], span_of(y_last, density[1], spans)[0]
+    for j in range(first, last + 4):
+        blend(
+            weights,
+            lattice[span, j],
+            lattice[span + 1, j],
+            lattice[span + 2, j],
+            lattice[span + 3, j],
+            plane[j],
+        )
+
+
+@device
+def blend_line(plane, density, y, line):
+    """Blend what `blend_plane` left along axis 1, at output index `y`."""
+    span, t = span_of(y, density[1], plane.shape[0] - 3)
+    blend(cubic_weights(t), plane[span], plane[span + 1], plane[span + 2], plane[span + 3], line)
+
+
+@device
+def span_state(start, step, length, grid, reach):
+    """Whether a span of a row is wholly INSIDE or OUTSIDE; FACE if that is not known.
+
+    `reach` are the least and the greatest displacement of each axis over the whole lattice;
+    a B-spline never leaves the hull of its control points.
+    """
+    state = INSIDE
+    for axis in range(3):
+        begin = start[axis] - SNAP
+        end = begin + step[axis] * (length - 1)
+        low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
+        if high < -1e-6 or low > grid[2 + axis] + 1e-6:
+            return OUTSIDE
+        if low < 1e-6 or high > grid[5 + axis] - 1e-6:
+            state = FACE
+    return state
+
+
+@device
+def locate_spline_row(cells, line, affine, grid, starts, reach):
+    """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
+
+    `line` (12 * spans,) are the displacement's polynomials, `affine` as for an affine row,
+    and `starts` (spans + 1,) the first voxel of each span and the end of the row.
+    """
+    inside = cells[2]
+    width = starts[-1]
+    step = (affine[1], affine[3], affine[5])
+    begin = (affine[0], affine[2], affine[4])
+    state = span_state(begin, step, width, grid, reach)
+    if state == OUTSIDE:
+        return 0, 0, True
+    plain = state == INSIDE
+    for s in range(starts.shape[0] - 1):
+        first, stop = starts[s], starts[s + 1]
+        c = line[12 * s : 12 * s + 12]
+        start = (
+            affine[0] + affine[1] * first,
+            affine[2] + affine[3] * first,
+            affine[4] + affine[5] * first,
+        )
+        if not plain:
+            state = span_state(start, step, stop - first, grid, reach)
+            inside[first:stop] = state
+            if state == OUTSIDE:
+                continue
+        polynomials = (
+            start[0] + c[0],
+            step[0] + c[1],
+            c[2],
+            c[3],
+            start[1] + c[4],
+            step[1] + c[5],
+            c[6],
+            c[7],
+            start[2] + c[8],
+            step[2] + c[9],
+            c[10],
+            c[11],
+        )
+        # The last block of a span runs into the next one, which is written after it.
+        if state == INSIDE:
+            for at in range(first, stop, LANES):
+                cells_inside(cells, at, at - first, polynomials, grid)
+        else:
+            for at in range(first, stop, LANES):
+                cells_checked(cells, at, at - first, polynomials, grid)
+    return 0, width, plain
