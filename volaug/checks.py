@@ -23,6 +23,7 @@ SINGULAR = 1e-12
 
 
 def as_choice(name: str, value: object, choices: Sequence[str]) -> str:
+    """One of a few words."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return str(value)
@@ -67,7 +68,9 @@ def as_floats(name: str, value: Any, wanted: str) -> npt.NDArray[np.float64]:
         raise TypeError(f"{name} must be {wanted}, got an array of dtype {given.dtype}")
     floats = given.astype(np.float64)
     if not np.isfinite(floats).all():
-        raise ValueError(f"{name} must be finite, got {int((~np.isfinite(floats)).sum())} that are not")
+        raise ValueError(
+            f"{name} must be finite, got {int((~np.isfinite(floats)).sum())} that are not"
+        )
     return floats
 
 
@@ -91,16 +94,22 @@ def as_affine(matrix: Any, offset: Any) -> npt.NDArray[np.float64]:
     affine[:, : given.shape[1]] = given[:3]
     if given.shape == (3, 3):
         affine[:, 3] = shift
-    a, b, c = affine[:, :3].tolist()
-    cross = (
-        b[1] * c[2] - b[2] * c[1],
-        b[2] * c[0] - b[0] * c[2],
-        b[0] * c[1] - b[1] * c[0],
-    )
-    determinant = math.sumprod(a, cross) if hasattr(math, "sumprod") else sum(map(operator.mul, a, cross))
-    if not abs(determinant) > SINGULAR * math.hypot(*a) * math.hypot(*b) * math.hypot(*c):
-        raise ValueError(f"matrix must be invertible, got one of determinant {determinant:g}")
+    if abs(_volume_of_directions(affine[:, :3].tolist())) < SINGULAR:
+        raise ValueError(f"matrix must be invertible, got {affine[:, :3].tolist()}")
     return affine
+
+
+def _volume_of_directions(rows: list[list[float]]) -> float:
+    """The determinant of three rows brought to length one, so that none overflows."""
+    lengths = [math.hypot(*row) for row in rows]
+    if 0.0 in lengths:
+        return 0.0
+    a, b, c = ([x / length for x in row] for row, length in zip(rows, lengths, strict=True))
+    return (
+        a[0] * (b[1] * c[2] - b[2] * c[1])
+        + a[1] * (b[2] * c[0] - b[0] * c[2])
+        + a[2] * (b[0] * c[1] - b[1] * c[0])
+    )
 
 
 def as_control_points(value: Any) -> npt.NDArray[np.float64]:
@@ -121,14 +130,14 @@ def as_fill(cval: Any, dtype: np.dtype[Any]) -> Any:
     if dtype.kind in "biu":
         limits = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if not value.is_integer() or not limits[0] <= int(cval) <= limits[1]:
-            raise ValueError(f"cval must fit into {dtype}, {limits[0]} to {limits[1]}, got {cval!r}")
+            raise ValueError(
+                f"cval must fit into {dtype}, {limits[0]} to {limits[1]}, got {cval!r}"
+            )
         return dtype.type(int(cval))
     return dtype.type(value)
 
 
-def as_output(
-    out: Any, shape: tuple[int, ...], volume: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
+def as_output(out: Any, shape: tuple[int, ...], volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """`out`, if a result of `shape` can be written to it while `volume` is read."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy array, got {type(out).__name__}")
@@ -141,12 +150,14 @@ def as_output(
     if any(stride == 0 and length > 1 for stride, length in zip(out.strides, shape, strict=True)):
         raise ValueError(f"out must have a place for each voxel, got strides {out.strides}")
     if np.may_share_memory(out, volume) and _overlap(out, volume):
-        raise ValueError("out must not overlap volume, of which voxels are read after others are written")
+        raise ValueError(
+            "out must not overlap volume, of which voxels are read after others are written"
+        )
     return out
 
 
 def _overlap(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=10_000)
+        return bool(np.shares_memory(a, b, max_work=10_000))  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True

@@ -51,7 +51,9 @@ def memory_of(array: npt.NDArray[Any]) -> Memory | None:
     lengths = [shape[axis] for axis in order]
     extent = 1 + (array.shape[0] - 1) * channel // item
     extent += sum((n - 1) * step // item for n, step in zip(lengths, sides, strict=True))
-    flat = np.lib.stride_tricks.as_strided(lowest, (extent,), (item,), writeable=array.flags.writeable)
+    flat = np.lib.stride_tricks.as_strided(
+        lowest, (extent,), (item,), writeable=array.flags.writeable
+    )
     return Memory(
         flat,
         (channel // item, sides[0] // item, sides[1] // item, 1),
@@ -70,7 +72,9 @@ def source_memory(array: npt.NDArray[Any]) -> Memory:
     return memory._replace(flat=flat)
 
 
-def empty_like_memory(memory: Memory, channels: int, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+def empty_like_memory(
+    memory: Memory, channels: int, shape: tuple[int, ...], dtype: Any
+) -> npt.NDArray[Any]:
     """A new array (C, n0, n1, n2) whose axes lie in memory in the order of another's."""
     ordered = np.empty((channels, *(shape[axis] for axis in memory.order)), dtype)
     return ordered.transpose(0, *(1 + memory.order.index(axis) for axis in range(3)))

@@ -149,29 +149,32 @@ def resample(
     shape = given.shape[-3:]
     if output_shape is not None:
         shape = checks.as_shape("output_shape", output_shape)
-    source_array = given[np.newaxis] if given.ndim == 3 else given
-    channels = source_array.shape[0]
+    channels = given.shape[:-3]
     if out is not None:
-        checks.as_output(out, shape if given.ndim == 3 else (channels, *shape), given)
+        checks.as_output(out, (*channels, *shape), given)
 
-    source = layout.source_memory(source_array)
-    result = out
+    source = layout.source_memory(_with_channels(given))
+    count = channels[0] if channels else 1
     if out is None:
-        result = layout.empty_like_memory(source, channels, shape, given.dtype)
-    elif out.ndim == 3:
-        result = out[np.newaxis]
-    target = layout.memory_of(result)
-    if target is None:  # `out` has no axis to write along
-        result = layout.empty_like_memory(source, channels, shape, given.dtype)
-        target = layout.memory_of(result)
+        result = layout.empty_like_memory(source, count, shape, given.dtype)
+    else:
+        result = _with_channels(out)
+    written = result
+    target = layout.memory_of(written)
+    if target is None:  # no axis of `out` has its voxels side by side
+        written = layout.empty_like_memory(source, count, shape, given.dtype)
+        target = layout.memory_of(written)
+        assert target is not None
+    _warp(source, target, count, affine, control_points, interpolation, fill, threads)
+    if written is not result:
+        np.copyto(result, written)
+    if out is not None:
+        return out
+    return result if channels else result[0]
 
-    _warp(source, target, channels, affine, control_points, interpolation, fill, threads)
 
-    if out is None:
-        return result[0] if given.ndim == 3 else result
-    if not np.may_share_memory(out, result):
-        np.copyto(out, result[0] if out.ndim == 3 else result)
-    return out
+def _with_channels(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array[np.newaxis] if array.ndim == 3 else array
 
 
 def _warp(
@@ -198,8 +201,10 @@ def _warp(
     row = source.strides[2] if source.shape[1] > 1 else 0
     top = (last[0] or 1.0, last[1] or 1.0, last[2])
     grid = (float(plane), float(row), *last, *top)
-    ahead = matrix[:, 1] * TILE @ (plane, row, 1)
-    strides = (source.strides[0], plane, row, int(np.clip(ahead, -(2**40), 2**40)))
+    # where the voxel TILE rows further on reads; bounded, as a matrix need not be sensible
+    z, y, x = (max(-1e6, min(step * TILE, 1e6)) for step in matrix[:, 1].tolist())
+    ahead = round(z) * plane + round(y) * row + round(x)
+    strides = (source.strides[0], plane, row, ahead)
     frame = (channels, *target.shape, *target.strides[:3])
 
     voxels, values, width = source.flat, target.flat, target.shape[2]

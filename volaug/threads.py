@@ -141,7 +141,9 @@ def granted_threads() -> int:
 
 
 @functools.cache
-def _cgroup_limit(groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int:
+def _cgroup_limit(
+    groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> int:
     """The least quota, in processors, of this process's cgroups (version 1 or 2) and theirs."""
     limits = [sys.maxsize]
     try:

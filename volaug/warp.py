@@ -133,7 +133,10 @@ class Warp:
             places += net
         read = np.tensordot(self.matrix, places, axes=1) + self.offset[:, None, None, None]
         # coordinates are rounded to 2^-32 voxel, see kernels/cells.py
-        low, high = np.round(np.array([read.min(axis=(1, 2, 3)), read.max(axis=(1, 2, 3))]) * 2.0**32) / 2.0**32
+        low, high = (
+            np.round(np.array([read.min(axis=(1, 2, 3)), read.max(axis=(1, 2, 3))]) * 2.0**32)
+            / 2.0**32
+        )
         last = np.subtract(lengths, 1)
         if (high < 0).any() or (low > last).any():
             return ((0, 0), (0, 0), (0, 0))

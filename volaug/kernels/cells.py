@@ -27,6 +27,7 @@ from . import lanes
 from .lanes import F32, F64, I8, I64, LANES
 
 SNAP = 1.5 * 2.0**20  # float64 there is spaced by 2^-32
+ROUNDING = 2.0**-32
 LONGEST_AXIS = 2**19  # and up to here: SNAP +- this stays below 2^21
 TO_INTEGER = 1.5 * 2.0**52  # added to a whole float64, leaves it in the low bits
 TO_INTEGER_BITS = int(np.float64(TO_INTEGER).view(np.int64))
@@ -90,7 +91,9 @@ def _store_cells(context, b, cells_type, cells, at, snapped, grid, checked):
             before = [lanes.splat(b, b.fsub(limit, F64(1.0))) for limit in top]
             on_face = b.and_(within, b.not_(_all_axes(b, "<", snapped, top)))
             state = b.add(state, b.zext(on_face, lanes.vector(I8)))
-            floors = [_at_most(b, floor, limit) for floor, limit in zip(floors, before, strict=True)]
+            floors = [
+                _at_most(b, floor, limit) for floor, limit in zip(floors, before, strict=True)
+            ]
         lanes.store(b, state, lanes.data_of(context, b, inside_type, inside), at)
 
     linear = _linear_index(b, floors, plane, row)
@@ -116,9 +119,7 @@ def _block(checked):
 
         def codegen(context, b, signature, arguments):
             cells, at, offset, polynomials, grid = arguments
-            t = b.fadd(
-                lanes.splat(b, b.sitofp(offset, F64)), lanes.constant(F64, range(LANES))
-            )
+            t = b.fadd(lanes.splat(b, b.sitofp(offset, F64)), lanes.constant(F64, range(LANES)))
             scalars = cgutils.unpack_tuple(b, polynomials, 3 * terms)
             snapped = [
                 _polynomial(b, t, scalars[terms * axis : terms * (axis + 1)]) for axis in range(3)

@@ -13,7 +13,7 @@ voxel, where a sum over 4 x 4 x 4 control points has 192.
 
 import numpy as np
 
-from .cells import FACE, INSIDE, OUTSIDE, SNAP, cells_checked, cells_inside
+from .cells import FACE, INSIDE, OUTSIDE, ROUNDING, SNAP, cells_checked, cells_inside
 from .lanes import LANES
 from .options import device
 
@@ -27,7 +27,8 @@ def interval_within(start, step, last, first, stop):
     low, high = SNAP, SNAP + last
     if step == 0.0:
         return (first, stop) if low <= start and start <= high else (first, first)
-    a, b = (low - start) / step, (high - start) / step
+    # sums are rounded to 2^-32, so that one this far outside may still be inside
+    a, b = (low - start - ROUNDING) / step, (high - start + ROUNDING) / step
     lower, upper = np.floor(min(a, b)), np.ceil(max(a, b)) + 1.0
     # written so that NaN, of a number too large to divide, leaves the whole range
     begin = first if not lower > first else (int(lower) if lower < stop else stop)

@@ -1,0 +1,51 @@
+"""Volumes and maps that several tests use: odd shapes, matrices unlike their transpose."""
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+# one voxel wide on any axis, around multiples of eight lanes, longer than a tile of rows
+SHAPES = [
+    (1, 1, 1),
+    (1, 5, 9),
+    (6, 1, 17),
+    (5, 7, 1),
+    (1, 1, 8),
+    (4, 5, 6),
+    (5, 6, 7),
+    (6, 7, 8),
+    (7, 5, 9),
+    (9, 4, 15),
+    (3, 10, 16),
+    (10, 3, 17),
+    (19, 18, 33),
+]
+
+
+def random_volume(shape, dtype=np.float32, seed=0):
+    rng = np.random.default_rng(seed)
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return rng.standard_normal(shape).astype(dtype)
+    return rng.integers(0, 2 if dtype.kind == "b" else 100, shape).astype(dtype)
+
+
+def random_affine(rng, source, target, size=1.0):
+    """A map that takes the target's centre near the source's; far from symmetric."""
+    matrix = Rotation.random(random_state=rng).as_matrix() @ np.diag(rng.uniform(0.6, 1.5, 3))
+    matrix += rng.uniform(-0.2, 0.2, (3, 3))
+    centre = (np.subtract(source, 1) / 2) + rng.uniform(-2, 2, 3) * size
+    return matrix, centre - matrix @ (np.subtract(target, 1) / 2)
+
+
+def mild_affine(shape):
+    """Rotation by 15, 10 and -12 degrees, stretch and shear about the centre, and a shift."""
+    matrix = Rotation.from_euler("xyz", (15, 10, -12), degrees=True).as_matrix()
+    matrix = matrix @ np.diag((1.1, 0.95, 1.05)) @ np.array([[1, 0.05, 0], [0, 1, -0.03], [0, 0, 1]])
+    centre = np.subtract(shape, 1) / 2
+    return matrix, centre - matrix @ centre + (1.2, -2.1, 1.7)
+
+
+def nan_filled(shape, dtype):
+    """Where a result goes: a voxel that nobody wrote shows."""
+    dtype = np.dtype(dtype)
+    return np.full(shape, np.nan if dtype.kind == "f" else 77, dtype)
