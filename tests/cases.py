@@ -40,7 +40,9 @@ def random_affine(rng, source, target, size=1.0):
 def mild_affine(shape):
     """Rotation by 15, 10 and -12 degrees, stretch and shear about the centre, and a shift."""
     matrix = Rotation.from_euler("xyz", (15, 10, -12), degrees=True).as_matrix()
-    matrix = matrix @ np.diag((1.1, 0.95, 1.05)) @ np.array([[1, 0.05, 0], [0, 1, -0.03], [0, 0, 1]])
+    matrix = (
+        matrix @ np.diag((1.1, 0.95, 1.05)) @ np.array([[1, 0.05, 0], [0, 1, -0.03], [0, 0, 1]])
+    )
     centre = np.subtract(shape, 1) / 2
     return matrix, centre - matrix @ centre + (1.2, -2.1, 1.7)
 

@@ -10,7 +10,9 @@ def warp(volume, shape, matrix, offset, control_points=None, *, interpolation="l
     if volume.ndim == 4:
         return np.stack(
             [
-                warp(v, shape, matrix, offset, control_points, interpolation=interpolation, cval=cval)
+                warp(
+                    v, shape, matrix, offset, control_points, interpolation=interpolation, cval=cval
+                )
                 for v in volume
             ]
         )

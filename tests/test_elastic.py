@@ -68,9 +68,7 @@ def test_a_linear_lattice_is_an_affine_map():
     volume = random_volume(shape)
     rng = np.random.default_rng(5)
     slope = rng.uniform(-0.2, 0.2, (3, 3))
-    knots = [
-        (np.arange(k) - 1) * (n - 1) / (k - 3) for n, k in zip(shape, lattice, strict=True)
-    ]
+    knots = [(np.arange(k) - 1) * (n - 1) / (k - 3) for n, k in zip(shape, lattice, strict=True)]
     places = np.stack(np.meshgrid(*knots, indexing="ij"))
     result = elastic_deform(volume, np.einsum("ij,j...->i...", slope, places))
     expected = affine_transform(volume, np.eye(3) + slope)

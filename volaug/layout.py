@@ -65,7 +65,7 @@ def memory_of(array: npt.NDArray[Any]) -> Memory | None:
 
 def source_memory(array: npt.NDArray[Any]) -> Memory:
     """How to walk a volume, read-only; a copy of it where it cannot be walked in place."""
-    memory = memory_of(array) or memory_of(np.ascontiguousarray(array))
+    memory = memory_of(array) or memory_of(array.copy(order="C"))
     assert memory is not None
     flat = memory.flat.view()
     flat.flags.writeable = False

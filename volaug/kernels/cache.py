@@ -68,7 +68,7 @@ class KernelCache(_Cache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled kernel for a signature, or None if it has to be compiled."""
-        if not self._enabled:
+        if not self._has_folder():
             return None
         target_context.refresh()
         try:
@@ -86,7 +86,7 @@ class KernelCache(_Cache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled kernel for the next process."""
-        if not self._enabled:
+        if not self._has_folder():
             return
         try:
             implementation = self._implementation
@@ -101,10 +101,16 @@ class KernelCache(_Cache):
                 if outdated != file:
                     outdated.unlink(missing_ok=True)
         except Exception as error:
-            _warn_once(
-                f"cannot keep compiled kernels ({error}), so each process compiles them again; "
-                "set NUMBA_CACHE_DIR to a folder of your own"
-            )
+            _warn_not_kept(error)
+
+    def _has_folder(self) -> bool:
+        if self._enabled:
+            try:
+                return self._implementation is not None
+            except RuntimeError as error:  # Numba found none that it can write to
+                _warn_not_kept(error)
+                self._enabled = False
+        return False
 
     def _file(self, sig: Any, codegen: Any) -> Path:
         subject = repr((self._function.__qualname__, str(sig), codegen.magic_tuple()))
@@ -129,6 +135,13 @@ def _write_at_once(file: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _warn_not_kept(error: Exception) -> None:
+    _warn_once(
+        f"cannot keep compiled kernels ({error}), so that each process compiles them again; "
+        "set NUMBA_CACHE_DIR to a folder of your own"
+    )
 
 
 @functools.cache

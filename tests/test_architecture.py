@@ -1,0 +1,105 @@
+"""Dependencies point down the list of layers, and imports cost little."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import volaug
+
+PACKAGE = Path(volaug.__file__).parent
+
+# From the top to the ground: a module imports from its own line or from below it.
+LAYERS = [
+    {"__init__"},
+    {"cli"},
+    {"compilation", "warp"},
+    {"resample"},
+    {"bspline", "checks", "layout", "threads"},
+    {"kernels"},
+]
+# Heavy or optional: imported by whoever needs them, when they do.
+OPTIONAL = {"torch", "nibabel", "nilearn", "matplotlib", "SimpleITK", "rich", "typer"}
+
+
+def imports_of(file):
+    """Top names of other packages, and names of volaug's own parts, that a file imports."""
+    others, own = set(), set()
+    depth = len(file.relative_to(PACKAGE).parts) - 1
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            others |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = node.module.split(".") if node.module else [alias.name for alias in node.names]
+            if node.level == depth + 1:
+                own |= {names[0]} if node.module else set(names)
+            elif node.level == 0 and names[0] == "volaug":
+                own |= {names[1]} if len(names) > 1 else {alias.name for alias in node.names}
+            elif node.level == 0:
+                others.add(names[0])
+    return others, own
+
+
+def sources():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(file):
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def layer_of(part):
+    (found,) = [number for number, layer in enumerate(LAYERS) if part in layer]
+    return found
+
+
+def test_dependencies_point_down():
+    for file in sources():
+        _, own = imports_of(file)
+        for part in own:
+            if (PACKAGE / f"{part}.py").exists() or (PACKAGE / part).is_dir():
+                assert layer_of(part) >= layer_of(part_of(file)), f"{file} imports {part}"
+
+
+def test_only_kernels_import_numba():
+    for file in sources():
+        others, _ = imports_of(file)
+        if part_of(file) != "kernels":
+            assert not others & {"numba", "llvmlite"}, file
+        else:
+            assert others <= {*sys.stdlib_module_names, "numba", "llvmlite", "numpy"}, file
+
+
+def test_numba_options_are_in_one_file():
+    for file in sources():
+        if file.name != "options.py":
+            assert "njit" not in file.read_text(), file
+
+
+def test_importing_volaug_imports_nothing_optional():
+    code = "import sys, volaug; print(*{name.split('.')[0] for name in sys.modules})"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not OPTIONAL & set(found)
+    assert "volaug" in found
+
+
+def test_kernels_are_compiled_once_a_dtype_and_kind():
+    """Layout, mutability, border, channels and fill are arguments, not compilations."""
+    code = """
+import numpy as np
+from volaug import affine_transform, elastic_deform
+from volaug.kernels.tiles import warp_tiles
+points = np.zeros((3, 4, 4, 4))
+plain = np.zeros((2, 5, 6, 9), np.float32)
+frozen = plain.copy()
+frozen.flags.writeable = False
+for volume in (plain, frozen, plain[0], plain[:, ::-1], plain.transpose(0, 3, 2, 1), plain[..., ::2]):
+    for matrix in (np.eye(3), np.eye(3)[::-1]):
+        affine_transform(volume, matrix, cval=3, threads=2)
+        elastic_deform(volume, points, matrix=matrix)
+print(len(warp_tiles.signatures))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "2", done.stderr

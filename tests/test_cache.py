@@ -1,0 +1,169 @@
+"""The disk cache, from fresh processes: it is used, it is sound, and it is never fatal."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import volaug
+
+# A kernel of its own in a copy of the kernels' machinery: the real ones take seconds.
+KERNELS = Path(volaug.__file__).parent / "kernels"
+SCRIPT = """
+import sys, warnings
+warnings.simplefilter("always")
+sys.path.insert(0, sys.argv[1])
+from small.kernel import double
+print(double(21), sum(double.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A package of one kernel and one helper beside the real options and cache."""
+    package = tmp_path / "small"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in ("options.py", "cache.py"):
+        shutil.copy(KERNELS / name, package / name)
+    (package / "helper.py").write_text(
+        "from .options import device\n\n@device\ndef twice(x):\n    return 2 * x\n"
+    )
+    (package / "kernel.py").write_text(
+        "from .helper import twice\nfrom .options import kernel\n\n"
+        "@kernel\ndef double(x):\n    return twice(x)\n"
+    )
+    return package
+
+
+def start(package, cache, **environment):
+    script = [sys.executable, "-c", SCRIPT, str(package.parent)]
+    env = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"} | environment
+    return subprocess.Popen(
+        script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    )
+
+
+def run(package, cache, **environment):
+    """What the kernel returned, how often the cache served it, and the warnings."""
+    process = start(package, cache, **environment)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    value, hits = map(int, out.split())
+    return value, hits, err
+
+
+def kernels_in(cache):
+    return sorted(Path(cache).rglob("*.kernel"))
+
+
+def test_the_second_process_loads_what_the_first_compiled(small, tmp_path):
+    assert run(small, tmp_path / "cache") == (42, 0, "")
+    assert run(small, tmp_path / "cache") == (42, 1, "")
+    assert len(kernels_in(tmp_path / "cache")) == 1
+
+
+def test_an_edit_in_another_file_is_seen(small, tmp_path):
+    run(small, tmp_path / "cache")
+    helper = small / "helper.py"
+    helper.write_text(helper.read_text().replace("2 * x", "3 * x"))
+    assert run(small, tmp_path / "cache") == (63, 0, "")
+    assert len(kernels_in(tmp_path / "cache")) == 1  # and the outdated one is gone
+
+
+def test_changed_options_are_seen(small, tmp_path):
+    run(small, tmp_path / "cache")
+    options = small / "options.py"
+    options.write_text(options.read_text().replace('{"contract", "nsz"}', '{"contract"}'))
+    assert run(small, tmp_path / "cache") == (42, 0, "")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "scribbled", "a folder"])
+def test_a_damaged_file_costs_one_warning(small, tmp_path, damage):
+    run(small, tmp_path / "cache")
+    (file,) = kernels_in(tmp_path / "cache")
+    content = bytearray(file.read_bytes())
+    if damage == "truncated":
+        file.write_bytes(content[: len(content) // 2])
+    elif damage == "empty":
+        file.write_bytes(b"")
+    elif damage == "scribbled":
+        content[len(content) // 2] ^= 0xFF
+        file.write_bytes(content)
+    else:
+        file.unlink()
+        file.mkdir()
+    value, hits, warnings = run(small, tmp_path / "cache")
+    assert (value, hits) == (42, 0)
+    assert warnings.count("RuntimeWarning") >= 1
+    assert "kernel cache" in warnings
+    if damage != "a folder":  # the file was written anew
+        assert run(small, tmp_path / "cache") == (42, 1, "")
+
+
+def test_no_folder_that_can_be_written(small, tmp_path):
+    obstacle = tmp_path / "a file where a folder should be"
+    obstacle.touch()
+    (small / "__pycache__").touch()
+    nowhere = {name: str(obstacle) for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")}
+    value, hits, warnings = run(small, obstacle, **nowhere)
+    assert (value, hits) == (42, 0)
+    assert warnings.count("RuntimeWarning") == 1
+    assert "volaug: cannot keep compiled kernels" in warnings
+
+
+def test_a_folder_that_lost_its_place(small, tmp_path):
+    """Found writable, and gone when the kernel is to be kept: a full disk looks alike."""
+    script = SCRIPT.replace(
+        "print(",
+        "import small.cache as c, os\nc.tempfile.mkstemp = lambda **k: os.open('/nowhere/at/all', os.O_RDONLY)\nprint(",
+    )
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", script, str(small.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
+    assert done.stdout.split() == ["42", "0"]
+    assert done.stderr.count("RuntimeWarning") == 1
+    assert kernels_in(tmp_path / "cache") == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits")
+def test_code_is_not_taken_from_a_folder_open_to_all(small, tmp_path):
+    run(small, tmp_path / "cache")
+    folder = kernels_in(tmp_path / "cache")[0].parent
+    folder.chmod(folder.stat().st_mode | stat.S_IWOTH)
+    value, hits, warnings = run(small, tmp_path / "cache")
+    assert (value, hits) == (42, 0)
+    assert "writable by everybody" in warnings
+
+
+def test_many_processes_fill_it_at_once(small, tmp_path):
+    processes = [start(small, tmp_path / "cache") for _ in range(6)]
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert out.split()[0] == "42"
+        assert err == ""
+    assert run(small, tmp_path / "cache") == (42, 1, "")
+    assert not list((tmp_path / "cache").rglob("*.tmp"))
+
+
+def test_the_kernels_themselves_are_cached(tmp_path):
+    code = (
+        "import numpy, volaug; from volaug.kernels.tiles import warp_tiles;"
+        "volaug.affine_transform(numpy.zeros((4, 4, 4), numpy.uint8), numpy.eye(3),"
+        " interpolation='nearest'); print(sum(warp_tiles.stats.cache_hits.values()))"
+    )
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    for hits in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            capture_output=True,
+            text=True,
+            env=env,
+            check=True,
+        )
+        assert done.stdout.strip() == hits

@@ -1,0 +1,105 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from cases import SHAPES, mild_affine, random_affine, random_volume
+
+from volaug import Warp, affine_transform, elastic_deform
+
+
+def random_warp(rng, source, target, elastic=True):
+    matrix, offset = random_affine(rng, source, target, 3.0)
+    points = rng.normal(0, 1.5, (3, *rng.integers(4, 8, 3))) if elastic else None
+    return Warp(target, matrix, offset, points)
+
+
+def test_apply_is_the_function():
+    volume = random_volume((2, 12, 13, 30))
+    matrix, offset = mild_affine((12, 13, 30))
+    points = np.random.default_rng(0).normal(0, 2, (3, 4, 5, 6))
+    options = {"cval": 2.0, "interpolation": "nearest", "mode": "constant", "threads": 2}
+    shape = (9, 14, 31)
+    np.testing.assert_array_equal(
+        Warp(shape, matrix, offset).apply(volume, **options),
+        affine_transform(volume, matrix, offset, output_shape=shape, **options),
+    )
+    out = np.full((2, *shape), np.nan, np.float32)
+    Warp(shape, matrix, offset, points).apply(volume, out=out)
+    expected = elastic_deform(volume, points, matrix=matrix, offset=offset, output_shape=shape)
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(Warp((12, 13, 30)).apply(volume), volume)
+
+
+def test_it_is_frozen_and_keeps_copies():
+    matrix, offset = mild_affine((9, 9, 9))
+    points = np.zeros((3, 4, 4, 4))
+    warp = Warp((9, 9, 9), matrix, offset, points)
+    kept = warp.to_dict()
+    matrix[:], offset[:], points[:] = 7, 7, 7
+    assert warp.to_dict() == kept
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        warp.matrix = np.eye(3)
+    for array in (warp.matrix, warp.offset, warp.control_points):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+def test_it_survives_json_to_the_last_bit():
+    rng = np.random.default_rng(3)
+    for elastic in (False, True):
+        warp = random_warp(rng, (9, 10, 11), (8, 9, 10), elastic)
+        again = Warp.from_dict(json.loads(json.dumps(warp.to_dict())))
+        assert again == warp
+        assert again.matrix.tobytes() == warp.matrix.tobytes()
+        volume = random_volume((9, 10, 11))
+        np.testing.assert_array_equal(again.apply(volume), warp.apply(volume))
+    assert warp != Warp((8, 9, 10))
+    assert warp != "a warp"
+
+
+@pytest.mark.parametrize("elastic", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_source_box_holds_all_that_is_read(shape, elastic):
+    rng = np.random.default_rng(sum(shape) + elastic)
+    for _ in range(5):
+        warp = random_warp(rng, shape, tuple(rng.integers(1, 15, 3).tolist()), elastic)
+        volume = random_volume(shape)
+        box = tuple(slice(*bounds) for bounds in warp.source_box(shape))
+        outside = np.full(shape, np.nan, np.float32)
+        outside[box] = volume[box]
+        np.testing.assert_array_equal(warp.apply(outside), warp.apply(volume))
+        nearest = warp.apply(volume, interpolation="nearest")
+        np.testing.assert_array_equal(warp.apply(outside, interpolation="nearest"), nearest)
+
+
+def test_source_box_of_an_affine_warp_is_tight():
+    """Each face of the box is read: NaN there shows in the result."""
+    rng = np.random.default_rng(8)
+    shape = (40, 45, 50)
+    for _ in range(20):
+        matrix = np.eye(3) + rng.uniform(-0.3, 0.3, (3, 3))
+        warp = Warp((6, 7, 8), matrix, rng.uniform(12, 20, 3))
+        box = warp.source_box(shape)
+        for axis, (start, stop) in enumerate(box):
+            for plane in (start, stop - 1):
+                volume = np.zeros(shape)
+                volume[(slice(None),) * axis + (plane,)] = np.nan
+                assert np.isnan(warp.apply(volume)).any(), (axis, plane, box)
+
+
+def test_source_box_of_a_spline_is_near_the_true_one():
+    rng = np.random.default_rng(9)
+    shape, target = (90, 95, 100), (30, 33, 36)
+    warp = Warp(target, np.eye(3), (30.0, 30.0, 30.0), rng.normal(0, 3, (3, 6, 6, 6)))
+    ramps = np.stack(np.meshgrid(*[np.arange(float(n)) for n in shape], indexing="ij"))
+    read = warp.apply(ramps)
+    for axis, (start, stop) in enumerate(warp.source_box(shape)):
+        assert start <= read[axis].min() < start + 2.5
+        assert stop - 3.5 < read[axis].max() <= stop - 1
+
+
+def test_source_box_of_a_whole_shift_and_of_nothing():
+    assert Warp((4, 5, 6), offset=(1, 2, 3)).source_box((20, 20, 20)) == ((1, 5), (2, 7), (3, 9))
+    assert Warp((4, 5, 6), offset=(1, 2, 30)).source_box((20, 20, 20)) == ((0, 0),) * 3
+    assert Warp((4, 5, 6), offset=0.5).source_box((3, 5, 9)) == ((0, 3), (0, 5), (0, 7))
