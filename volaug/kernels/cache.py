@@ -30,7 +30,8 @@ CHECKSUM_BYTES = hashlib.sha256().digest_size
 @functools.cache
 def fingerprint() -> str:
     """Digest of what every kernel of this package depends on."""
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
+    settings = (numba.__version__, llvmlite.__version__, numba.config.BOUNDSCHECK, numba.config.OPT)
+    digest = hashlib.sha256(repr(settings).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()[:16]
@@ -52,8 +53,13 @@ class KernelCache(_Cache):
         return CompileResultCacheImpl(self._function)
 
     @property
-    def cache_path(self) -> str:
-        return self._implementation.locator.get_cache_path()
+    def _folder(self) -> Path:
+        return Path(self._implementation.locator.get_cache_path())
+
+    @property
+    def cache_path(self) -> str | None:
+        """The folder; None if there is none."""
+        return str(self._folder) if self._has_folder() else None
 
     def enable(self) -> None:
         self._enabled = True
@@ -63,8 +69,9 @@ class KernelCache(_Cache):
 
     def flush(self) -> None:
         """Forget every compilation of this kernel."""
-        for file in Path(self.cache_path).glob(f"{self._function.__name__}-*.kernel"):
-            file.unlink(missing_ok=True)
+        if self._has_folder():
+            for file in self._folder.glob(f"{self._function.__name__}-*.kernel"):
+                file.unlink(missing_ok=True)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled kernel for a signature, or None if it has to be compiled."""
@@ -72,7 +79,7 @@ class KernelCache(_Cache):
             return None
         target_context.refresh()
         try:
-            _refuse_shared_folder(self.cache_path)
+            _refuse_shared_folder(self._folder)
             content = self._file(sig, target_context.codegen()).read_bytes()
             checksum, payload = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]
             if hashlib.sha256(payload).digest() != checksum:
@@ -92,8 +99,8 @@ class KernelCache(_Cache):
             implementation = self._implementation
             if not implementation.check_cachable(data):
                 return
-            Path(self.cache_path).mkdir(mode=0o700, parents=True, exist_ok=True)
-            _refuse_shared_folder(self.cache_path)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_shared_folder(self._folder)
             payload = dumps(implementation.reduce(data))
             file = self._file(sig, data.codegen)
             _write_at_once(file, hashlib.sha256(payload).digest() + payload)
@@ -116,10 +123,10 @@ class KernelCache(_Cache):
         subject = repr((self._function.__qualname__, str(sig), codegen.magic_tuple()))
         digest = hashlib.sha256(subject.encode()).hexdigest()[:16]
         name = f"{self._function.__name__}-{digest}-{fingerprint()}.kernel"
-        return Path(self.cache_path) / name
+        return self._folder / name
 
 
-def _refuse_shared_folder(folder: str) -> None:
+def _refuse_shared_folder(folder: Path) -> None:
     """A cached kernel is code: it is not taken from a folder that anybody can write to."""
     if os.name == "posix" and os.stat(folder).st_mode & stat.S_IWOTH:
         raise PermissionError(f"{folder} is writable by everybody")
