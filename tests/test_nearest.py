@@ -55,3 +55,21 @@ def test_bits_of_a_nan_survive():
     volume = np.array([0x7FC12345, 0x3F800000], np.uint32).view(np.float32).reshape(1, 1, 2)
     result = affine_transform(volume, np.eye(3), interpolation="nearest")
     np.testing.assert_array_equal(result.view(np.uint32), volume.view(np.uint32))
+
+
+@pytest.mark.parametrize("shift", [0.0, 9.0, 25.0, 60.0])
+def test_rows_that_are_in_part_known_to_be_outside(shift):
+    """A garbage index of a span that was skipped must not be read."""
+    shape = (6, 7, 90)
+    volume = random_volume(shape, np.uint8)
+    points = np.random.default_rng(2).normal(0, 0.7, (3, 4, 4, 12))
+    for scratch in range(3):  # so that the row's buffers hold what another call left
+        np.full(10_000, 2**62 + scratch)
+        out = nan_filled(shape, np.uint8)
+        elastic_deform(
+            volume, points, offset=(0.2, 0.3, shift), interpolation="nearest", cval=9, out=out
+        )
+    expected = reference.warp(
+        volume, shape, np.eye(3), (0.2, 0.3, shift), points, interpolation="nearest", cval=9
+    )
+    np.testing.assert_array_equal(out, expected)

@@ -15,5 +15,7 @@ def nearest_row(source, origin, cells, first, stop, plain, fill, target, place):
             target[place + i] = source[np.uint64(origin + index[i])]
     else:
         for i in range(first, stop):
-            value = source[np.uint64(origin + index[i])]
-            target[place + i] = value if inside[i] == INSIDE else fill
+            if inside[i] == INSIDE:
+                target[place + i] = source[np.uint64(origin + index[i])]
+            else:  # a span that is wholly outside has no indices
+                target[place + i] = fill
