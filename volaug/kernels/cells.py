@@ -25,6 +25,7 @@ from numba.extending import intrinsic
 
 from . import lanes
 from .lanes import F32, F64, I8, I64, LANES
+from .options import device
 
 SNAP = 1.5 * 2.0**20  # float64 there is spaced by 2^-32
 ROUNDING = 2.0**-32
@@ -138,3 +139,32 @@ def _block(checked):
 # SNAP included in it; they are linear on an affine row, cubic in a span of a B-spline.
 cells_inside = intrinsic(_block(checked=False))
 cells_checked = intrinsic(_block(checked=True))
+
+
+@intrinsic
+def equal_states(typingctx, inside, at, state):
+    """How many of the eight states from `at` on equal `state`, up to the first that does not."""
+    signature = types.int64(inside, at, state)
+
+    def codegen(context, b, signature, arguments):
+        inside, at, state = arguments
+        place = b.gep(lanes.data_of(context, b, signature.args[0], inside), [at])
+        eight = b.load(b.bitcast(place, I64.as_pointer()))
+        eight.align = 1
+        different = b.xor(eight, b.mul(b.zext(state, I64), I64(0x0101010101010101)))
+        # the lowest byte is the first one: little-endian, as all that Numba compiles for
+        return b.lshr(b.cttz(different, lanes.I1(0)), I64(3))
+
+    return signature, codegen
+
+
+@device
+def end_of_run(inside, first, stop):
+    """Where the run of equal states ends that begins at `first`."""
+    state = inside[first]
+    end = first
+    equal = LANES
+    while equal == LANES and end < stop:
+        equal = equal_states(inside, end, state)
+        end += equal
+    return min(end, stop)

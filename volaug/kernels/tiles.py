@@ -11,7 +11,7 @@ import numpy as np
 
 from .cells import SNAP
 from .lanes import LANES
-from .linear import linear_row
+from .linear import fill_row, linear_row
 from .nearest import nearest_row
 from .options import device, kernel
 from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
@@ -21,14 +21,6 @@ TILE = 16
 
 # How much longer than a row its buffers are: a block may run past the end.
 PADDING = LANES
-
-
-@device
-def fill_row(row, value):
-    # The loop over a slice vectorises; one over `target[first + i]`, whose index might be
-    # negative, ran 8 times slower.
-    for i in range(row.shape[0]):
-        row[i] = value
 
 
 @device
