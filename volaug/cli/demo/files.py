@@ -1,0 +1,57 @@
+"""NIfTI files, each of which is there as a whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+
+# What nilearn's template says of itself: aligned to another scan.
+ALIGNED = 2
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder if it is missing, and see that files can be made in it."""
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file, a folder is wanted")
+    probe = partial_path(folder / "probe")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(f"cannot write to {folder}: {error.strerror}") from None
+
+
+def partial_path(path: Path) -> Path:
+    """A hidden name beside `path`, with its suffixes, for this process alone."""
+    stem, dot, suffixes = path.name.partition(".")
+    return path.with_name(f".{stem}-{os.getpid()}{dot}{suffixes}")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to that takes the place of `path` if the writing succeeds."""
+    partial = partial_path(path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_nifti(
+    path: Path, voxels: npt.NDArray[Any], affine: npt.NDArray[np.float64], description: str
+) -> None:
+    """Write voxels as they are, without a scale, in a space measured in mm."""
+    nifti = nibabel.Nifti1Image(voxels, affine, dtype=voxels.dtype)
+    nifti.set_sform(affine, code=ALIGNED)
+    nifti.set_qform(affine, code=ALIGNED)
+    nifti.header.set_xyzt_units("mm")
+    nifti.header["descrip"] = description
+    with replacing(path) as partial:
+        nibabel.save(nifti, partial)

@@ -1,0 +1,76 @@
+"""How long a warp takes, and how long the same takes with scipy.ndimage."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.interpolate import BSpline
+
+from ... import Warp
+
+Floats = npt.NDArray[np.float64]
+
+# The median of ours, the best of scipy's: what is by chance should not speak for us.
+RUNS = 9
+SCIPY_RUNS = 2
+
+
+class Timing(NamedTuple):
+    """Seconds for one volume, and how far apart the two results are."""
+
+    title: str
+    voxels: int
+    volaug: float
+    scipy: float
+    difference: float
+
+
+def compare(title: str, warp: Warp, volume: npt.NDArray[Any], threads: int) -> Timing:
+    """Time a linear warp: the median of volaug's runs, and the best of scipy's."""
+    result, seconds = timed(lambda: warp.apply(volume, threads=threads), RUNS)
+    expected, scipy_seconds = timed(lambda: scipy_warp(warp, volume), SCIPY_RUNS)
+    difference = float(np.abs(result - expected).max())
+    return Timing(title, result.size, statistics.median(seconds), min(scipy_seconds), difference)
+
+
+def timed(work: Callable[[], npt.NDArray[Any]], runs: int) -> tuple[npt.NDArray[Any], list[float]]:
+    """What `work` returns, and the seconds of each run."""
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - start)
+    return result, seconds
+
+
+def scipy_warp(warp: Warp, volume: npt.NDArray[Any], order: int = 1) -> npt.NDArray[Any]:
+    """Do what ``warp.apply`` does as one does it with scipy, zero outside."""
+    how: dict[str, Any] = {"output": volume.dtype, "order": order, "mode": "constant"}
+    result: npt.NDArray[Any]
+    if warp.control_points is None:
+        result = ndimage.affine_transform(
+            volume, warp.matrix, warp.offset, output_shape=warp.shape, **how
+        )
+        return result
+    places = dense_displacement(warp.control_points, warp.shape)
+    for axis, length in enumerate(warp.shape):
+        places[axis] += np.arange(length).reshape([-1 if a == axis else 1 for a in range(3)])
+    coordinates = np.tensordot(warp.matrix, places, axes=1)
+    coordinates += warp.offset[:, None, None, None]
+    result = ndimage.map_coordinates(volume, coordinates, **how)
+    return result
+
+
+def dense_displacement(control_points: Floats, shape: tuple[int, int, int]) -> Floats:
+    """The displacement (3, n0, n1, n2) of every voxel, by scipy's own B-splines."""
+    field: Floats = control_points
+    for axis, length in enumerate(shape, start=1):
+        spans = control_points.shape[axis] - 3
+        places = np.linspace(0.0, spans, length)
+        weights = BSpline.design_matrix(places, np.arange(-3.0, spans + 4), 3).toarray()
+        field = np.moveaxis(np.tensordot(weights, field, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(field)
