@@ -95,7 +95,8 @@ points = np.zeros((3, 4, 4, 4))
 plain = np.zeros((2, 5, 6, 9), np.float32)
 frozen = plain.copy()
 frozen.flags.writeable = False
-for volume in (plain, frozen, plain[0], plain[:, ::-1], plain.transpose(0, 3, 2, 1), plain[..., ::2]):
+views = (plain[0], plain[:, ::-1], plain.transpose(0, 3, 2, 1), plain[..., ::2])
+for volume in (plain, frozen, *views):
     for matrix in (np.eye(3), np.eye(3)[::-1]):
         affine_transform(volume, matrix, cval=3, threads=2)
         elastic_deform(volume, points, matrix=matrix)

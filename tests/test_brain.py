@@ -49,7 +49,9 @@ def places_of(warp):
     wide = [n + 2 * margin for n in warp.shape]
     shifted = Warp(warp.shape, warp.matrix, warp.offset + margin, warp.control_points)
     ramps = [
-        np.broadcast_to(np.arange(float(n)).reshape([-1 if i == axis else 1 for i in range(3)]), wide)
+        np.broadcast_to(
+            np.arange(float(n)).reshape([-1 if i == axis else 1 for i in range(3)]), wide
+        )
         for axis, n in enumerate(wide)
     ]
     return np.stack([shifted.apply(ramp) for ramp in ramps]) - margin

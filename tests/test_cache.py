@@ -118,10 +118,10 @@ def test_no_folder_that_can_be_written(small, tmp_path):
 
 def test_a_folder_that_lost_its_place(small, tmp_path):
     """Found writable, and gone when the kernel is to be kept: a full disk looks alike."""
-    script = SCRIPT.replace(
-        "print(",
-        "import small.cache as c, os\nc.tempfile.mkstemp = lambda **k: os.open('/nowhere/at/all', os.O_RDONLY)\nprint(",
-    )
+    script = f"""
+import os, tempfile
+tempfile.mkstemp = lambda **options: os.open("/nowhere/at/all", os.O_RDONLY)
+{SCRIPT}"""
     env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     command = [sys.executable, "-c", script, str(small.parent)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)

@@ -115,10 +115,10 @@ def test_who_decides(monkeypatch):
     assert get_num_threads() == 5
     assert threads.thread_count(99) == 6
     monkeypatch.setenv("VOLAUG_NUM_THREADS", "a few")
-    with pytest.raises(TypeError, match="VOLAUG_NUM_THREADS must be .* got 'a few'"):
+    with pytest.raises(TypeError, match=r"VOLAUG_NUM_THREADS must be .* got 'a few'"):
         get_num_threads()
     monkeypatch.setenv("VOLAUG_NUM_THREADS", "0")
-    with pytest.raises(ValueError, match="VOLAUG_NUM_THREADS must be .* got 0"):
+    with pytest.raises(ValueError, match=r"VOLAUG_NUM_THREADS must be .* got 0"):
         get_num_threads()
 
 

@@ -53,6 +53,13 @@ def _all_axes(b, relation, values, limits):
     return b.and_(b.and_(tests[0], tests[1]), tests[2])
 
 
+def _floor(b, snapped):
+    """Floor of a snapped coordinate: its fraction is the lower half of the bits."""
+    bits = b.bitcast(snapped, lanes.vector(I64))
+    whole = b.and_(bits, lanes.constant(I64, [-(2**32)] * LANES))
+    return b.bitcast(whole, lanes.vector(F64))
+
+
 def _at_most(b, value, limit):
     return b.select(b.fcmp_ordered("<", value, limit), value, limit)
 
@@ -82,7 +89,7 @@ def _store_cells(context, b, cells_type, cells, at, snapped, grid, checked):
     nearest = isinstance(fractions_type, types.NoneType)
 
     shift = lanes.constant(F64, [0.5 if nearest else 0.0] * LANES)
-    floors = [lanes.call(b, "floor", F64, b.fadd(v, shift) if nearest else v) for v in snapped]
+    floors = [_floor(b, b.fadd(v, shift) if nearest else v) for v in snapped]
     if checked:
         within = b.and_(
             _all_axes(b, ">=", snapped, [F64(SNAP)] * 3), _all_axes(b, "<=", snapped, last)
