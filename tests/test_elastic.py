@@ -41,7 +41,7 @@ def test_equals_scipy_on_the_dense_field(size, shift):
     volume = random_volume(shape)
     points = random_lattice((5, 6, 8), size)
     matrix, offset = mild_affine(shape)
-    offset = (*offset, 0.0, 0.1, shift)
+    offset = offset + np.array((0.0, 0.1, shift))
     places = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"))
     places = places + reference.displacement_field(points, shape)
     places = np.einsum("ij,j...->i...", matrix, places) + offset[:, None, None, None]
