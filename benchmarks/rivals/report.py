@@ -1,0 +1,89 @@
+"""The table of what was measured, and of what machine."""
+
+import os
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from volaug.threads import granted_threads
+
+from .measure import Row
+
+HEADER = (
+    "job",
+    "engine",
+    "version",
+    "threads",
+    "calls",
+    "ms",
+    "Mvoxel/s",
+    "times volaug",
+    "greatest difference",
+)
+TEXT_COLUMNS = 3
+
+STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
+    "best": min,
+    "median": statistics.median,
+}
+
+
+def table(rows: Sequence[Row], voxels: int, statistic: str, markdown: bool) -> str:
+    """Return the rows under a header; the first of each job is what the others are times of."""
+    value = STATISTICS[statistic]
+    cells: list[tuple[str, ...]] = []
+    baseline: dict[str, float] = {}
+    for row in rows:
+        seconds = value(row.seconds)
+        first = baseline.setdefault(row.case, seconds)
+        cells.append(
+            (
+                row.case,
+                row.contender.engine,
+                row.contender.version,
+                str(row.contender.threads),
+                str(len(row.seconds)),
+                f"{1e3 * seconds:,.1f}",
+                f"{voxels / 1e6 / seconds:,.0f}",
+                f"{seconds / first:.2f}" if seconds < 10 * first else f"{seconds / first:.0f}",
+                "-" if row.difference is None else f"{row.difference:.0e}",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(HEADER, *cells, strict=True)]
+    lines = [_line(HEADER, widths, markdown), _rule(widths, markdown)]
+    return "\n".join(lines + [_line(row, widths, markdown) for row in cells])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], markdown: bool) -> str:
+    padded = [
+        cell.ljust(width) if column < TEXT_COLUMNS else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return f"| {' | '.join(padded)} |" if markdown else "  ".join(padded).rstrip()
+
+
+def _rule(widths: Sequence[int], markdown: bool) -> str:
+    if not markdown:
+        return "  ".join("-" * width for width in widths)
+    marks = ["-" * width for width in widths[:TEXT_COLUMNS]]
+    marks += ["-" * (width - 1) + ":" for width in widths[TEXT_COLUMNS:]]
+    return f"| {' | '.join(marks)} |"
+
+
+def machine() -> str:
+    """Return the processor, how much of it this process may use, system and Python."""
+    return (
+        f"{_processor()}, {granted_threads()} of {os.cpu_count()} processors granted; "
+        f"{platform.platform(terse=True)}; {platform.python_implementation()} "
+        f"{platform.python_version()}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
