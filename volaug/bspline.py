@@ -21,8 +21,8 @@ TO_POLYNOMIAL = np.array([[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3
 TO_BEZIER = np.array([[1, 4, 1, 0], [0, 4, 2, 0], [0, 2, 4, 0], [0, 1, 4, 1]]) / 6.0
 
 
-class SplineField(NamedTuple):
-    """A displacement field in the form that the kernels evaluate."""
+class SplineMap(NamedTuple):
+    """An affine map of a displaced grid, in the form that the kernels evaluate."""
 
     lattice: Floats  # (k0, k1, 12 * spans): per span along axis 2, 3 axes of 4 coefficients
     density: Floats  # (2,) knot spans per voxel along axes 0 and 1
@@ -35,15 +35,31 @@ def knot_spacing(size: int, control_points: int) -> float:
     return (size - 1) / (control_points - 3) if size > 1 else 1.0
 
 
-def spline_field(control_points: Floats, shape: tuple[int, ...]) -> SplineField:
-    """Turn control points (3, k0, k1, k2) into polynomials along axis 2 of a grid of `shape`.
+def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> SplineMap:
+    """Turn an affine map and control points into polynomials along axis 2 of a grid of `shape`.
 
+    Parameters
+    ----------
+    affine : (3, 4) array
+        From the grid to coordinates. A B-spline reproduces a linear function of the knots'
+        places, so that it is a part of the control points from here on.
+    displacement : (3, k0, k1, k2) array
+        Control points of what is added to those coordinates.
+    shape : (3,) ints
+
+    Notes
+    -----
     The polynomials are in voxels from the first voxel of their span. Blending the rows of the
     lattice along axes 0 and 1, which is linear, may as well be done with them as with the
     control points.
     """
-    _, k0, k1, k2 = control_points.shape
+    _, k0, k1, k2 = displacement.shape
     spacing = [knot_spacing(n, k) for n, k in zip(shape, (k0, k1, k2), strict=True)]
+    knots = [(np.arange(k) - 1) * h for k, h in zip((k0, k1, k2), spacing, strict=True)]
+    places = np.stack(np.meshgrid(*knots, indexing="ij"))
+    control_points = np.tensordot(affine[:, :3], places, axes=1) + displacement
+    control_points += affine[:, 3, None, None, None]
+
     spans = k2 - 3
     starts = np.minimum(np.ceil(np.arange(spans + 1) * spacing[2]), shape[2]).astype(np.int64)
     starts[-1] = shape[2]
@@ -64,9 +80,9 @@ def spline_field(control_points: Floats, shape: tuple[int, ...]) -> SplineField:
     windows = np.lib.stride_tricks.sliding_window_view(control_points, 4, axis=3)
     lattice = np.matmul(to_polynomial, windows.transpose(1, 2, 3, 4, 0))  # k0, k1, s, p, axis
     lattice = np.ascontiguousarray(lattice.transpose(0, 1, 2, 4, 3)).reshape(k0, k1, 12 * spans)
-    flat = control_points.reshape(3, -1)
+    flat = displacement.reshape(3, -1)
     reach = np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).ravel()
-    return SplineField(lattice, 1.0 / np.array(spacing[:2]), starts, reach)
+    return SplineMap(lattice, 1.0 / np.array(spacing[:2]), starts, reach)
 
 
 def bezier_net(control_points: Floats) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import checks, layout
-from .bspline import spline_field
+from .bspline import spline_map
 from .kernels.tiles import PADDING, TILE, warp_tiles
 from .threads import run_parts, thread_count
 
@@ -193,7 +193,7 @@ def _warp(
     if control_points is not None:
         displacement = np.tensordot(affine[:, :3], control_points, axes=1)
         displacement = layout.displacement_in_memory(displacement, source, target)
-        spline = tuple(spline_field(displacement, target.shape))
+        spline = tuple(spline_map(matrix, displacement, target.shape))
 
     last = tuple(n - 1.0 for n in source.shape)
     # an axis of one voxel has no second one to mix with: its stride is 0, its cell is [0, 1)

@@ -17,6 +17,9 @@ from .cells import FACE, INSIDE, OUTSIDE, ROUNDING, SNAP, cells_checked, cells_i
 from .lanes import LANES
 from .options import device
 
+# What is this near to a face, in voxels, is not known to be on either side: sums are rounded.
+MARGIN = 1e-6
+
 
 @device
 def interval_within(start, step, last, first, stop):
@@ -120,26 +123,44 @@ def blend_plane(lattice, density, z, y_first, y_last, plane):
 
 @device
 def blend_line(plane, density, y, line):
-    """Blend what `blend_plane` left along axis 1, at output index `y`."""
+    """Blend what `blend_plane` left along axis 1, at output index `y`, and include SNAP."""
     span, t = span_of(y, density[1], plane.shape[0] - 3)
     blend(cubic_weights(t), plane[span], plane[span + 1], plane[span + 2], plane[span + 3], line)
+    for i in range(0, line.shape[0], 4):
+        line[i] += SNAP
 
 
 @device
-def span_state(start, step, length, grid, reach):
+def row_is_inside(affine, width, grid, reach):
+    """Whether a row is known to be INSIDE, by the hull of all control points.
+
+    `reach` are the least and the greatest displacement of each axis over the whole lattice.
+    """
+    known = True
+    for axis in range(3):
+        begin = affine[2 * axis] - SNAP
+        end = begin + affine[2 * axis + 1] * (width - 1)
+        low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
+        known &= low > MARGIN and high < grid[5 + axis] - MARGIN
+    return known
+
+
+@device
+def span_state(polynomials, length, grid):
     """Whether a span of a row is wholly INSIDE or OUTSIDE; FACE if that is not known.
 
-    `reach` are the least and the greatest displacement of each axis over the whole lattice;
-    a B-spline never leaves the hull of its control points.
+    A polynomial never leaves the hull of its four Bezier points.
     """
     state = INSIDE
+    x = length - 1.0
     for axis in range(3):
-        begin = start[axis] - SNAP
-        end = begin + step[axis] * (length - 1)
-        low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
-        if high < -1e-6 or low > grid[2 + axis] + 1e-6:
+        c0, c1 = polynomials[4 * axis] - SNAP, polynomials[4 * axis + 1] * x
+        c2, c3 = polynomials[4 * axis + 2] * (x * x), polynomials[4 * axis + 3] * (x * x * x)
+        b1, b2, b3 = c0 + c1 / 3, c0 + (2 * c1 + c2) / 3, c0 + c1 + c2 + c3
+        low, high = min(c0, b1, b2, b3), max(c0, b1, b2, b3)
+        if high < -MARGIN or low > grid[2 + axis] + MARGIN:
             return OUTSIDE
-        if low < 1e-6 or high > grid[5 + axis] - 1e-6:
+        if low < MARGIN or high > grid[5 + axis] - MARGIN:
             state = FACE
     return state
 
@@ -148,49 +169,26 @@ def span_state(start, step, length, grid, reach):
 def locate_spline_row(cells, line, affine, grid, starts, reach):
     """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
 
-    `line` (12 * spans,) are the displacement's polynomials, `affine` as for an affine row,
-    and `starts` (spans + 1,) the first voxel of each span and the end of the row.
+    `line` (12 * spans,) are the polynomials of the row's coordinates, SNAP included, `affine`
+    as for an affine row, without the displacement, and `starts` (spans + 1,) the first voxel
+    of each span and the end of the row.
     """
     inside = cells[2]
     width = starts[-1]
-    step = (affine[1], affine[3], affine[5])
-    begin = (affine[0], affine[2], affine[4])
-    state = span_state(begin, step, width, grid, reach)
-    if state == OUTSIDE:
-        return 0, 0, True
-    plain = state == INSIDE
+    plain = row_is_inside(affine, width, grid, reach)
+    state = INSIDE
     for s in range(starts.shape[0] - 1):
         first, stop = starts[s], starts[s + 1]
         c = line[12 * s : 12 * s + 12]
-        start = (
-            affine[0] + affine[1] * first,
-            affine[2] + affine[3] * first,
-            affine[4] + affine[5] * first,
-        )
+        polynomials = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11])
         if not plain:
-            state = span_state(start, step, stop - first, grid, reach)
+            state = span_state(polynomials, stop - first, grid)
             inside[first:stop] = state
-            if state == OUTSIDE:
-                continue
-        polynomials = (
-            start[0] + c[0],
-            step[0] + c[1],
-            c[2],
-            c[3],
-            start[1] + c[4],
-            step[1] + c[5],
-            c[6],
-            c[7],
-            start[2] + c[8],
-            step[2] + c[9],
-            c[10],
-            c[11],
-        )
         # The last block of a span runs into the next one, which is written after it.
         if state == INSIDE:
             for at in range(first, stop, LANES):
                 cells_inside(cells, at, at - first, polynomials, grid)
-        else:
+        elif state == FACE:
             for at in range(first, stop, LANES):
                 cells_checked(cells, at, at - first, polynomials, grid)
     return 0, width, plain
