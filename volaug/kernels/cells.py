@@ -149,6 +149,20 @@ cells_checked = intrinsic(_block(checked=True))
 
 
 @intrinsic
+def set_states(typingctx, inside, at, state):
+    """Make the eight states from `at` on equal to `state`."""
+    signature = types.void(inside, at, state)
+
+    def codegen(context, b, signature, arguments):
+        inside, at, state = arguments
+        states = lanes.splat(b, b.trunc(state, I8))
+        lanes.store(b, states, lanes.data_of(context, b, signature.args[0], inside), at)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
 def equal_states(typingctx, inside, at, state):
     """How many of the eight states from `at` on equal `state`, up to the first that does not."""
     signature = types.int64(inside, at, state)

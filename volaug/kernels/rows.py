@@ -13,7 +13,7 @@ voxel, where a sum over 4 x 4 x 4 control points has 192.
 
 import numpy as np
 
-from .cells import FACE, INSIDE, OUTSIDE, ROUNDING, SNAP, cells_checked, cells_inside
+from .cells import FACE, INSIDE, OUTSIDE, ROUNDING, SNAP, cells_checked, cells_inside, set_states
 from .lanes import LANES
 from .options import device
 
@@ -131,15 +131,15 @@ def blend_line(plane, density, y, line):
 
 
 @device
-def row_is_inside(affine, width, grid, reach):
-    """Whether a row is known to be INSIDE, by the hull of all control points.
+def surely_inside(affine, first, stop, grid, reach):
+    """Whether voxels first..stop of a row are INSIDE, by the hull of all control points.
 
     `reach` are the least and the greatest displacement of each axis over the whole lattice.
     """
     known = True
     for axis in range(3):
-        begin = affine[2 * axis] - SNAP
-        end = begin + affine[2 * axis + 1] * (width - 1)
+        start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
+        begin, end = start + step * first, start + step * (stop - 1)
         low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
         known &= low > MARGIN and high < grid[5 + axis] - MARGIN
     return known
@@ -173,18 +173,21 @@ def locate_spline_row(cells, line, affine, grid, starts, reach):
     as for an affine row, without the displacement, and `starts` (spans + 1,) the first voxel
     of each span and the end of the row.
     """
+    # The last block of a span runs into the next one, which is written after it.
     inside = cells[2]
     width = starts[-1]
-    plain = row_is_inside(affine, width, grid, reach)
+    plain = surely_inside(affine, 0, width, grid, reach)
     state = INSIDE
     for s in range(starts.shape[0] - 1):
         first, stop = starts[s], starts[s + 1]
         c = line[12 * s : 12 * s + 12]
         polynomials = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11])
         if not plain:
-            state = span_state(polynomials, stop - first, grid)
-            inside[first:stop] = state
-        # The last block of a span runs into the next one, which is written after it.
+            state = INSIDE
+            if not surely_inside(affine, first, stop, grid, reach):
+                state = span_state(polynomials, stop - first, grid)
+            for at in range(first, stop, LANES):
+                set_states(inside, at, state)
         if state == INSIDE:
             for at in range(first, stop, LANES):
                 cells_inside(cells, at, at - first, polynomials, grid)
