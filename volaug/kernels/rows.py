@@ -123,11 +123,9 @@ def blend_plane(lattice, density, z, y_first, y_last, plane):
 
 @device
 def blend_line(plane, density, y, line):
-    """Blend what `blend_plane` left along axis 1, at output index `y`, and include SNAP."""
+    """Blend what `blend_plane` left along axis 1, at output index `y`."""
     span, t = span_of(y, density[1], plane.shape[0] - 3)
     blend(cubic_weights(t), plane[span], plane[span + 1], plane[span + 2], plane[span + 3], line)
-    for i in range(0, line.shape[0], 4):
-        line[i] += SNAP
 
 
 @device
@@ -169,7 +167,7 @@ def span_state(polynomials, length, grid):
 def locate_spline_row(cells, line, affine, grid, starts, reach):
     """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
 
-    `line` (12 * spans,) are the polynomials of the row's coordinates, SNAP included, `affine`
+    `line` (12 * spans,) are the polynomials of the row's coordinates, without SNAP, `affine`
     as for an affine row, without the displacement, and `starts` (spans + 1,) the first voxel
     of each span and the end of the row.
     """
@@ -181,7 +179,11 @@ def locate_spline_row(cells, line, affine, grid, starts, reach):
     for s in range(starts.shape[0] - 1):
         first, stop = starts[s], starts[s + 1]
         c = line[12 * s : 12 * s + 12]
-        polynomials = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11])
+        polynomials = (
+            (c[0] + SNAP, c[1], c[2], c[3])
+            + (c[4] + SNAP, c[5], c[6], c[7])
+            + (c[8] + SNAP, c[9], c[10], c[11])
+        )
         if not plain:
             state = INSIDE
             if not surely_inside(affine, first, stop, grid, reach):
