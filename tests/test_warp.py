@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -56,6 +57,13 @@ def test_it_survives_json_to_the_last_bit():
         np.testing.assert_array_equal(again.apply(volume), warp.apply(volume))
     assert warp != Warp((8, 9, 10))
     assert warp != "a warp"
+
+
+def test_it_goes_to_a_worker_and_back():
+    warp = random_warp(np.random.default_rng(4), (9, 10, 11), (8, 9, 10))
+    again = pickle.loads(pickle.dumps(warp))
+    assert again == warp
+    assert not again.matrix.flags.writeable
 
 
 @pytest.mark.parametrize("elastic", [False, True])

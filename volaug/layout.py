@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+# Linear indices are made in float64, see kernels/cells.py.
+LONGEST_STRIDE = 2**30
+
 
 class Memory(NamedTuple):
     """An array (C, n0, n1, n2) as a kernel walks it."""
@@ -65,8 +68,11 @@ def memory_of(array: npt.NDArray[Any]) -> Memory | None:
 
 def source_memory(array: npt.NDArray[Any]) -> Memory:
     """How to walk a volume, read-only; a copy of it where it cannot be walked in place."""
-    memory = memory_of(array) or memory_of(array.copy(order="C"))
-    assert memory is not None
+    memory = memory_of(array)
+    if memory is None or max(memory.strides[1:]) > LONGEST_STRIDE:
+        memory = memory_of(array.copy(order="C"))
+        if memory is None or max(memory.strides[1:]) > LONGEST_STRIDE:
+            raise ValueError(f"volume must have planes of at most 2^30 voxels, got {array.shape}")
     flat = memory.flat.view()
     flat.flags.writeable = False
     return memory._replace(flat=flat)

@@ -72,6 +72,11 @@ class Warp:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __reduce__(self) -> Any:
+        """Pickle what it was made of, so that its arrays are read-only in a worker as well."""
+        affine = np.column_stack([self.matrix, self.offset])
+        return Warp, (self.shape, affine, 0.0, self.control_points)
+
     def apply(
         self,
         volume: npt.ArrayLike,

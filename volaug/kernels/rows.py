@@ -13,7 +13,17 @@ voxel, where a sum over 4 x 4 x 4 control points has 192.
 
 import numpy as np
 
-from .cells import FACE, INSIDE, OUTSIDE, ROUNDING, SNAP, cells_checked, cells_inside, set_states
+from .cells import (
+    FACE,
+    INSIDE,
+    OUTSIDE,
+    ROUNDING,
+    SNAP,
+    cells_checked,
+    cells_inside,
+    multiply_add,
+    set_states,
+)
 from .lanes import LANES
 from .options import device
 
@@ -25,7 +35,8 @@ MARGIN = 1e-6
 def interval_within(start, step, last, first, stop):
     """The i in [first, stop) for which 0 <= start + step * i <= last, as a half-open range.
 
-    `start` includes SNAP, so that the sums are rounded as they are in the lanes.
+    `start` includes SNAP. The ends are tried by the very sum that the lanes make, which never
+    decreases while `i` grows (or never increases): what lies between them needs no test.
     """
     low, high = SNAP, SNAP + last
     if step == 0.0:
@@ -36,11 +47,9 @@ def interval_within(start, step, last, first, stop):
     # written so that NaN, of a number too large to divide, leaves the whole range
     begin = first if not lower > first else (int(lower) if lower < stop else stop)
     end = stop if not upper < stop else (int(upper) if upper > begin else begin)
-    while begin < end and not (low <= start + step * begin and start + step * begin <= high):
+    while begin < end and not low <= multiply_add(begin, step, start) <= high:
         begin += 1
-    while begin < end and not (
-        low <= start + step * (end - 1) and start + step * (end - 1) <= high
-    ):
+    while begin < end and not low <= multiply_add(end - 1, step, start) <= high:
         end -= 1
     return begin, end
 
@@ -49,9 +58,9 @@ def interval_within(start, step, last, first, stop):
 def below_top(line, top, i):
     """Whether voxel `i` of an affine row is off the last faces of the source."""
     return (
-        line[0] + line[1] * i < SNAP + top[0]
-        and line[2] + line[3] * i < SNAP + top[1]
-        and line[4] + line[5] * i < SNAP + top[2]
+        multiply_add(i, line[1], line[0]) < SNAP + top[0]
+        and multiply_add(i, line[3], line[2]) < SNAP + top[1]
+        and multiply_add(i, line[5], line[4]) < SNAP + top[2]
     )
 
 
@@ -180,10 +189,10 @@ def locate_spline_row(cells, line, affine, grid, starts, reach):
         first, stop = starts[s], starts[s + 1]
         c = line[12 * s : 12 * s + 12]
         polynomials = (
-            (c[0] + SNAP, c[1], c[2], c[3])
-            + (c[4] + SNAP, c[5], c[6], c[7])
-            + (c[8] + SNAP, c[9], c[10], c[11])
-        )
+            c[0] + SNAP, c[1], c[2], c[3],
+            c[4] + SNAP, c[5], c[6], c[7],
+            c[8] + SNAP, c[9], c[10], c[11],
+        )  # fmt: skip
         if not plain:
             state = INSIDE
             if not surely_inside(affine, first, stop, grid, reach):
