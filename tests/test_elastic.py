@@ -119,3 +119,16 @@ def test_channels_are_warped_alike():
     out = elastic_deform(volume, points, out=nan_filled(volume.shape, np.float32))
     for channel in range(3):
         np.testing.assert_array_equal(out[channel], elastic_deform(volume[channel], points))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 6, 20), (6, 1, 20), (6, 7, 1)])
+def test_an_axis_of_one_voxel_is_left_at_once(shape):
+    volume = random_volume(shape)
+    axis = shape.index(1)
+    for size, same in ((0.0, True), (0.25, False), (-0.25, False)):
+        points = np.zeros((3, 4, 5, 6))
+        points[axis] = size
+        result = elastic_deform(volume, points, cval=5.0)
+        np.testing.assert_array_equal(result, volume if same else np.full_like(volume, 5.0))
+        labels = elastic_deform(volume, points, cval=5.0, interpolation="nearest")
+        np.testing.assert_array_equal(labels, result)

@@ -148,7 +148,7 @@ def surely_inside(affine, first, stop, grid, reach):
         start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
         begin, end = start + step * first, start + step * (stop - 1)
         low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
-        known &= low > MARGIN and high < grid[5 + axis] - MARGIN
+        known &= low > MARGIN and high < grid[2 + axis] - MARGIN
     return known
 
 
@@ -167,7 +167,7 @@ def span_state(polynomials, length, grid):
         low, high = min(c0, b1, b2, b3), max(c0, b1, b2, b3)
         if high < -MARGIN or low > grid[2 + axis] + MARGIN:
             return OUTSIDE
-        if low < MARGIN or high > grid[5 + axis] - MARGIN:
+        if low < MARGIN or high > grid[2 + axis] - MARGIN:
             state = FACE
     return state
 
