@@ -103,11 +103,17 @@ def scipy_engines(case: Case) -> Iterator[Contender]:
 
     work, repeats = (affine, 5) if case.control_points is None else (elastic, 2)
 
-    def run() -> npt.NDArray[Any]:
+    def in_slabs() -> npt.NDArray[Any]:
         case.in_slabs(work)
         return out
 
-    yield Contender("scipy.ndimage", scipy.__version__, case.threads, repeats, run)
+    def as_it_comes() -> npt.NDArray[Any]:
+        work(slice(0, len(out)))
+        return out
+
+    yield Contender("scipy.ndimage", scipy.__version__, case.threads, repeats, in_slabs)
+    if case.threads > 1:
+        yield Contender("scipy.ndimage", scipy.__version__, 1, repeats, as_it_comes)
 
 
 def simpleitk_engines(case: Case) -> Iterator[Contender]:
@@ -176,10 +182,10 @@ def torch_engines(case: Case) -> Iterator[Contender]:
         scaled = np.column_stack([linear * half / half[:, None], shift])[::-1, [2, 1, 0, 3]]
         theta = torch.from_numpy(scaled.astype(np.float32))[None]
 
-        @torch.inference_mode()
         def run() -> Any:
-            grid = affine_grid(theta, list(volume.shape), align_corners=True)
-            return grid_sample(volume, grid, align_corners=True)
+            with torch.inference_mode():
+                grid = affine_grid(theta, list(volume.shape), align_corners=True)
+                return grid_sample(volume, grid, align_corners=True)
 
         yield Contender("torch", torch.__version__, case.threads, 5, run, picture)
         return
@@ -189,8 +195,8 @@ def torch_engines(case: Case) -> Iterator[Contender]:
     places -= 1
     dense = torch.from_numpy(np.moveaxis(places[::-1], 0, -1).astype(np.float32))[None]
 
-    @torch.inference_mode()
     def sample() -> Any:
-        return grid_sample(volume, dense, align_corners=True)
+        with torch.inference_mode():
+            return grid_sample(volume, dense, align_corners=True)
 
     yield Contender("torch (grid given)", torch.__version__, case.threads, 5, sample, picture)
