@@ -71,9 +71,9 @@ def caption(rows: Sequence[Row], options: argparse.Namespace, spline: float | No
         "about three axes, stretch, shear and shift. Elastic + affine: a cubic B-spline of "
         "11 x 11 x 11 control points with the same affine map, resampled once.",
         f"ms: the {options.statistic} of so many calls; the engines take turns in one process.",
-        "volaug and scipy write into an array that exists. scipy's C code has one thread: its "
-        "output is cut into slabs for a pool of threads. Its B-spline field is made by matrix "
-        "products, with weights that are ready before, and its coordinates are float32.",
+        "volaug and scipy write into an array that exists. scipy's C code has one thread: with "
+        "more, its output is cut into slabs for a pool of them. Its B-spline field is made by "
+        "matrix products, with weights that are ready before, and its coordinates are float32.",
     ]
     if "SimpleITK" in present or "torch" in present:
         lines.append('SimpleITK and torch return a new array, as "volaug, new array" does.')
