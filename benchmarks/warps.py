@@ -1,5 +1,6 @@
 """Time and memory of the warps of a cube, from `side` voxels along each axis."""
 
+import abc
 import functools
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ def seconds_each(*calls: Callable[[], object]) -> list[float]:
     return best
 
 
-class _Warps:
+class _Warps(abc.ABC):
     """What asv measures of any warp; the underscore keeps the class itself out of its list."""
 
     params = ([64, 128, 256], [1, 2])
@@ -55,8 +56,9 @@ class _Warps:
         # count in `peakmem_reference` too
         self.time_into_out(side, threads)
 
+    @abc.abstractmethod
     def warp(self, out: Volume | None, threads: int) -> Volume:
-        raise NotImplementedError
+        """Warp the volume, into `out` or into a new array."""
 
     def time_into_out(self, side: int, threads: int) -> None:
         self.warp(self.out, threads)
@@ -64,7 +66,7 @@ class _Warps:
     def time_new_output(self, side: int, threads: int) -> None:
         self.warp(None, threads)
 
-    def peakmem_reference(self, side: int, threads: int) -> None:
+    def peakmem_reference(self, side: int, threads: int) -> None:  # noqa: B027
         """Do nothing: what Python, the compiler and `setup` hold, to take from the next one."""
 
     def peakmem_new_output(self, side: int, threads: int) -> None:
