@@ -22,11 +22,10 @@ DTYPES = (
 SINGULAR = 1e-12
 
 
-def as_choice(name: str, value: object, choices: Sequence[str]) -> str:
-    """One of a few words."""
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """See that `value` is one of a few words."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-    return str(value)
 
 
 def as_volume(value: Any, interpolation: str) -> npt.NDArray[Any]:

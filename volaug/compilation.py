@@ -29,7 +29,7 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
     """
     wanted = [np.dtype(dtype) for dtype in dtypes]
     for dtype in wanted:
-        checks.as_choice("dtype", dtype.name, checks.DTYPES)
+        checks.check_choice("dtype", dtype.name, checks.DTYPES)
     start = time.perf_counter()
     for dtype in wanted:
         volume = np.zeros((4, 4, 4), dtype)

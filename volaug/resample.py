@@ -72,7 +72,6 @@ def affine_transform(
     are in the volume's dtype. A voxel that is NaN or infinite reaches only those results for
     which its weight is not zero.
     """
-    interpolation = checks.as_choice("interpolation", interpolation, checks.INTERPOLATIONS)
     affine = checks.as_affine(matrix, offset)
     return resample(volume, output_shape, affine, None, interpolation, mode, cval, out, threads)
 
@@ -123,7 +122,6 @@ def elastic_deform(
     D. Rueckert et al., "Nonrigid registration using free-form deformations", IEEE
     Transactions on Medical Imaging 18(8), 1999.
     """
-    interpolation = checks.as_choice("interpolation", interpolation, checks.INTERPOLATIONS)
     affine = checks.as_affine(matrix, offset)
     points = checks.as_control_points(control_points)
     return resample(volume, output_shape, affine, points, interpolation, mode, cval, out, threads)
@@ -141,8 +139,8 @@ def resample(
     threads: int | None,
 ) -> npt.NDArray[Any]:
     """Both operations: check what is left to check, then hand the kernel its tiles."""
-    interpolation = checks.as_choice("interpolation", interpolation, checks.INTERPOLATIONS)
-    checks.as_choice("mode", mode, checks.MODES)
+    checks.check_choice("interpolation", interpolation, checks.INTERPOLATIONS)
+    checks.check_choice("mode", mode, checks.MODES)
     given = checks.as_volume(volume, interpolation)
     fill = checks.as_fill(cval, given.dtype)
     threads = thread_count(threads)

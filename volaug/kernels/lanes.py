@@ -61,7 +61,7 @@ def store(b, value, pointer, at):
 
 
 def call(b, name, kind, *arguments):
-    """An LLVM intrinsic on vectors of `kind`, such as "floor" or "fmuladd"."""
+    """An LLVM intrinsic on vectors of `kind`, such as "fmuladd"."""
     whole = vector(kind)
     signature = ir.FunctionType(whole, [whole] * len(arguments))
     suffix = f"v{LANES}f{64 if kind == F64 else 32}"
