@@ -1,8 +1,11 @@
 import concurrent.futures
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,8 +52,30 @@ def test_threads_do_not_change_a_bit(many, elastic, interpolation):
         np.testing.assert_array_equal(result, one)
 
 
-def test_a_part_of_the_rows_has_the_bits_of_the_whole():
-    """A voxel does not depend on where its tile begins."""
+TILES = """
+import sys, hashlib
+from volaug import resample
+from volaug.kernels import tiles
+tiles.TILE = resample.TILE = int(sys.argv[1])
+sys.path.insert(0, sys.argv[2])
+from test_threads import digest
+print(*[hashlib.sha256(digest(elastic, n=2)).hexdigest() for elastic in (False, True)])
+"""
+
+
+def test_tiles_do_not_change_a_bit(tmp_path):
+    """Compiled anew for each size, in a process and a cache of its own."""
+    found = set()
+    for size in ("5", "16"):
+        env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / size)}
+        command = [sys.executable, "-c", TILES, size, str(Path(__file__).parent)]
+        done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
+        found.add(done.stdout)
+    assert len(found) == 1
+
+
+def test_a_part_of_the_rows_is_a_part_of_the_whole():
+    """Wherever its tile begins."""
     volume, warp = random_volume(SHAPE), a_warp(elastic=False)
     whole = warp.apply(volume)
     for z, y in ((3, 5), (17, 30)):
