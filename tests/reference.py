@@ -70,3 +70,18 @@ def cubic_bspline(x):
     if x < 2:
         return (2 - x) ** 3 / 6
     return 0.0
+
+
+def cubic(coefficients, place, padding=0):
+    """The spline at `place`: 64 coefficients, each times a product of three B-splines.
+
+    The grid of the coefficients begins `padding` voxels before the volume.
+    """
+    place = np.asarray(place) + padding
+    low = np.floor(place).astype(int) - 1
+    weights = [
+        [cubic_bspline(x - knot) for knot in range(first, first + 4)]
+        for x, first in zip(place, low, strict=True)
+    ]
+    taps = coefficients[tuple(slice(first, first + 4) for first in low)]
+    return np.einsum("ijk,i,j,k", taps, *weights)

@@ -15,7 +15,8 @@ LAYERS = [
     {"cli"},
     {"compilation", "warp"},
     {"resample"},
-    {"bspline", "checks", "layout", "threads"},
+    {"copies", "prefilter", "walk"},
+    {"borders", "bspline", "checks", "layout", "threads"},
     {"kernels"},
 ]
 # Heavy or optional: imported by whoever needs them, when they do.

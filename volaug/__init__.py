@@ -1,6 +1,7 @@
 """Fast, exact augmentation of large 3D volumes on the CPU."""
 
 from .compilation import warmup
+from .prefilter import spline_filter
 from .resample import affine_transform, elastic_deform
 from .threads import get_num_threads, set_num_threads
 from .warp import Warp
@@ -14,5 +15,6 @@ __all__ = [
     "elastic_deform",
     "get_num_threads",
     "set_num_threads",
+    "spline_filter",
     "warmup",
 ]

@@ -10,13 +10,12 @@ import numpy.typing as npt
 
 from .kernels.cells import LONGEST_AXIS
 
-INTERPOLATIONS = ("linear", "nearest")
-MODES = ("constant",)
-LINEAR_DTYPES = ("float32", "float64")
+INTERPOLATIONS = ("nearest", "linear", "cubic", "label")
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 )  # fmt: skip
+SCALAR_TYPES = {np.dtype(name).type for name in DTYPES}
 
 # Of a matrix whose rows have length one, |det| below this is taken as singular.
 SINGULAR = 1e-12
@@ -28,22 +27,30 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def as_volume(value: Any, interpolation: str) -> npt.NDArray[Any]:
-    """A native-endian array (n0, n1, n2) or (C, n0, n1, n2) that `interpolation` can read."""
-    volume = np.asarray(value)
-    dtypes = LINEAR_DTYPES if interpolation == "linear" else DTYPES
-    if volume.dtype.name not in dtypes:
+def as_array(name: str, value: Any) -> npt.NDArray[Any]:
+    """A numpy array of what is one already, or can show its memory as one, or can become one."""
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except Exception as error:  # every library has its own
         raise TypeError(
-            f"volume of dtype {volume.dtype} cannot be interpolated by {interpolation!r}, "
-            f"which takes {', '.join(dtypes)}"
-        )
+            f"{name} must be an array in the processor's memory, got {type(value).__name__}: {error}"
+        ) from error
+
+
+def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
+    """A native-endian array (n0, n1, n2) or (C, n0, n1, n2)."""
+    volume = as_array(name, value)
+    if volume.dtype.type not in SCALAR_TYPES:
+        raise TypeError(f"{name} must be of dtype {', '.join(DTYPES)}, got {volume.dtype}")
     if volume.ndim not in (3, 4) or volume.size == 0:
         raise ValueError(
-            "volume must have the shape (n0, n1, n2) or (channels, n0, n1, n2) and no axis of "
+            f"{name} must have the shape (n0, n1, n2) or (channels, n0, n1, n2) and no axis of "
             f"length 0, got shape {volume.shape}"
         )
     if max(volume.shape[-3:]) > LONGEST_AXIS:
-        raise ValueError(f"volume must be at most {LONGEST_AXIS} voxels long, got {volume.shape}")
+        raise ValueError(f"{name} must be at most {LONGEST_AXIS} voxels long, got {volume.shape}")
     return volume if volume.dtype.isnative else volume.astype(volume.dtype.newbyteorder("="))
 
 
@@ -120,39 +127,59 @@ def as_control_points(value: Any) -> npt.NDArray[np.float64]:
     return points
 
 
-def as_fill(cval: Any, dtype: np.dtype[Any]) -> Any:
-    """`cval` as a scalar of the volume's dtype, which must be able to hold it."""
-    try:
-        value = float(cval)
-    except (TypeError, ValueError):
-        raise TypeError(f"cval must be a number, got {cval!r}") from None
+def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`cval`, a number or one a channel, as (C,) of the dtype, which must be able to hold it."""
+    channels = volume.shape[0] if volume.ndim == 4 else 1
+    values = np.asarray(cval)
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"cval must be a number or one for each channel, got {cval!r}")
+    if values.shape not in ((), (channels,)):
+        raise ValueError(
+            f"cval must be a number or one for each of {channels} channels, got {cval!r}"
+        )
+    dtype = volume.dtype
     if dtype.kind in "biu":
         limits = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        if not value.is_integer() or not limits[0] <= int(cval) <= limits[1]:
-            raise ValueError(
-                f"cval must fit into {dtype}, {limits[0]} to {limits[1]}, got {cval!r}"
-            )
-        return dtype.type(int(cval))
-    return dtype.type(value)
+        for value in values.ravel().tolist():
+            if not limits[0] <= value <= limits[1] or value != int(value):
+                raise ValueError(
+                    f"cval must be a whole number that fits into {dtype}, {limits[0]} to "
+                    f"{limits[1]}, got {cval!r}"
+                )
+    fills = np.empty(channels, dtype)
+    fills[...] = values
+    return fills
 
 
-def as_output(out: Any, shape: tuple[int, ...], volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """`out`, if a result of `shape` can be written to it while `volume` is read."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a numpy array, got {type(out).__name__}")
-    if out.shape != shape or out.dtype != volume.dtype:
+def as_output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The memory of `out`, if a result of `shape` can be written to it."""
+    if isinstance(out, np.ndarray):
+        written = out
+    elif hasattr(out, "__array_interface__") or hasattr(out, "__dlpack__"):
+        written = as_array("out", out)
+    else:
+        raise TypeError(f"out must be an array that can be written to, got {type(out).__name__}")
+    if written.shape != shape or written.dtype != dtype:
         raise ValueError(
-            f"out must be {volume.dtype} of shape {shape}, got {out.dtype} of shape {out.shape}"
+            f"out must be {dtype} of shape {shape}, got {written.dtype} of shape {written.shape}"
         )
-    if not out.flags.writeable:
+    if not written.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
-    if any(stride == 0 and length > 1 for stride, length in zip(out.strides, shape, strict=True)):
-        raise ValueError(f"out must have a place for each voxel, got strides {out.strides}")
-    if np.may_share_memory(out, volume) and _overlap(out, volume):
-        raise ValueError(
-            "out must not overlap volume, of which voxels are read after others are written"
-        )
-    return out
+    if 0 in written.strides and any(
+        stride == 0 and length > 1 for stride, length in zip(written.strides, shape, strict=True)
+    ):
+        raise ValueError(f"out must have a place for each voxel, got strides {written.strides}")
+    return written
+
+
+def check_apart(written: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]]) -> None:
+    """See that `written` shares no memory with what is read, or written to as well."""
+    for other in others:
+        if np.may_share_memory(written, other) and _overlap(written, other):
+            raise ValueError(
+                "out must not overlap a volume, of which voxels are read after others are "
+                "written, or another out"
+            )
 
 
 def _overlap(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:

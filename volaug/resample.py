@@ -1,17 +1,16 @@
 """Resampling of a volume through an affine map or a B-spline deformation, in one pass."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from . import checks, layout
-from .bspline import spline_map
-from .kernels.tiles import PADDING, TILE, warp_tiles
-from .threads import run_parts, thread_count
-
-# Below this many voxels the calling thread is done before another has begun.
-VOXELS_WORTH_A_THREAD = 2**15
+from . import checks, copies, layout
+from .borders import EXTENSIONS, MODES
+from .prefilter import padded_coefficients
+from .threads import thread_count
+from .walk import Sampling, warp_volumes
 
 
 def affine_transform(
@@ -22,8 +21,8 @@ def affine_transform(
     output_shape: tuple[int, int, int] | None = None,
     interpolation: str = "linear",
     mode: str = "constant",
-    cval: float = 0.0,
-    out: npt.NDArray[Any] | None = None,
+    cval: npt.ArrayLike = 0.0,
+    out: Any = None,
     threads: int | None = None,
 ) -> npt.NDArray[Any]:
     """Resample a volume through an affine map.
@@ -73,7 +72,9 @@ def affine_transform(
     which its weight is not zero.
     """
     affine = checks.as_affine(matrix, offset)
-    return resample(volume, output_shape, affine, None, interpolation, mode, cval, out, threads)
+    shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
+    request = as_request(volume, shape, interpolation, mode, cval, out)
+    return resample([request], shape, affine, None, threads)[0]
 
 
 def elastic_deform(
@@ -85,8 +86,8 @@ def elastic_deform(
     output_shape: tuple[int, int, int] | None = None,
     interpolation: str = "linear",
     mode: str = "constant",
-    cval: float = 0.0,
-    out: npt.NDArray[Any] | None = None,
+    cval: npt.ArrayLike = 0.0,
+    out: Any = None,
     threads: int | None = None,
 ) -> npt.NDArray[Any]:
     """Resample a volume through a cubic B-spline deformation and an affine map.
@@ -124,100 +125,82 @@ def elastic_deform(
     """
     affine = checks.as_affine(matrix, offset)
     points = checks.as_control_points(control_points)
-    return resample(volume, output_shape, affine, points, interpolation, mode, cval, out, threads)
+    shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
+    request = as_request(volume, shape, interpolation, mode, cval, out)
+    return resample([request], shape, affine, points, threads)[0]
+
+
+class Request(NamedTuple):
+    """One volume to be warped: what a user asked for, checked."""
+
+    volume: npt.NDArray[Any]  # with or without channels
+    interpolation: str
+    mode: str
+    fills: npt.NDArray[Any]  # one a channel
+    out: Any  # as it was given, to be returned
+    target: npt.NDArray[Any] | None  # the memory of `out`
+
+
+def as_request(
+    volume: npt.ArrayLike,
+    shape: tuple[int, int, int] | None,
+    interpolation: str,
+    mode: str,
+    cval: npt.ArrayLike,
+    out: Any,
+) -> Request:
+    """Check all that is said of one volume; `shape` is its own if None."""
+    checks.check_choice("interpolation", interpolation, checks.INTERPOLATIONS)
+    checks.check_choice("mode", mode, MODES)
+    given = checks.as_volume(volume)
+    fills = checks.as_fills(cval, given)
+    target = None
+    if out is not None:
+        wanted = (*given.shape[:-3], *(given.shape[-3:] if shape is None else shape))
+        target = checks.as_output(out, wanted, given.dtype)
+    return Request(given, interpolation, mode, fills, out, target)
 
 
 def resample(
-    volume: npt.ArrayLike,
-    output_shape: tuple[int, int, int] | None,
+    requests: Sequence[Request],
+    shape: tuple[int, int, int] | None,
     affine: npt.NDArray[np.float64],
     control_points: npt.NDArray[np.float64] | None,
-    interpolation: str,
-    mode: str,
-    cval: float,
-    out: npt.NDArray[Any] | None,
     threads: int | None,
-) -> npt.NDArray[Any]:
-    """Both operations: check what is left to check, then hand the kernel its tiles."""
-    checks.check_choice("interpolation", interpolation, checks.INTERPOLATIONS)
-    checks.check_choice("mode", mode, checks.MODES)
-    given = checks.as_volume(volume, interpolation)
-    fill = checks.as_fill(cval, given.dtype)
-    threads = thread_count(threads)
-    shape = given.shape[-3:]
-    if output_shape is not None:
-        shape = checks.as_shape("output_shape", output_shape)
-    channels = given.shape[:-3]
-    if out is not None:
-        checks.as_output(out, (*channels, *shape), given)
-
-    source = layout.source_memory(_with_channels(given))
-    count = channels[0] if channels else 1
-    if out is None:
-        result = layout.empty_like_memory(source, count, shape, given.dtype)
-    else:
-        result = _with_channels(out)
-    written = result
-    target = layout.memory_of(written)
-    if target is None:  # no axis of `out` has its voxels side by side
-        written = layout.empty_like_memory(source, count, shape, given.dtype)
-        target = layout.memory_of(written)
-        assert target is not None
-    _warp(source, target, count, affine, control_points, interpolation, fill, threads)
-    if written is not result:
-        np.copyto(result, written)
-    if out is not None:
-        return out
-    return result if channels else result[0]
+) -> list[Any]:
+    """Warp some volumes, each into its `out` or a new array of its memory order."""
+    count = thread_count(threads)
+    for number, request in enumerate(requests):
+        if request.target is not None:
+            others = [other.volume for other in requests]
+            others += [o.target for o in requests[:number] if o.target is not None]
+            checks.check_apart(request.target, others)
+    results, samplings = [], []
+    for request in requests:
+        source = _with_channels(request.volume)
+        shape_out = source.shape[1:] if shape is None else shape
+        if request.target is None:
+            memory = layout.memory_of(source)
+            order = (0, 1, 2) if memory is None else memory.order
+            target = layout.empty_in_order(order, source.shape[0], shape_out, source.dtype)
+            results.append(target if request.volume.ndim == 4 else target[0])
+        else:
+            target = _with_channels(request.target)
+            results.append(request.out)
+        voxel_map = None if control_points is not None else copies.whole_voxel_map(affine, shape_out)
+        if voxel_map is not None:
+            copies.copy_voxels(source, target, voxel_map, request.mode, request.fills, count)
+            continue
+        padding = 0
+        if request.interpolation == "cubic":
+            extension = EXTENSIONS[request.mode]
+            source, padding = padded_coefficients(source, extension, request.fills, count)
+        samplings.append(
+            Sampling(source, target, request.interpolation, request.mode, request.fills, padding)
+        )
+    warp_volumes(samplings, affine, control_points, count)
+    return results
 
 
 def _with_channels(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array[np.newaxis] if array.ndim == 3 else array
-
-
-def _warp(
-    source: layout.Memory,
-    target: layout.Memory,
-    channels: int,
-    affine: npt.NDArray[np.float64],
-    control_points: npt.NDArray[np.float64] | None,
-    interpolation: str,
-    fill: Any,
-    threads: int,
-) -> None:
-    """Walk the target's tiles with the kernel, in threads."""
-    matrix = layout.affine_in_memory(affine, source, target)
-    spline = None
-    if control_points is not None:
-        displacement = np.tensordot(affine[:, :3], control_points, axes=1)
-        displacement = layout.displacement_in_memory(displacement, source, target)
-        spline = tuple(spline_map(matrix, displacement, target.shape))
-
-    last = tuple(n - 1.0 for n in source.shape)
-    # an axis of one voxel has no second one to mix with: its stride is 0, its cell is [0, 1)
-    plane = source.strides[1] if source.shape[0] > 1 else 0
-    row = source.strides[2] if source.shape[1] > 1 else 0
-    top = (last[0] or 1.0, last[1] or 1.0, last[2])
-    grid = (float(plane), float(row), *last, *top)
-    # where the voxel TILE rows further on reads; bounded, as a matrix need not be sensible
-    z, y, x = (max(-1e6, min(step * TILE, 1e6)) for step in matrix[:, 1].tolist())
-    ahead = round(z) * plane + round(y) * row + round(x)
-    strides = (source.strides[0], plane, row, ahead)
-    frame = (channels, *target.shape, *target.strides[:3])
-
-    voxels, values, width = source.flat, target.flat, target.shape[2]
-    linear = interpolation == "linear"
-    if not linear:  # bits are copied, whatever they mean
-        bits = np.dtype(f"u{fill.itemsize}")
-        voxels, values, fill = voxels.view(bits), values.view(bits), fill.view(bits)
-
-    def work(first: int, stop: int) -> None:
-        fractions = np.empty((3, width + PADDING), voxels.dtype) if linear else None
-        warp_tiles(
-            voxels, strides, grid, matrix, spline, fractions, fill, values, frame, first, stop
-        )
-
-    tiles = -(-target.shape[0] // TILE) * -(-target.shape[1] // TILE)
-    if values.size < VOXELS_WORTH_A_THREAD:
-        threads = 1
-    run_parts(work, tiles, threads)

@@ -19,6 +19,9 @@ from pathlib import Path
 # Ranges of tiles a thread; more even out what the threads get, fewer cost less.
 PARTS_PER_THREAD = 8
 
+# Below this many voxels the calling thread is done before another has begun.
+VOXELS_WORTH_A_THREAD = 2**15
+
 _requested: int | None = None
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
@@ -72,6 +75,11 @@ def as_thread_count(value: object, name: str) -> int:
     if count < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {count}")
     return int(count)
+
+
+def threads_worth(voxels: int, threads: int) -> int:
+    """`threads`, or one where there is too little to share."""
+    return 1 if voxels < VOXELS_WORTH_A_THREAD else threads
 
 
 def run_parts(work: Callable[[int, int], None], count: int, threads: int) -> None:

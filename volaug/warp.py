@@ -1,5 +1,6 @@
 """A warp: the geometry of one draw, apart from any volume."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from . import checks
 from .bspline import bezier_net
-from .resample import resample
+from .resample import Request, as_request, resample
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
@@ -83,10 +84,10 @@ class Warp:
         *,
         interpolation: str = "linear",
         mode: str = "constant",
-        cval: float = 0.0,
-        out: npt.NDArray[Any] | None = None,
+        cval: npt.ArrayLike = 0.0,
+        out: Any = None,
         threads: int | None = None,
-    ) -> npt.NDArray[Any]:
+    ) -> Any:
         """Resample a volume through this warp.
 
         Parameters
@@ -100,17 +101,60 @@ class Warp:
         -------
         array of the warp's `shape`, with the volume's channels and dtype
         """
-        return resample(
-            volume,
-            self.shape,
-            self._affine,  # type: ignore[attr-defined]
-            self.control_points,
-            interpolation,
-            mode,
-            cval,
-            out,
-            threads,
-        )
+        request = as_request(volume, self.shape, interpolation, mode, cval, out)
+        return self._resample([request], threads)[0]
+
+    def apply_all(
+        self,
+        volumes: Mapping[str, npt.ArrayLike],
+        *,
+        interpolation: str | Mapping[str, str] = "linear",
+        mode: str | Mapping[str, str] = "constant",
+        cval: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0,
+        out: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+    ) -> dict[str, Any]:
+        """Resample several volumes through this warp: an image and its labels, say.
+
+        The results are those of `apply`, to the last bit. But volumes of the same shape and
+        memory order share the coordinates, which are then computed once for all of them, where
+        their border is the same and none of them is "cubic".
+
+        Parameters
+        ----------
+        volumes : mapping from names to arrays
+            Each as for `apply`.
+        interpolation, mode, cval : optional
+            As for `apply`, for all volumes; or a mapping from names, which leaves the default to
+            volumes that it does not name.
+        out : mapping from names to arrays, optional
+            Where to write the results that it names.
+        threads : int, optional
+
+        Returns
+        -------
+        dict
+            The warped volumes by name. If anything is wrong with one of them, an error names it
+            and none is written.
+        """
+        options = {
+            "interpolation": _by_name("interpolation", interpolation, volumes, "linear"),
+            "mode": _by_name("mode", mode, volumes, "constant"),
+            "cval": _by_name("cval", cval, volumes, 0.0),
+            "out": _by_name("out", {} if out is None else out, volumes, None),
+        }
+        requests = []
+        for name, volume in volumes.items():
+            given = {option: values[name] for option, values in options.items()}
+            try:
+                requests.append(as_request(volume, self.shape, **given))
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name!r}: {error}") from error
+        return dict(zip(volumes, self._resample(requests, threads), strict=True))
+
+    def _resample(self, requests: Sequence[Request], threads: int | None) -> list[Any]:
+        affine = self._affine  # type: ignore[attr-defined]
+        return resample(requests, self.shape, affine, self.control_points, threads)
 
     def source_box(self, shape: tuple[int, int, int]) -> Box:
         """What part of an input volume `apply` can read.
@@ -166,3 +210,18 @@ class Warp:
             given = sorted(values) if isinstance(values, dict) else type(values).__name__
             raise ValueError(f"a warp has the keys {', '.join(KEYS)}, got {given}")
         return cls(**values)
+
+
+def _by_name(
+    option: str, given: Any, names: Iterable[str], default: Any
+) -> dict[str, Any]:
+    """The value of an option for each name: one for all, or a mapping from some of them."""
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(names, given)
+    unknown = set(given) - set(names)
+    if unknown:
+        raise ValueError(
+            f"{option} must be given for {', '.join(map(repr, names))}, "
+            f"got {', '.join(map(repr, sorted(unknown, key=str)))}"
+        )
+    return {name: given.get(name, default) for name in names}

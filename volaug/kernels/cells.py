@@ -1,12 +1,19 @@
 """From a row's coordinates to its cells: where each voxel of the row reads.
 
 The cell of a coordinate is the linear index of the voxel below it on all three axes,
-and three fractions in [0, 1). A row's cells are kept in three small buffers, which stay
-in the L1 cache and serve every channel:
+and three fractions in [0, 1]. A row's cells are kept in small buffers, which stay in the
+L1 cache and serve every channel of every volume that is warped together. `cells` are their
+addresses (an array would be counted as a reference wherever it is passed on: 40 ns a row)
+and what is wanted:
 
-    index      (n,) int64         linear index into the source
-    fractions  (3, n) float       along axes 0, 1, 2; None where the nearest voxel is wanted
-    inside     (n,) uint8         OUTSIDE, INSIDE, or on the last FACE of the source
+    index      int64 a voxel      linear index into the source
+    fractions  float, 3 rows      along axes 0, 1, 2
+    length                        of such a row
+    nearest    int64              linear index of the nearest voxel, half a voxel rounding up
+    inside     uint8              OUTSIDE, INSIDE, or which neighbours are beyond the border
+    blended    float              room for a row of the source, mixed along axes 0 and 1
+    mixes                         whether index and fractions are wanted
+    picks                         whether nearest is
 
 Coordinates are float64, eight lanes at a time. Each is snapped to a multiple of 2^-32
 voxel by adding `SNAP`, whose last bit is worth just that; then 1e-15 below zero is zero,
@@ -14,16 +21,20 @@ and a turn by 90 degrees loses no voxel at the border. Floor, index and bounds a
 of the snapped number; nothing becomes an integer before it is known to be in range (but
 `floor` is, as float64: an index is below 2^51 and so exact in it).
 
+Where it is not known that a block of eight is inside, the border's rule is applied to each
+coordinate: see `RULE`. All rules are the same instructions with other numbers.
+
 Tried on a Zen 4 core, and slower: index and fractions from the two 32-bit halves of the
 snapped bits, in integers (18 shuffles a block, 1.3 times the time); four lanes at a time (1.2).
 """
 
 import numpy as np
-from numba import types
+from numba import int64, types, uint8
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import lanes
+from .elements import voxel
 from .lanes import F32, F64, I8, I64, LANES
 from .options import device
 
@@ -33,24 +44,41 @@ LONGEST_AXIS = 2**19  # and up to here: SNAP +- this stays below 2^21
 TO_INTEGER = 1.5 * 2.0**52  # added to a whole float64, leaves it in the low bits
 TO_INTEGER_BITS = int(np.float64(TO_INTEGER).view(np.int64))
 
-OUTSIDE, INSIDE, FACE = 0, 1, 2
+OUTSIDE, INSIDE = 0, 1
+# Otherwise a sum of these: the neighbour below, or above, on an axis is beyond the border.
+BELOW, ABOVE = (2, 8, 32), (4, 16, 64)
+
+# A border's rule, for each axis, in the order of an array's columns; coordinates in voxels.
+RULE = (
+    "inner",  # what is from 0 to here needs no rule
+    "support_low", "support_high",  # and what is outside of these is filled
+    "fold_low", "fold_high",  # outside of these, a coordinate x is folded:
+    "shift", "period", "turn",  # q = (x + shift) mod period, min(q, turn - q) - shift
+    "clamp_low", "clamp_high",  # and then brought into these
+    "last_cell",  # the greatest floor; beyond it the fraction grows to 1
+    "above",  # from this floor on the neighbour above is beyond the border, and below from -1
+    "last_nearest", "after_nearest",  # a nearest voxel beyond the former becomes the latter
+)  # fmt: skip
+INNER, SUPPORT_LOW, SUPPORT_HIGH, FOLD_LOW = range(4)
+
+INSIDE_BUFFER, BLENDED = 4, 5  # places in `cells`
 
 
 def _polynomial(b, t, coefficients):
     """Horner's rule in all lanes; `coefficients` are scalars, the constant first."""
     value = lanes.splat(b, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
-        value = lanes.call(b, "fmuladd", F64, value, t, lanes.splat(b, coefficient))
+        value = lanes.call(b, "fmuladd", value, t, lanes.splat(b, coefficient))
     return value
 
 
-def _all_axes(b, relation, values, limits):
-    """Lanes where `relation` holds between a value and its limit on all three axes."""
-    tests = [
-        b.fcmp_ordered(relation, value, lanes.splat(b, limit))
-        for value, limit in zip(values, limits, strict=True)
-    ]
-    return b.and_(b.and_(tests[0], tests[1]), tests[2])
+def _at_most(b, value, limit):
+    return b.select(b.fcmp_ordered("<", value, limit), value, limit)
+
+
+def _at_least(b, value, limit):
+    """And `limit` in place of NaN."""
+    return b.select(b.fcmp_ordered(">", value, limit), value, limit)
 
 
 def _floor(b, snapped):
@@ -60,62 +88,141 @@ def _floor(b, snapped):
     return b.bitcast(whole, lanes.vector(F64))
 
 
-def _at_most(b, value, limit):
-    return b.select(b.fcmp_ordered("<", value, limit), value, limit)
-
-
-def _linear_index(b, floors, plane, row):
+def _linear_index(b, floors, strides):
     """floor0 * plane + floor1 * row + floor2, exact in float64, as int64."""
+    plane, row = strides
     # each floor is still SNAP too large; the three leave with one constant
     excess = b.fmul(F64(SNAP), b.fadd(b.fadd(plane, row), F64(1.0)))
     value = b.fadd(floors[2], lanes.splat(b, b.fsub(F64(TO_INTEGER), excess)))
-    value = lanes.call(b, "fmuladd", F64, floors[1], lanes.splat(b, row), value)
-    value = lanes.call(b, "fmuladd", F64, floors[0], lanes.splat(b, plane), value)
+    value = lanes.call(b, "fmuladd", floors[1], lanes.splat(b, row), value)
+    value = lanes.call(b, "fmuladd", floors[0], lanes.splat(b, plane), value)
     bits = b.bitcast(value, lanes.vector(I64))
     return b.sub(bits, lanes.constant(I64, [TO_INTEGER_BITS] * LANES))
 
 
-def _store_cells(context, b, cells_type, cells, at, snapped, grid, checked):
+def _fold(b, x, rule):
+    """A coordinate that is outside of fold_low..fold_high, brought back."""
+    beyond = b.or_(
+        b.fcmp_ordered("<", x, rule["fold_low"]), b.fcmp_ordered(">", x, rule["fold_high"])
+    )
+    q = b.fadd(x, rule["shift"])
+    size, period = lanes.call(b, "fabs", q), rule["period"]
+    size = b.fsub(size, b.fmul(period, lanes.call(b, "floor", b.fdiv(size, period))))
+    negative = b.fcmp_ordered("<", q, lanes.constant(F64, [0.0] * LANES))
+    q = b.select(negative, b.fsub(period, size), size)
+    q = _at_most(b, q, b.fsub(rule["turn"], q))
+    return b.select(beyond, b.fsub(q, rule["shift"]), x)
+
+
+def _by_rules(b, snapped, rules, folds):
+    """Coordinates where the border's rules take them, and which lanes have a place at all."""
+    snap = lanes.constant(F64, [SNAP] * LANES)
+    places = [b.fsub(v, snap) for v in snapped]
+    known = lanes.constant(lanes.I1, [1] * LANES)
+    for x, rule in zip(places, rules, strict=True):
+        known = b.and_(known, b.fcmp_ordered(">=", x, rule["support_low"]))
+        known = b.and_(known, b.fcmp_ordered("<=", x, rule["support_high"]))
+    entry = b.basic_block
+    with b.if_then(folds):
+        folded = [_fold(b, x, rule) for x, rule in zip(places, rules, strict=True)]
+        folding = b.basic_block
+    for axis in range(3):
+        place = b.phi(lanes.vector(F64))
+        place.add_incoming(places[axis], entry)
+        place.add_incoming(folded[axis], folding)
+        places[axis] = place
+    for axis, rule in enumerate(rules):
+        place = _at_most(b, _at_least(b, places[axis], rule["clamp_low"]), rule["clamp_high"])
+        places[axis] = b.fadd(place, snap)
+    return places, known
+
+
+def _beyond(b, floors, rules):
+    """The neighbours of a cell that are beyond the border, as a sum of BELOW and ABOVE."""
+    flags = lanes.constant(I8, [0] * LANES)
+    for axis in range(3):
+        below = b.fcmp_ordered("<", floors[axis], lanes.constant(F64, [SNAP] * LANES))
+        above = b.fcmp_ordered(">=", floors[axis], _snapped(b, rules[axis]["above"]))
+        for test, flag in ((below, BELOW[axis]), (above, ABOVE[axis])):
+            of_axis = b.select(
+                test,
+                lanes.constant(I8, [flag] * LANES),
+                lanes.constant(I8, [0] * LANES),
+            )
+            flags = b.or_(flags, of_axis)
+    return flags
+
+
+def _snapped(b, limit):
+    return b.fadd(limit, lanes.constant(F64, [SNAP] * LANES))
+
+
+def _rules(b, border):
+    """The numbers of each axis's rule in all lanes, from the array (3, len(RULE))."""
+    return [
+        {
+            name: lanes.splat(b, b.load(b.gep(border, [I64(axis * len(RULE) + column)])))
+            for column, name in enumerate(RULE)
+        }
+        for axis in range(3)
+    ]
+
+
+def _store_cells(b, fraction, cells, at, snapped, strides, border):
     """Write the cells of eight snapped coordinates to the buffers, from element `at` on.
 
-    Unchecked, all eight are INSIDE. Checked, lanes that are OUTSIDE get index 0, and lanes
-    on a last FACE the cell before it, with a fraction of 1.
+    Without a `border` all eight are known to be INSIDE. With one, `inside` is written, and
+    lanes that are OUTSIDE get the index 0.
     """
-    index_type, fractions_type, inside_type = cells_type
-    index, fractions, inside = cgutils.unpack_tuple(b, cells, 3)
-    plane, row, *limits = cgutils.unpack_tuple(b, grid, 8)
-    limits = [b.fadd(limit, F64(SNAP)) for limit in limits]
-    last, top = limits[:3], limits[3:]
-    nearest = isinstance(fractions_type, types.NoneType)
+    index, fractions, length, nearest, inside, _, mixes, picks = cgutils.unpack_tuple(b, cells, 8)
 
-    shift = lanes.constant(F64, [0.5 if nearest else 0.0] * LANES)
-    floors = [_floor(b, b.fadd(v, shift) if nearest else v) for v in snapped]
-    if checked:
-        within = b.and_(
-            _all_axes(b, ">=", snapped, [F64(SNAP)] * 3), _all_axes(b, "<=", snapped, last)
-        )
-        state = b.zext(within, lanes.vector(I8))
-        if not nearest:
-            before = [lanes.splat(b, b.fsub(limit, F64(1.0))) for limit in top]
-            on_face = b.and_(within, b.not_(_all_axes(b, "<", snapped, top)))
-            state = b.add(state, b.zext(on_face, lanes.vector(I8)))
+    def put(value, address, place):
+        pointer = b.inttoptr(address, value.type.element.as_pointer())
+        lanes.store(b, value, pointer, place)
+
+    if border is not None:
+        rules = _rules(b, border)
+        folds = b.fcmp_ordered(">", b.load(b.gep(border, [I64(FOLD_LOW)])), F64(-np.inf))
+        snapped, known = _by_rules(b, snapped, rules, folds)
+        one, none = (lanes.constant(I8, [state] * LANES) for state in (INSIDE, OUTSIDE))
+        put(b.select(known, one, none), inside, at)
+
+    def put_index(floors, address):
+        linear = _linear_index(b, floors, strides)
+        if border is not None:
+            linear = b.select(known, linear, lanes.constant(I64, [0] * LANES))
+        put(linear, address, at)
+
+    with b.if_then(b.icmp_signed("!=", mixes, I64(0))):
+        floors = [_floor(b, v) for v in snapped]
+        if border is not None:
             floors = [
-                _at_most(b, floor, limit) for floor, limit in zip(floors, before, strict=True)
+                _at_most(b, floor, _snapped(b, rule["last_cell"]))
+                for floor, rule in zip(floors, rules, strict=True)
             ]
-        lanes.store(b, state, lanes.data_of(context, b, inside_type, inside), at)
-
-    linear = _linear_index(b, floors, plane, row)
-    if checked:
-        linear = b.select(within, linear, lanes.constant(I64, [0] * LANES))
-    lanes.store(b, linear, lanes.data_of(context, b, index_type, index), at)
-    if not nearest:
-        rows = context.make_array(fractions_type)(context, b, fractions)
-        width = b.extract_value(rows.shape, 1)
+            flags = _beyond(b, floors, rules)
+            whole = b.icmp_signed("==", flags, lanes.constant(I8, [0] * LANES))
+            put(b.select(known, b.select(whole, one, flags), none), inside, at)
+        put_index(floors, index)
         for axis in range(3):
-            fraction = b.fsub(snapped[axis], floors[axis])
-            if fractions_type.dtype == types.float32:
-                fraction = b.fptrunc(fraction, lanes.vector(F32))
-            lanes.store(b, fraction, rows.data, b.add(b.mul(width, I64(axis)), at))
+            weight = b.fsub(snapped[axis], floors[axis])
+            if fraction == types.float32:
+                weight = b.fptrunc(weight, lanes.vector(F32))
+            put(weight, fractions, b.add(b.mul(length, I64(axis)), at))
+
+    with b.if_then(b.icmp_signed("!=", picks, I64(0))):
+        half = lanes.constant(F64, [0.5] * LANES)
+        floors = [_floor(b, b.fadd(v, half)) for v in snapped]
+        if border is not None:
+            floors = [
+                b.select(
+                    b.fcmp_ordered(">", floor, _snapped(b, rule["last_nearest"])),
+                    _snapped(b, rule["after_nearest"]),
+                    floor,
+                )
+                for floor, rule in zip(floors, rules, strict=True)
+            ]
+        put_index(floors, nearest)
 
 
 @intrinsic
@@ -124,68 +231,79 @@ def multiply_add(typingctx, factor, other, term):
     signature = types.float64(types.float64, types.float64, types.float64)
 
     def codegen(context, b, signature, arguments):
-        kind = lanes.ir.FunctionType(F64, [F64] * 3)
-        function = cgutils.get_or_insert_function(b.module, kind, "llvm.fmuladd.f64")
-        return b.call(function, arguments)
+        return lanes.call(b, "fmuladd", *arguments)
 
     return signature, codegen
 
 
-def _block(checked):
-    """The intrinsic that writes the cells of eight voxels along a polynomial."""
-
-    def store_block(typingctx, cells, at, offset, polynomials, grid):
-        signature = types.void(cells, at, offset, polynomials, grid)
-        terms = polynomials.count // 3
-
-        def codegen(context, b, signature, arguments):
-            cells, at, offset, polynomials, grid = arguments
-            t = b.fadd(lanes.splat(b, b.sitofp(offset, F64)), lanes.constant(F64, range(LANES)))
-            scalars = cgutils.unpack_tuple(b, polynomials, 3 * terms)
-            snapped = [
-                _polynomial(b, t, scalars[terms * axis : terms * (axis + 1)]) for axis in range(3)
-            ]
-            cells_type = signature.args[0]
-            _store_cells(context, b, cells_type, cells, at, snapped, grid, checked)
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return store_block
+def _coordinates(b, offset, polynomials, count):
+    """Snapped coordinates of eight voxels from `offset` on, by a polynomial an axis."""
+    t = b.fadd(lanes.splat(b, b.sitofp(offset, F64)), lanes.constant(F64, range(LANES)))
+    scalars = cgutils.unpack_tuple(b, polynomials, count)
+    terms = count // 3
+    return [_polynomial(b, t, scalars[terms * axis : terms * (axis + 1)]) for axis in range(3)]
 
 
-# (cells, at, offset, polynomials, grid): lanes 0..7 are at `offset + lane` along the row;
-# `polynomials` are three times as many coefficients as terms, the constant term first and
-# SNAP included in it; they are linear on an affine row, cubic in a span of a B-spline.
-cells_inside = intrinsic(_block(checked=False))
-cells_checked = intrinsic(_block(checked=True))
-
-
+# Of both: lanes 0..7 are at `offset + lane` along the row, and their cells go to the buffers
+# from element `at` on, with fractions of the type `fraction`. `polynomials` are three times as
+# many coefficients as terms, the constant term first and SNAP included in it; linear on an
+# affine row, cubic in a span of a B-spline.
 @intrinsic
-def set_states(typingctx, inside, at, state):
-    """Make the eight states from `at` on equal to `state`."""
-    signature = types.void(inside, at, state)
+def cells_inside(typingctx, fraction, cells, at, offset, polynomials, strides):
+    """The cells of eight voxels that are known to be INSIDE."""
+    signature = types.void(fraction, cells, at, offset, polynomials, strides)
 
     def codegen(context, b, signature, arguments):
-        inside, at, state = arguments
-        states = lanes.splat(b, b.trunc(state, I8))
-        lanes.store(b, states, lanes.data_of(context, b, signature.args[0], inside), at)
+        _, cells, at, offset, polynomials, strides = arguments
+        snapped = _coordinates(b, offset, polynomials, signature.args[4].count)
+        strides = cgutils.unpack_tuple(b, strides, 2)
+        _store_cells(b, signature.args[0].dtype, cells, at, snapped, strides, None)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @intrinsic
-def equal_states(typingctx, inside, at, state):
-    """How many of the eight states from `at` on equal `state`, up to the first that does not."""
-    signature = types.int64(inside, at, state)
+def cells_by_rule(typingctx, fraction, cells, at, offset, polynomials, strides, border):
+    """The cells of eight voxels, each by the border's rule."""
+    signature = types.void(fraction, cells, at, offset, polynomials, strides, border)
 
     def codegen(context, b, signature, arguments):
-        inside, at, state = arguments
-        place = b.gep(lanes.data_of(context, b, signature.args[0], inside), [at])
-        eight = b.load(b.bitcast(place, I64.as_pointer()))
+        _, cells, at, offset, polynomials, strides, border = arguments
+        snapped = _coordinates(b, offset, polynomials, signature.args[4].count)
+        strides = cgutils.unpack_tuple(b, strides, 2)
+        rules = lanes.data_of(context, b, signature.args[6], border)
+        _store_cells(b, signature.args[0].dtype, cells, at, snapped, strides, rules)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def set_states(typingctx, cells, at, state):
+    """Make the eight states from `at` on equal to `state`."""
+    signature = types.void(cells, at, state)
+
+    def codegen(context, b, signature, arguments):
+        cells, at, state = arguments
+        inside = b.inttoptr(b.extract_value(cells, INSIDE_BUFFER), I8.as_pointer())
+        lanes.store(b, lanes.splat(b, b.trunc(state, I8)), inside, at)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def equal_states(typingctx, cells, at, state):
+    """How many of the eight states from `at` on equal `state`, up to the first that does not."""
+    signature = types.int64(cells, at, state)
+
+    def codegen(context, b, signature, arguments):
+        cells, at, state = arguments
+        inside = b.inttoptr(b.extract_value(cells, INSIDE_BUFFER), I8.as_pointer())
+        eight = b.load(b.bitcast(b.gep(inside, [at]), I64.as_pointer()))
         eight.align = 1
-        different = b.xor(eight, b.mul(b.zext(state, I64), I64(0x0101010101010101)))
+        different = b.xor(eight, b.mul(state, I64(0x0101010101010101)))
         # the lowest byte is the first one: little-endian, as all that Numba compiles for
         return b.lshr(b.cttz(different, lanes.I1(0)), I64(3))
 
@@ -193,12 +311,29 @@ def equal_states(typingctx, inside, at, state):
 
 
 @device
-def end_of_run(inside, first, stop):
+def state_of(cells, i):
+    """OUTSIDE, INSIDE, or which neighbours are beyond the border."""
+    return np.int64(voxel(uint8, cells[INSIDE_BUFFER], i))
+
+
+@device
+def cell_of(fraction, cells, i):
+    """The index and the three fractions of one voxel."""
+    length = cells[2]
+    return voxel(int64, cells[0], i), (
+        voxel(fraction, cells[1], i),
+        voxel(fraction, cells[1], i + length),
+        voxel(fraction, cells[1], i + 2 * length),
+    )
+
+
+@device
+def end_of_run(cells, first, stop):
     """Where the run of equal states ends that begins at `first`."""
-    state = inside[first]
+    state = state_of(cells, first)
     end = first
     equal = LANES
     while equal == LANES and end < stop:
-        equal = equal_states(inside, end, state)
+        equal = equal_states(cells, end, state)
         end += equal
     return min(end, stop)

@@ -12,6 +12,7 @@ LANES = 8
 
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 F32, F64 = ir.FloatType(), ir.DoubleType()
+CONTRACT = ("contract", "nsz")
 
 
 def vector(kind, lanes=LANES):
@@ -20,6 +21,13 @@ def vector(kind, lanes=LANES):
 
 def constant(kind, values):
     return ir.Constant(vector(kind, len(values)), list(values))
+
+
+def number(kind, value):
+    """A number as a scalar, or in all lanes."""
+    if isinstance(kind, ir.VectorType):
+        return ir.Constant(kind, [value] * kind.count)
+    return ir.Constant(kind, value)
 
 
 def data_of(context, b, array_type, array):
@@ -41,18 +49,23 @@ def join(b, parts):
     return parts[0]
 
 
-def splat(b, scalar):
+def splat(b, scalar, lanes=LANES):
     """One scalar in all lanes."""
-    one = b.insert_element(ir.Constant(vector(scalar.type), ir.Undefined), scalar, I32(0))
-    return pick(b, one, [0] * LANES)
+    undefined = ir.Constant(vector(scalar.type, lanes), ir.Undefined)
+    return pick(b, b.insert_element(undefined, scalar, I32(0)), [0] * lanes)
 
 
-def load(b, kind, pointer, at):
-    """A vector of `kind` that begins at element `at`; unaligned."""
-    place = b.bitcast(b.gep(pointer, [at]), vector(kind).as_pointer())
+def load(b, kind, pointer, at, lanes=LANES, align=1):
+    """A vector of `kind` that begins at element `at`."""
+    place = b.bitcast(b.gep(pointer, [at]), vector(kind, lanes).as_pointer())
     value = b.load(place)
-    value.align = 1
+    value.align = align
     return value
+
+
+def load_each(b, pointer, at):
+    """Eight scalars, from element `at` on: what scalar code goes on with."""
+    return [b.load(b.gep(pointer, [b.add(at, I64(lane))])) for lane in range(LANES)]
 
 
 def store(b, value, pointer, at):
@@ -60,21 +73,33 @@ def store(b, value, pointer, at):
     b.store(value, b.bitcast(b.gep(pointer, [at]), value.type.as_pointer())).align = 1
 
 
-def call(b, name, kind, *arguments):
-    """An LLVM intrinsic on vectors of `kind`, such as "fmuladd"."""
-    whole = vector(kind)
-    signature = ir.FunctionType(whole, [whole] * len(arguments))
-    suffix = f"v{LANES}f{64 if kind == F64 else 32}"
-    function = cgutils.get_or_insert_function(b.module, signature, f"llvm.{name}.{suffix}")
+def _suffix(kind):
+    """How LLVM writes a type in the name of an intrinsic: f32, v8f64, i16."""
+    if isinstance(kind, ir.VectorType):
+        return f"v{kind.count}{_suffix(kind.element)}"
+    if isinstance(kind, ir.IntType):
+        return f"i{kind.width}"
+    return {F32: "f32", F64: "f64"}[kind]
+
+
+def call(b, name, *arguments):
+    """An LLVM intrinsic on floats or vectors of them, such as "fmuladd"."""
+    kind = arguments[0].type
+    signature = ir.FunctionType(kind, [kind] * len(arguments))
+    function = cgutils.get_or_insert_function(b.module, signature, f"llvm.{name}.{_suffix(kind)}")
     return b.call(function, arguments)
 
 
-def mix(b, p, q, weight):
-    """`p` at weight 0, even where `q` is NaN, and `q` at weight 1."""
-    flags = ("contract", "nsz")
-    zero = ir.Constant(weight.type, None)
-    difference = b.select(b.fcmp_unordered("!=", weight, zero), b.fsub(q, p, flags), zero)
-    return b.fadd(p, b.fmul(weight, difference, flags), flags)
+def saturate(b, value, kind, signed):
+    """Floats to the nearest integers of `kind` towards zero that exist; NaN to 0."""
+    name = f"llvm.fpto{'s' if signed else 'u'}i.sat.{_suffix(kind)}.{_suffix(value.type)}"
+    signature = ir.FunctionType(kind, [value.type])
+    return b.call(cgutils.get_or_insert_function(b.module, signature, name), [value])
+
+
+def any_lane(b, mask):
+    """Whether any lane of a vector of I1 is set."""
+    return b.icmp_unsigned("!=", b.bitcast(mask, ir.IntType(mask.type.count)), I8(0))
 
 
 def prefetch(b, pointer):

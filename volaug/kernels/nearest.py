@@ -1,21 +1,31 @@
 """The nearest voxel, half a voxel rounding up: bits are copied, of any type."""
 
-import numpy as np
+from numba import int64
 
-from .cells import INSIDE
-from .options import device
+from . import elements
+from .cells import OUTSIDE, end_of_run, state_of
+from .options import device, kernel
 
 
 @device
-def nearest_row(source, origin, cells, first, stop, plain, fill, target, place):
-    """Voxels first..stop of a row of the target, which begins at element `place`."""
-    index, _, inside = cells
-    if plain:
-        for i in range(first, stop):
-            target[place + i] = source[np.uint64(origin + index[i])]
-    else:
-        for i in range(first, stop):
-            if inside[i] == INSIDE:
-                target[place + i] = source[np.uint64(origin + index[i])]
-            else:  # a span that is wholly outside has no indices
-                target[place + i] = fill
+def copy_voxels(dtype, source, nearest, target, first, stop):
+    for i in range(first, stop):
+        at = source[2] + elements.voxel(int64, nearest, i)
+        elements.check(at, source[1])
+        voxel = elements.voxel(dtype, source[0], at)
+        elements.set_voxel(dtype, target[0], target[2] + i, voxel)
+
+
+@kernel
+def nearest_row(dtype, _, fraction, source, around, cells, run, fill, target):
+    """Sample one row of one channel; for the arguments see calls.py and cells.py."""
+    first, stop, plain, _, width = run
+    elements.fill(dtype, fill, target, 0, first)
+    elements.fill(dtype, fill, target, stop, width)
+    while first < stop:
+        end = stop if plain else end_of_run(cells, first, stop)
+        if not plain and state_of(cells, first) == OUTSIDE:  # an outside span has no indices
+            elements.fill(dtype, fill, target, first, end)
+        else:
+            copy_voxels(dtype, source, cells[3], target, first, end)
+        first = end

@@ -14,12 +14,14 @@ voxel, where a sum over 4 x 4 x 4 control points has 192.
 import numpy as np
 
 from .cells import (
-    FACE,
+    INNER,
     INSIDE,
     OUTSIDE,
     ROUNDING,
     SNAP,
-    cells_checked,
+    SUPPORT_HIGH,
+    SUPPORT_LOW,
+    cells_by_rule,
     cells_inside,
     multiply_add,
     set_states,
@@ -27,18 +29,21 @@ from .cells import (
 from .lanes import LANES
 from .options import device
 
-# What is this near to a face, in voxels, is not known to be on either side: sums are rounded.
+# What is this near to a border, in voxels, is not known to be on either side: sums are rounded.
 MARGIN = 1e-6
+
+# The state of a span of a row of which only some voxels are inside.
+MIXED = 2
 
 
 @device
-def interval_within(start, step, last, first, stop):
-    """The i in [first, stop) for which 0 <= start + step * i <= last, as a half-open range.
+def interval_within(start, step, low, high, first, stop):
+    """The i in [first, stop) for which low <= start + step * i <= high, as a half-open range.
 
     `start` includes SNAP. The ends are tried by the very sum that the lanes make, which never
     decreases while `i` grows (or never increases): what lies between them needs no test.
     """
-    low, high = SNAP, SNAP + last
+    low, high = SNAP + low, SNAP + high
     if step == 0.0:
         return (first, stop) if low <= start and start <= high else (first, first)
     # sums are rounded to 2^-32, so that one this far outside may still be inside
@@ -55,35 +60,51 @@ def interval_within(start, step, last, first, stop):
 
 
 @device
-def below_top(line, top, i):
-    """Whether voxel `i` of an affine row is off the last faces of the source."""
+def is_inner(line, border, i):
+    """Whether voxel `i` of an affine row needs no rule."""
     return (
-        multiply_add(i, line[1], line[0]) < SNAP + top[0]
-        and multiply_add(i, line[3], line[2]) < SNAP + top[1]
-        and multiply_add(i, line[5], line[4]) < SNAP + top[2]
+        SNAP <= multiply_add(i, line[1], line[0]) <= SNAP + border[0, INNER]
+        and SNAP <= multiply_add(i, line[3], line[2]) <= SNAP + border[1, INNER]
+        and SNAP <= multiply_add(i, line[5], line[4]) <= SNAP + border[2, INNER]
     )
 
 
 @device
-def locate_affine_row(cells, line, grid, width):
+def locate_affine_row(fraction, cells, line, strides, border, width):
     """Fill `cells` of one row, for the voxels in [first, stop): (first, stop, plain).
 
-    `line` is (start, step) of each axis in turn, SNAP included in the starts. A `plain`
-    row is INSIDE all along that range, and its `inside` is not written.
+    `line` is (start, step) of each axis in turn, SNAP included in the starts. What is not in
+    that range is outside. A `plain` row is INSIDE all along it, and its `inside` is not written.
     """
-    first, stop = interval_within(line[0], line[1], grid[2], 0, width)
-    first, stop = interval_within(line[2], line[3], grid[3], first, stop)
-    first, stop = interval_within(line[4], line[5], grid[4], first, stop)
+    first, stop = 0, width
+    if border[0, SUPPORT_HIGH] < np.inf:  # and so the other axes
+        low, high = SUPPORT_LOW, SUPPORT_HIGH
+        first, stop = interval_within(line[0], line[1], border[0, low], border[0, high], first, stop)
+        first, stop = interval_within(line[2], line[3], border[1, low], border[1, high], first, stop)
+        first, stop = interval_within(line[4], line[5], border[2, low], border[2, high], first, stop)
     if stop <= first:
         return 0, 0, True
-    top = grid[5:]
-    plain = cells[1] is None or (below_top(line, top, first) and below_top(line, top, stop - 1))
-    if plain:
-        for at in range(first, stop, LANES):
-            cells_inside(cells, at, at, line, grid)
-    else:
-        for at in range(first, stop, LANES):
-            cells_checked(cells, at, at, line, grid)
+    begin, end = first, stop
+    plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
+    if not plain:
+        begin, end = interval_within(line[0], line[1], 0.0, border[0, INNER], begin, end)
+        begin, end = interval_within(line[2], line[3], 0.0, border[1, INNER], begin, end)
+        begin, end = interval_within(line[4], line[5], 0.0, border[2, INNER], begin, end)
+    # a block may run into the next part of the row, which is written after it
+    at = first
+    while at < stop:
+        if begin <= at < end:
+            part = end
+            for i in range(at, end, LANES):
+                cells_inside(fraction, cells, i, i, line, strides)
+            if not plain:
+                for i in range(at, end, LANES):
+                    set_states(cells, i, INSIDE)
+        else:
+            part = begin if at < begin < end else stop
+            for i in range(at, part, LANES):
+                cells_by_rule(fraction, cells, i, i, line, strides, border)
+        at = part
     return first, stop, plain
 
 
@@ -138,7 +159,7 @@ def blend_line(plane, density, y, line):
 
 
 @device
-def surely_inside(affine, first, stop, grid, reach):
+def surely_inside(affine, first, stop, border, reach):
     """Whether voxels first..stop of a row are INSIDE, by the hull of all control points.
 
     `reach` are the least and the greatest displacement of each axis over the whole lattice.
@@ -148,13 +169,13 @@ def surely_inside(affine, first, stop, grid, reach):
         start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
         begin, end = start + step * first, start + step * (stop - 1)
         low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
-        known &= low > MARGIN and high < grid[2 + axis] - MARGIN
+        known &= low > MARGIN and high < border[axis, INNER] - MARGIN
     return known
 
 
 @device
-def span_state(polynomials, length, grid):
-    """Whether a span of a row is wholly INSIDE or OUTSIDE; FACE if that is not known.
+def span_state(polynomials, length, border):
+    """Whether a span of a row is wholly INSIDE or OUTSIDE; MIXED if that is not known.
 
     A polynomial never leaves the hull of its four Bezier points.
     """
@@ -165,15 +186,15 @@ def span_state(polynomials, length, grid):
         c2, c3 = polynomials[4 * axis + 2] * (x * x), polynomials[4 * axis + 3] * (x * x * x)
         b1, b2, b3 = c0 + c1 / 3, c0 + (2 * c1 + c2) / 3, c0 + c1 + c2 + c3
         low, high = min(c0, b1, b2, b3), max(c0, b1, b2, b3)
-        if high < -MARGIN or low > grid[2 + axis] + MARGIN:
+        if high < border[axis, SUPPORT_LOW] - MARGIN or low > border[axis, SUPPORT_HIGH] + MARGIN:
             return OUTSIDE
-        if low < MARGIN or high > grid[2 + axis] - MARGIN:
-            state = FACE
+        if low < MARGIN or high > border[axis, INNER] - MARGIN:
+            state = MIXED
     return state
 
 
 @device
-def locate_spline_row(cells, line, affine, grid, starts, reach):
+def locate_spline_row(fraction, cells, line, affine, strides, border, starts, reach):
     """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
 
     `line` (12 * spans,) are the polynomials of the row's coordinates, without SNAP, `affine`
@@ -181,9 +202,8 @@ def locate_spline_row(cells, line, affine, grid, starts, reach):
     of each span and the end of the row.
     """
     # The last block of a span runs into the next one, which is written after it.
-    inside = cells[2]
     width = starts[-1]
-    plain = surely_inside(affine, 0, width, grid, reach)
+    plain = surely_inside(affine, 0, width, border, reach)
     state = INSIDE
     for s in range(starts.shape[0] - 1):
         first, stop = starts[s], starts[s + 1]
@@ -195,14 +215,14 @@ def locate_spline_row(cells, line, affine, grid, starts, reach):
         )  # fmt: skip
         if not plain:
             state = INSIDE
-            if not surely_inside(affine, first, stop, grid, reach):
-                state = span_state(polynomials, stop - first, grid)
+            if not surely_inside(affine, first, stop, border, reach):
+                state = span_state(polynomials, stop - first, border)
             for at in range(first, stop, LANES):
-                set_states(inside, at, state)
+                set_states(cells, at, state)
         if state == INSIDE:
             for at in range(first, stop, LANES):
-                cells_inside(cells, at, at - first, polynomials, grid)
-        elif state == FACE:
+                cells_inside(fraction, cells, at, at - first, polynomials, strides)
+        elif state == MIXED:
             for at in range(first, stop, LANES):
-                cells_checked(cells, at, at - first, polynomials, grid)
+                cells_by_rule(fraction, cells, at, at - first, polynomials, strides, border)
     return 0, width, plain

@@ -9,10 +9,9 @@ row alone, and so not on tiles or threads.
 
 import numpy as np
 
+from .calls import call_sampler
 from .cells import SNAP
 from .lanes import LANES
-from .linear import fill_row, linear_row
-from .nearest import nearest_row
 from .options import device, kernel
 from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
 
@@ -21,6 +20,32 @@ TILE = 16
 
 # How much longer than a row its buffers are: a block may run past the end.
 PADDING = LANES
+
+# index, nearest, three fractions, inside: as if each took 8 bytes
+ROWS_OF_BUFFER = 6
+
+
+
+def buffer_size(width, source_width):
+    """How many floats, of 4 bytes at least, have room for the cells of a row."""
+    return 2 * (ROWS_OF_BUFFER * (width + PADDING) + source_width + PADDING)
+
+
+@device
+def cells_in(buffer, width, wanted):
+    """The `cells` of a row, with their buffers in an array of `buffer_size`."""
+    length = width + PADDING
+    index, row = np.int64(buffer.ctypes.data), 8 * length
+    fractions, inside = index + 2 * row, index + 5 * row
+    return (index, fractions, length, index + row, inside, inside + row, *wanted)
+
+
+# What is sampled: the columns of `volumes`, addresses and else elements.
+VOLUME = (
+    "sampler", "source", "source_extent", "source_first", "source_channel", "channels",
+    "target", "target_extent", "target_first", "target_channel", "target_plane", "target_row",
+    "fills", "fill_step",
+)  # fmt: skip
 
 
 @device
@@ -36,25 +61,50 @@ def affine_line(matrix, z, y):
     )
 
 
-@kernel
-def warp_tiles(source, layout, grid, matrix, spline, fractions, fill, target, frame, first, stop):
-    """Fill tiles first..stop of the target.
+@device
+def sample_row(volumes, v, z, y, strides, around, cells, run):
+    """Sample the channels of one volume along a row."""
+    # by number, not as a slice: that would count its references, 10 ns a row
+    sampler, source, source_extent = volumes[v, 0], volumes[v, 1], volumes[v, 2]
+    source_first, source_channel, channels = volumes[v, 3], volumes[v, 4], volumes[v, 5]
+    target, target_extent, target_first = volumes[v, 6], volumes[v, 7], volumes[v, 8]
+    target_channel, plane, row = volumes[v, 9], volumes[v, 10], volumes[v, 11]
+    fills, fill_step = volumes[v, 12], volumes[v, 13]
+    place = target_first + z * plane + y * row
+    for channel in range(channels):
+        call_sampler(
+            sampler,
+            (
+                (source, source_extent, source_first + channel * source_channel, *strides),
+                around,
+                cells,
+                run,
+                fills + channel * fill_step,
+                (target, target_extent, channel * target_channel + place),
+            ),
+        )
 
-    source     (n,) the volume's memory, read-only
-    layout     strides of channels and of axes 0, 1, and how far on to prefetch, in elements
-    grid       strides of axes 0 and 1, last index of each axis, first coordinate of each axis
-               that has no cell; float64
+
+@kernel
+def warp_tiles(
+    volumes, strides, around, border, matrix, spline, buffer, wanted, shape, first, stop
+):
+    """Fill tiles first..stop of the targets of some volumes that share their geometry.
+
+    volumes    (n, len(VOLUME)) int64
+    strides    of the sources' axes 0 and 1, and how far on to prefetch, in elements
+    around     steps from the last voxel of each axis to the one after it, 0 if there is none
+    border     (3, len(RULE)) float64, see cells.py
     matrix     (3, 4) float64, from output voxels to source voxels
     spline     None, or (lattice, density, starts, reach), see rows.py
-    fractions  (3, width + PADDING) float for linear interpolation, None for the nearest voxel
-    fill       value outside of the source
-    target     (m,) the output's memory
-    frame      channels, the output's shape, strides of channels and axes 0, 1, in elements
+    buffer     (buffer_size,) room for a row's cells, of the dtype of their fractions
+    wanted     whether cells are mixed, whether the nearest voxel is picked; see cells.py
+    shape      of the targets
     """
-    source_channel, plane, row, ahead = layout
-    channels, depth, height, width, target_channel, target_plane, target_row = frame
-    cells = (np.empty(width + PADDING, np.int64), fractions, np.empty(width + PADDING, np.uint8))
-    steps = (plane, row, ahead)
+    depth, height, width = shape
+    cells, fraction = cells_in(buffer, width, wanted), buffer.dtype
+    floats = (float(strides[0]), float(strides[1]))
+    parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
     if spline is not None:
         lattice, density, starts, reach = spline
         blended = np.empty(lattice.shape[1:])
@@ -71,17 +121,11 @@ def warp_tiles(source, layout, grid, matrix, spline, fractions, fill, target, fr
                 affine = affine_line(matrix, z, y)
                 if spline is not None:
                     blend_line(blended, density, y, line)
-                    begin, end, plain = locate_spline_row(cells, line, affine, grid, starts, reach)
+                    begin, end, plain = locate_spline_row(
+                        fraction, cells, line, affine, floats, border, starts, reach
+                    )
                 else:
-                    begin, end, plain = locate_affine_row(cells, affine, grid, width)
-                for channel in range(channels):
-                    base = channel * source_channel
-                    place = channel * target_channel + z * target_plane + y * target_row
-                    fill_row(target[place : place + begin], fill)
-                    if fractions is None:
-                        nearest_row(source, base, cells, begin, end, plain, fill, target, place)
-                    else:
-                        linear_row(
-                            source, base, steps, cells, begin, end, plain, fill, target, place
-                        )
-                    fill_row(target[place + end : place + width], fill)
+                    begin, end, plain = locate_affine_row(fraction, cells, affine, floats, border, width)
+                run = (begin, end, int(plain), int(parallel), width)
+                for volume in range(volumes.shape[0]):
+                    sample_row(volumes, volume, z, y, strides, around, cells, run)

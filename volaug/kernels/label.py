@@ -1,0 +1,152 @@
+"""The label with the largest sum of trilinear weights among the eight voxels of a cell.
+
+It is what interpolating the indicator of each label linearly and taking the largest would
+give, in one pass, whatever the number of labels. Ties go to the label of the nearest voxel,
+half a voxel rounding up; and if that is not among them, to the label of the next nearest.
+
+Most blocks of eight cells lie in one label. The others take a vote that has no branch: each
+corner's label gets the weights of all corners that share it, in all lanes at once.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from . import elements, lanes
+from .cells import INSIDE, OUTSIDE, cell_of, end_of_run, state_of
+from .gather import around_block, neighbour
+from .lanes import I64, LANES
+from .options import device, kernel
+
+
+def _vote(b, labels, weights):
+    """The winner among eight labels, in scalars or lanes.
+
+    `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
+    are those of the far ends.
+    """
+    one, half = (lanes.number(weights[0].type, value) for value in (1.0, 0.5))
+    shares = []
+    # reorder, so that label 0 is the nearest voxel's, and 1, 2, 4 beside it
+    for axis, weight in enumerate(weights):
+        step = 4 >> axis
+        far = b.fcmp_ordered(">=", weight, half)
+        rest = b.fsub(one, weight)
+        shares.append((b.select(far, weight, rest), b.select(far, rest, weight)))
+        labels = [
+            b.select(far, labels[corner ^ step], label) for corner, label in enumerate(labels)
+        ]
+    pairs = [b.fmul(p, q) for p in shares[0] for q in shares[1]]
+    masses = [b.fmul(pair, p) for pair in pairs for p in shares[2]]
+
+    nothing = lanes.number(weights[0].type, 0.0)
+    winner, most = labels[0], None
+    for label in labels:
+        total = nothing
+        for other, mass in zip(labels, masses, strict=True):
+            same = b.icmp_unsigned("==", label, other)
+            total = b.fadd(total, b.select(same, mass, nothing))
+        if most is None:
+            most = total
+        else:
+            more = b.fcmp_ordered(">", total, most)
+            winner, most = b.select(more, label, winner), b.select(more, total, most)
+    return winner
+
+
+@intrinsic
+def label_block(typingctx, dtype, fraction, source, cells, at, target):
+    """Voxels at..at + 8 of the target's row, from their cells."""
+    signature = types.void(dtype, fraction, source, cells, at, target)
+
+    def codegen(context, b, signature, arguments):
+        of, fraction = (kind.dtype for kind in signature.args[:2])
+        _, _, source, cells, at, target = arguments
+        weights, beside = around_block(b, of, fraction, source, cells, at)
+        _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
+        corners = [I64(0), row, plane, b.add(plane, row)]
+        rows = [beside(corner, range(LANES), 2) for corner in corners]
+        swapped = lanes.pick(b, rows[0], [lane ^ 1 for lane in range(2 * LANES)])
+        differ = b.xor(rows[0], swapped)
+        for other in rows[1:]:
+            differ = b.or_(differ, b.xor(rows[0], other))
+        mixed = b.icmp_unsigned("!=", differ, ir.Constant(differ.type, None))
+
+        address, _, place = cgutils.unpack_tuple(b, target, 3)
+        pointer = elements.pointer_to(b, of, address, place)
+        ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
+        lanes.store(b, lanes.pick(b, rows[0], ends[0]), pointer, at)
+        with b.if_then(lanes.any_lane(b, mixed)):
+            labels = [lanes.pick(b, row, end) for row in rows for end in ends]
+            lanes.store(b, _vote(b, labels, weights), pointer, at)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def vote(typingctx, labels, weights):
+    """The winner among the eight labels of one cell."""
+
+    def codegen(context, b, signature, arguments):
+        labels, weights = arguments
+        return _vote(b, cgutils.unpack_tuple(b, labels, 8), cgutils.unpack_tuple(b, weights, 3))
+
+    return labels.dtype(labels, weights), codegen
+
+
+@device
+def label_voxel(dtype, source, around, state, k, weights, fill):
+    """One voxel, with care: a neighbour of weight 0 is not read, and need not exist.
+
+    The arguments are as of `linear_voxel`.
+    """
+    address, extent, _, plane, row, _ = source
+    far0, near_is0, far_is0 = neighbour(0, state, plane, around)
+    far1, near_is1, far_is1 = neighbour(1, state, row, around)
+    far2, near_is2, far_is2 = neighbour(2, state, 1, around)
+    w0, w1, w2 = weights
+
+    def voxel(offset, exists):
+        if not exists:
+            return fill
+        elements.check(k + offset, extent)
+        return elements.voxel(dtype, address, k + offset)
+
+    def pair(offset, exists):
+        near = voxel(offset, exists and near_is2 and w2 < 1)
+        return near, voxel(offset + far2, exists and far_is2 and w2 > 0)
+
+    def square(offset, exists):
+        near = pair(offset, exists and near_is1 and w1 < 1)
+        return near + pair(offset + far1, exists and far_is1 and w1 > 0)
+
+    labels = square(0, near_is0 and w0 < 1) + square(far0, far_is0 and w0 > 0)
+    return vote(labels, weights)
+
+
+@kernel
+def label_row(dtype, _, fraction, source, around, cells, run, fill, target):
+    """Sample one row of one channel; for the arguments see calls.py and cells.py."""
+    first, stop, plain, _, width = run
+    elements.fill(dtype, fill, target, 0, first)
+    elements.fill(dtype, fill, target, stop, width)
+    while first < stop:
+        state, end = INSIDE, stop
+        if not plain:
+            state, end = state_of(cells, first), end_of_run(cells, first, stop)
+        if state == OUTSIDE:
+            elements.fill(dtype, fill, target, first, end)
+        elif state == INSIDE and end - first >= LANES:
+            for start in range(first, end, LANES):
+                at = min(start, end - LANES)  # the last block does some voxels once more
+                label_block(dtype, fraction, source, cells, at, target)
+        else:
+            beyond = elements.voxel(dtype, fill, 0)
+            for i in range(first, end):
+                index, weights = cell_of(fraction, cells, i)
+                k = source[2] + index
+                label = label_voxel(dtype, source, around, state, k, weights, beyond)
+                elements.set_voxel(dtype, target[0], target[2] + i, label)
+        first = end

@@ -1,0 +1,43 @@
+"""Which kernel samples a row, for an interpolation and a dtype."""
+
+import functools
+
+import numpy as np
+from numba import from_dtype
+
+from .calls import address_of
+from .cubic import cubic_row
+from .elements import arithmetic
+from .label import label_row
+from .linear import linear_row
+from .nearest import nearest_row
+
+SAMPLERS = {"nearest": nearest_row, "linear": linear_row, "cubic": cubic_row, "label": label_row}
+
+
+def arithmetic_dtype(dtype):
+    """The float dtype in which voxels of a dtype are interpolated, as a dtype of numpy."""
+    return np.dtype(arithmetic(from_dtype(_stored(dtype))).name)
+
+
+def fraction_dtype(interpolation, dtype):
+    """The dtype of the weights; nothing is calculated with what is picked or voted for."""
+    mixes = interpolation in ("linear", "cubic")
+    return arithmetic_dtype(dtype) if mixes else np.dtype(np.float32)
+
+
+@functools.cache
+def sampler_address(interpolation, dtype):
+    """The address of the compiled sampler of volumes of a dtype."""
+    target = _stored(dtype)
+    if interpolation in ("nearest", "label"):  # bits are compared and copied, whatever they mean
+        target = np.dtype(f"u{dtype.itemsize}")
+    source = arithmetic_dtype(dtype) if interpolation == "cubic" else target
+    fraction = fraction_dtype(interpolation, dtype)
+    types = (from_dtype(kind) for kind in (source, target, fraction))
+    return address_of(SAMPLERS[interpolation], *types)
+
+
+def _stored(dtype):
+    """A bool is a byte that is 0 or 1."""
+    return np.dtype(np.uint8) if dtype == np.bool_ else dtype
