@@ -85,3 +85,44 @@ def cubic(coefficients, place, padding=0):
     ]
     taps = coefficients[tuple(slice(first, first + 4) for first in low)]
     return np.einsum("ijk,i,j,k", taps, *weights)
+
+
+def pull(matrix, offset, control_points, shape, point):
+    """Where a place of the output reads; beyond the grid it is displaced as its nearest place."""
+    nearest_place = np.clip(point, 0, np.subtract(shape, 1))
+    moved = point + displacement(control_points, shape, nearest_place)
+    return np.asarray(matrix) @ moved + offset
+
+
+def determinant(matrix, control_points, shape, voxel):
+    """Of the derivative of `pull`; the displacement is constant along an axis of one voxel."""
+    slopes = np.zeros((3, 3))
+    for axis in range(3):
+        if shape[axis] == 1:
+            continue
+        weights = []
+        for i, (x, n, k) in enumerate(zip(voxel, shape, control_points.shape[1:], strict=True)):
+            spacing = (n - 1) / (k - 3) if n > 1 else 1.0
+            places = [x / spacing - (j - 1) for j in range(k)]
+            weights.append(
+                [cubic_bspline_slope(p) / spacing for p in places]
+                if i == axis
+                else [cubic_bspline(p) for p in places]
+            )
+        slopes[:, axis] = np.einsum("cijk,i,j,k->c", control_points, *weights)
+    return np.linalg.det(matrix @ (np.eye(3) + slopes))
+
+
+def cubic_bspline_slope(x):
+    """The derivative of `cubic_bspline`: the difference of two quadratic B-splines."""
+    return quadratic_bspline(x + 0.5) - quadratic_bspline(x - 0.5)
+
+
+def quadratic_bspline(x):
+    """The quadratic B-spline around 0, of support [-1.5, 1.5]."""
+    x = abs(x)
+    if x < 0.5:
+        return 0.75 - x**2
+    if x < 1.5:
+        return (1.5 - x) ** 2 / 2
+    return 0.0

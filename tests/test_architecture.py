@@ -13,10 +13,12 @@ PACKAGE = Path(volaug.__file__).parent
 LAYERS = [
     {"__init__"},
     {"cli"},
-    {"compilation", "warp"},
+    {"compilation"},
+    {"warp"},
     {"resample"},
-    {"copies", "prefilter", "walk"},
-    {"borders", "bspline", "checks", "layout", "threads"},
+    {"engine"},
+    {"geometry"},
+    {"checks", "threads"},
     {"kernels"},
 ]
 # Heavy or optional: imported by whoever needs them, when they do.

@@ -6,8 +6,8 @@ import scipy.ndimage
 from cases import nan_filled, random_volume
 from scipy.spatial.transform import Rotation
 
-from volaug import copies
 from volaug.checks import DTYPES
+from volaug.engine import copies
 from volaug.kernels.copies import BLOCK_WIDTH, reverse_planes, transpose_planes
 
 MAPS = [

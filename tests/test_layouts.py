@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from cases import mild_affine, nan_filled, random_volume
 
-from volaug import affine_transform, elastic_deform, layout
+from volaug import affine_transform, elastic_deform
+from volaug.engine import layout
 
 SHAPE = (9, 10, 21)
 

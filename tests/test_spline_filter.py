@@ -8,8 +8,9 @@ from reference import cubic
 from scipy import ndimage
 from test_layouts import OTHERS, WALKABLE
 
-from volaug import layout, prefilter, spline_filter, threads
-from volaug.prefilter import MODES, padded_coefficients
+from volaug import spline_filter, threads
+from volaug.engine import layout
+from volaug.engine.prefilter import MODES, padded_coefficients
 
 EXTENSIONS = (*MODES, "nearest", "grid-constant")
 NUMPY_PAD = {
@@ -234,7 +235,8 @@ def test_kernels_are_compiled_for_the_coefficients_alone():
     code = """
 import numpy as np
 from volaug.kernels.prefilter import filter_columns, filter_planes
-from volaug.prefilter import padded_coefficients, spline_filter
+from volaug import spline_filter
+from volaug.engine.prefilter import padded_coefficients
 for dtype in ("bool", "uint8", "int16", "float16", "float32", "int32", "float64"):
     volume = np.zeros((2, 4, 5, 6), dtype)
     for given in (volume, volume[:, ::-1], np.asfortranarray(volume), volume[..., ::2]):

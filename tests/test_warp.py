@@ -96,18 +96,64 @@ def test_source_box_of_an_affine_warp_is_tight():
                 assert np.isnan(warp.apply(volume)).any(), (axis, plane, box)
 
 
-def test_source_box_of_a_spline_is_near_the_true_one():
-    rng = np.random.default_rng(9)
-    shape, target = (90, 95, 100), (30, 33, 36)
-    warp = Warp(target, np.eye(3), (30.0, 30.0, 30.0), rng.normal(0, 3, (3, 6, 6, 6)))
-    ramps = np.stack(np.meshgrid(*[np.arange(float(n)) for n in shape], indexing="ij"))
-    read = warp.apply(ramps)
-    for axis, (start, stop) in enumerate(warp.source_box(shape)):
-        assert start <= read[axis].min() < start + 2.5
-        assert stop - 3.5 < read[axis].max() <= stop - 1
+@pytest.mark.parametrize("size", [0.0, 0.5, 3.0, 20.0])
+@pytest.mark.parametrize(
+    ("shape", "lattice"),
+    [
+        ((9, 11, 10), (4, 5, 6)),
+        ((1, 13, 12), (5, 6, 7)),
+        ((7, 1, 1), (4, 8, 4)),
+        ((5, 4, 6), (9,) * 3),
+    ],
+)
+def test_source_box_of_a_spline_is_tight(shape, lattice, size):
+    """Against the map at and between the voxels: never narrower, and at most a voxel wider."""
+    rng = np.random.default_rng(int(10 * size) + sum(shape))
+    volume = (300, 300, 300)
+    axes = [np.linspace(0, n - 1, 8 * (n - 1) + 1) for n in shape]
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    exact = 0
+    for _ in range(10):
+        matrix, _ = random_affine(rng, volume, shape)
+        points = rng.normal(0, size, (3, *lattice))
+        warp = Warp(shape, matrix, (140.0, 150.0, 160.0), points)
+        read = warp.pull_points(places)
+        low, high = np.floor(read.min(axis=0)), np.ceil(read.max(axis=0))
+        start, stop = np.transpose(warp.source_box(volume))
+        assert ((low - 1 <= start) & (start <= low)).all()
+        assert ((high <= stop - 1) & (stop - 1 <= high + 1)).all()
+        exact += (start == low).sum() + (stop - 1 == high).sum()
+    assert exact > 50  # of 60
+
+
+def test_source_box_of_a_spline_that_touches_a_whole_number():
+    """The least coordinate is 20 all along a line of a face, but for rounding."""
+    shape, points = (33, 33, 33), np.zeros((3, 7, 7, 7))
+    points[0] = 5 * np.square(np.arange(7.0) - 2.6)[:, None]
+    line = np.stack(np.broadcast_arrays(0.0, np.linspace(0, 32, 100_001), 16.0), axis=1)
+    least = Warp(shape, control_points=points).pull_points(line)[:, 0].min()
+    assert least > 1
+    warp = Warp(shape, offset=(20.0 - least, 0.0, 0.0), control_points=points)
+    assert warp.source_box((200, 200, 200))[0][0] in (19, 20)
+    for shift, start in ((-1e-3, 19), (1e-3, 20)):
+        moved = Warp(shape, offset=(20.0 - least + shift, 0.0, 0.0), control_points=points)
+        assert moved.source_box((200, 200, 200))[0][0] == start
 
 
 def test_source_box_of_a_whole_shift_and_of_nothing():
     assert Warp((4, 5, 6), offset=(1, 2, 3)).source_box((20, 20, 20)) == ((1, 5), (2, 7), (3, 9))
     assert Warp((4, 5, 6), offset=(1, 2, 30)).source_box((20, 20, 20)) == ((0, 0),) * 3
     assert Warp((4, 5, 6), offset=0.5).source_box((3, 5, 9)) == ((0, 3), (0, 5), (0, 7))
+
+
+@pytest.mark.parametrize("points", [None, np.zeros((3, 4, 5, 6))])
+@pytest.mark.parametrize("axis", range(3))
+def test_source_box_has_the_edge_until_a_voxel_beyond_it(axis, points):
+    """A border may blend the voxel on the edge with the fill, or repeat it."""
+    for place, expected in ((-0.75, (0, 1)), (-1.0, None), (19.75, (19, 20)), (20.0, None)):
+        offset = np.insert([7.0, 8.0], axis, place)
+        box = Warp((1, 1, 1), offset=offset, control_points=points).source_box((20, 20, 20))
+        if expected is None:
+            assert box == ((0, 0),) * 3
+        else:
+            assert box == (*((7, 8), (8, 9))[:axis], expected, *((7, 8), (8, 9))[axis:])

@@ -1,7 +1,7 @@
 """Fast, exact augmentation of large 3D volumes on the CPU."""
 
 from .compilation import warmup
-from .prefilter import spline_filter
+from .engine.prefilter import spline_filter
 from .resample import affine_transform, elastic_deform
 from .threads import get_num_threads, set_num_threads
 from .warp import Warp

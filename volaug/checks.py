@@ -35,7 +35,8 @@ def as_array(name: str, value: Any) -> npt.NDArray[Any]:
         return np.asarray(value)
     except Exception as error:  # every library has its own
         raise TypeError(
-            f"{name} must be an array in the processor's memory, got {type(value).__name__}: {error}"
+            f"{name} must be an array in the processor's memory, got {type(value).__name__} "
+            f"({error})"
         ) from error
 
 
@@ -124,6 +125,15 @@ def as_control_points(value: Any) -> npt.NDArray[np.float64]:
     points = as_floats("control_points", value, wanted)
     if points.ndim != 4 or points.shape[0] != 3 or min(points.shape[1:]) < 4:
         raise ValueError(f"control_points must be {wanted}, got shape {points.shape}")
+    return points
+
+
+def as_points(value: Any) -> npt.NDArray[np.float64]:
+    """Places (N, 3), in voxels."""
+    wanted = "places in voxels, of shape (N, 3)"
+    points = as_floats("points", value, wanted)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(f"points must be {wanted}, got shape {points.shape}")
     return points
 
 

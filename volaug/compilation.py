@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 from . import checks
 from .resample import affine_transform, elastic_deform
+from .warp import Warp
+
+CUBE = 40  # voxels on a side, so that a turn is not too small for the kernels that copy
 
 
 def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
@@ -31,11 +34,16 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
     for dtype in wanted:
         checks.check_choice("dtype", dtype.name, checks.DTYPES)
     start = time.perf_counter()
+    control_points = np.zeros((3, 4, 4, 4))
+    warp = Warp((CUBE,) * 3, np.eye(3), control_points=control_points)
+    warp.min_jacobian()
+    warp.jacobian_determinant()
+    warp.map_points(np.zeros((1, 3)))
     for dtype in wanted:
-        volume = np.zeros((4, 4, 4), dtype)
+        volume = np.zeros((CUBE,) * 3, dtype)
+        affine_transform(volume, np.eye(3)[::-1])
+        affine_transform(volume, np.diag((1, 1, -1)), (0, 0, CUBE - 1))
         for interpolation in checks.INTERPOLATIONS:
-            if interpolation == "linear" and dtype.name not in checks.LINEAR_DTYPES:
-                continue
-            affine_transform(volume, np.eye(3), interpolation=interpolation)
-            elastic_deform(volume, np.zeros((3, 4, 4, 4)), interpolation=interpolation)
+            affine_transform(volume, 0.5 * np.eye(3), interpolation=interpolation)
+            elastic_deform(volume, control_points, interpolation=interpolation)
     return time.perf_counter() - start

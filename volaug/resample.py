@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import checks, copies, layout
-from .borders import EXTENSIONS, MODES
-from .prefilter import padded_coefficients
+from . import checks
+from .engine import copies, layout
+from .engine.borders import EXTENSIONS, MODES
+from .engine.prefilter import padded_coefficients
+from .engine.walk import Sampling, warp_volumes
 from .threads import thread_count
-from .walk import Sampling, warp_volumes
 
 
 def affine_transform(
@@ -33,21 +34,28 @@ def affine_transform(
     Parameters
     ----------
     volume : (n0, n1, n2) or (C, n0, n1, n2) array
-        float32 or float64 for "linear"; any boolean, integer or real dtype for "nearest".
-        Any strides; read without a copy where voxels lie side by side along one axis.
+        bool, integers, float16, float32 or float64, in any strides and byte order: a numpy array
+        or what can show its memory as one, such as a CPU tensor of torch. Read without a copy
+        where voxels lie side by side along one axis.
     matrix : (3, 3), (3, 4) or (4, 4) array_like
         In voxels, the offset in the last column of the latter two; invertible.
     offset : float or (3,) array_like
         In input voxels; only with a (3, 3) matrix.
     output_shape : (3,) ints, optional
         Without the channels. The volume's own shape by default.
-    interpolation : {"linear", "nearest"}
-        Trilinear; or the nearest voxel, half a voxel rounding up.
-    mode : {"constant"}
-        What lies outside of the outermost voxel centres: "constant" is `cval`, a hard cut as
-        in ``scipy.ndimage``.
-    cval : float
-        Value outside, in the volume's dtype.
+    interpolation : {"linear", "nearest", "cubic", "label"}
+        "linear": the trilinear mean of eight voxels. "nearest": the nearest voxel, half a voxel
+        rounding up. "cubic": the cubic B-spline through the voxels, which may go beyond their
+        range. "label", for label maps: the label with the largest sum of trilinear weights, of
+        ties that of the nearest voxel, or else of the next nearest.
+    mode : str
+        What lies outside of the outermost voxel centres, by the names and rules of
+        ``scipy.ndimage``: "constant" (`cval`, a hard cut), "grid-constant" (blends into `cval`
+        over one voxel: torch's zeros), "nearest" (d d d | d), "reflect" (c d | d c), "mirror"
+        (c | d | c), "wrap" (period n - 1), "grid-wrap" (period n). And "edge-constant", ITK's
+        rule: the edge goes on for half a voxel, and then comes `cval`.
+    cval : float or (C,) array_like
+        Value outside, for all channels or one for each; the volume's dtype must hold it.
     out : (m0, m1, m2) or (C, m0, m1, m2) array, optional
         Where to write the result: of the volume's dtype, not overlapping it, any strides.
     threads : int, optional
@@ -67,9 +75,21 @@ def affine_transform(
     Notes
     -----
     Coordinates are float64 and rounded to a multiple of 2^-32 voxel, so that a coordinate
-    1e-12 voxel outside of the volume, by a rounding error, counts as inside. Weights and sums
-    are in the volume's dtype. A voxel that is NaN or infinite reaches only those results for
-    which its weight is not zero.
+    1e-12 voxel outside of the volume, by a rounding error, counts as inside. A map of whole
+    voxels to whole voxels (a flip, a whole shift, a quarter turn) copies.
+
+    "linear" and "cubic" calculate in float32, and in float64 for integers of 32 and 64 bits and
+    for float64; integers are rounded, halves away from zero, and saturate. "nearest" and "label"
+    copy bits, and "label" compares them: identifiers never pass through a float.
+
+    A voxel that is NaN or infinite reaches only those results for which its weight is not zero;
+    but with "cubic" a whole neighbourhood, see `spline_filter`, which "cubic" calls. It holds
+    coefficients for the whole volume, while all else needs a few rows a thread.
+
+    "label" gives what nnU-Net's label path means, the largest of the linearly interpolated
+    indicators of all labels (`batchgeneratorsv2`, ``SpatialTransform`` with
+    ``mode_seg="bilinear"``), in one pass. That one rounds to float16, and so may give another
+    label where two sums differ by less than 1e-3.
     """
     affine = checks.as_affine(matrix, offset)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
@@ -187,7 +207,9 @@ def resample(
         else:
             target = _with_channels(request.target)
             results.append(request.out)
-        voxel_map = None if control_points is not None else copies.whole_voxel_map(affine, shape_out)
+        voxel_map = (
+            None if control_points is not None else copies.whole_voxel_map(affine, shape_out)
+        )
         if voxel_map is not None:
             copies.copy_voxels(source, target, voxel_map, request.mode, request.fills, count)
             continue

@@ -1,15 +1,20 @@
 """A warp: the geometry of one draw, apart from any volume."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import checks
-from .bspline import bezier_net
+from .geometry.bounds import voxel_range
+from .geometry.bspline import Floats
+from .geometry.displacement import displace, over_grid, undisplace
+from .geometry.inverse import inverse_control_points
+from .geometry.jacobian import least_determinant
 from .resample import Request, as_request, resample
+from .threads import thread_count
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
@@ -51,6 +56,7 @@ class Warp:
     matrix: Any = None
     offset: Any = 0.0
     control_points: Any = None
+    _affine: Floats = field(init=False, repr=False)  # (3, 4): the matrix and the offset
 
     def __post_init__(self) -> None:
         affine = checks.as_affine(self.matrix, self.offset)
@@ -153,8 +159,124 @@ class Warp:
         return dict(zip(volumes, self._resample(requests, threads), strict=True))
 
     def _resample(self, requests: Sequence[Request], threads: int | None) -> list[Any]:
-        affine = self._affine  # type: ignore[attr-defined]
-        return resample(requests, self.shape, affine, self.control_points, threads)
+        return resample(requests, self.shape, self._affine, self.control_points, threads)
+
+    def pull_points(self, points: npt.ArrayLike) -> Floats:
+        """Where places in the output lie in the input: ``matrix @ (o + u(o)) + offset``.
+
+        Parameters
+        ----------
+        points : (N, 3) array_like
+            In output voxels, and between them. Outside of the output grid the displacement is
+            continued by that of the nearest point of the grid, without a jump.
+
+        Returns
+        -------
+        (N, 3) float64 array
+            In input voxels.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Saying what was wanted and what was given.
+        """
+        places = checks.as_points(points)
+        if self.control_points is not None:
+            places = displace(over_grid(self.control_points, self.shape), places)
+        pulled: Floats = places @ self.matrix.T + self.offset
+        return pulled
+
+    def map_points(self, points: npt.ArrayLike) -> Floats:
+        """Where places in the input, such as landmarks, lie in the output.
+
+        This is the inverse of `pull_points`, by Newton's method where there is a displacement.
+
+        Parameters
+        ----------
+        points : (N, 3) array_like
+            In input voxels, and between them.
+
+        Returns
+        -------
+        (N, 3) float64 array
+            In output voxels, to 1e-6 voxel or better; places that are not in the output lie
+            outside of its grid. Where the displacement folds, several places of the output
+            read the same one of the input: then it is one of them, or NaN if none was found.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Saying what was wanted and what was given.
+        """
+        places = np.linalg.solve(self.matrix, (checks.as_points(points) - self.offset).T).T
+        if self.control_points is None:
+            return np.ascontiguousarray(places)
+        return undisplace(over_grid(self.control_points, self.shape), places)
+
+    def inverse(self, shape: tuple[int, int, int]) -> "Warp":
+        """The warp that undoes this one.
+
+        Parameters
+        ----------
+        shape : (3,) ints
+            Its output grid: the shape of the input volume of this warp.
+
+        Returns
+        -------
+        Warp
+            Exact for an affine warp. Of a displacement the inverse is no B-spline; it is
+            interpolated by one, on a lattice that is refined until the error is less than 1e-3
+            output voxel wherever a place of `shape` lies in this warp's output grid.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Also if the displacement folds, or varies too fast for a lattice of 2^20 knots.
+        """
+        source = checks.as_shape("shape", shape)
+        points = self.control_points
+        if points is not None:
+            points = inverse_control_points(self._affine, points, self.shape, source)
+        matrix = np.linalg.inv(self.matrix)
+        return Warp(source, matrix, -matrix @ self.offset, points)
+
+    def jacobian_determinant(self, *, threads: int | None = None) -> Floats:
+        """How many times its own volume each output voxel reads, negative where mirrored.
+
+        Parameters
+        ----------
+        threads : int, optional
+            At most this many threads; see `set_num_threads`.
+
+        Returns
+        -------
+        float64 array of the warp's `shape`
+            The determinant of the derivative of `pull_points`, taken of the B-spline itself at
+            each voxel. Along an axis of one voxel the displacement counts as constant.
+        """
+        count = thread_count(threads)
+        if self.control_points is None:
+            return np.full(self.shape, np.linalg.det(self.matrix))
+        determinants = np.empty(self.shape)
+        least_determinant(self._affine, self.control_points, self.shape, count, determinants)
+        return determinants
+
+    def min_jacobian(self, *, threads: int | None = None) -> float:
+        """The least of `jacobian_determinant`, to the bit, without an array of them.
+
+        Parameters
+        ----------
+        threads : int, optional
+            At most this many threads; see `set_num_threads`.
+
+        Returns
+        -------
+        float
+        """
+        count = thread_count(threads)
+        if self.control_points is None:
+            return float(np.linalg.det(self.matrix))
+        return least_determinant(self._affine, self.control_points, self.shape, count)
 
     def source_box(self, shape: tuple[int, int, int]) -> Box:
         """What part of an input volume `apply` can read.
@@ -167,30 +289,18 @@ class Warp:
         Returns
         -------
         ((start, stop), (start, stop), (start, stop))
-            Half-open, along axes 0, 1, 2; three times (0, 0) if nothing is read. Tight for an
-            affine warp. For a B-spline it is that of the hull of its Bezier points, which
-            touches the true range or is wider by a part of a span's curvature.
+            Half-open, along axes 0, 1, 2: the voxels around the range of the map over the
+            output grid. Outside of the volume that is the voxel on its border; three times
+            (0, 0) if the map stays a whole voxel or more outside along some axis.
         """
         lengths = checks.as_shape("shape", shape)
-        knots = (2, 2, 2)
-        if self.control_points is not None:
-            net = bezier_net(self.control_points)
-            knots = net.shape[1:]
-        axes = [np.linspace(0, n - 1, k) for n, k in zip(self.shape, knots, strict=True)]
-        places = np.stack(np.meshgrid(*axes, indexing="ij"))
-        if self.control_points is not None:
-            places += net
-        read = np.tensordot(self.matrix, places, axes=1) + self.offset[:, None, None, None]
-        # coordinates are rounded to 2^-32 voxel, see kernels/cells.py
-        low, high = (
-            np.round(np.array([read.min(axis=(1, 2, 3)), read.max(axis=(1, 2, 3))]) * 2.0**32)
-            / 2.0**32
-        )
-        last = np.subtract(lengths, 1)
-        if (high < 0).any() or (low > last).any():
+        points = np.zeros((3, 4, 4, 4)) if self.control_points is None else self.control_points
+        low, high = voxel_range(self._affine, points, self.shape)
+        if (high <= -1).any() or (low >= lengths).any():
             return ((0, 0), (0, 0), (0, 0))
-        start = np.floor(np.maximum(low, 0)).astype(int).tolist()
-        stop = (np.ceil(np.minimum(high, last)) + 1).astype(int).tolist()
+        last = np.subtract(lengths, 1)
+        start = np.clip(low, 0, last).astype(int).tolist()
+        stop = (np.clip(high, 0, last) + 1).astype(int).tolist()
         return tuple(zip(start, stop, strict=True))  # type: ignore[return-value]
 
     def to_dict(self) -> dict[str, Any]:
@@ -212,9 +322,7 @@ class Warp:
         return cls(**values)
 
 
-def _by_name(
-    option: str, given: Any, names: Iterable[str], default: Any
-) -> dict[str, Any]:
+def _by_name(option: str, given: Any, names: Iterable[str], default: Any) -> dict[str, Any]:
     """The value of an option for each name: one for all, or a mapping from some of them."""
     if not isinstance(given, Mapping):
         return dict.fromkeys(names, given)

@@ -5,7 +5,6 @@ exist for every voxel. Four neighbours along the last axis are one vector; 16 of
 summed for a voxel, and eight voxels at a time are summed along the last axis.
 """
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -22,8 +21,9 @@ TAPS = 4
 
 def _weights(b, t):
     """The four cubic B-splines that are not zero at `t` in [0, 1], in all lanes."""
-
-    minus_half, one, sixth, two_thirds = (lanes.number(t.type, x) for x in (-1 / 2, 1.0, 1 / 6, 2 / 3))
+    minus_half, one, sixth, two_thirds = (
+        lanes.number(t.type, x) for x in (-1 / 2, 1.0, 1 / 6, 2 / 3)
+    )
 
     def outer(x):
         return b.fmul(b.fmul(b.fmul(x, x), x), sixth)

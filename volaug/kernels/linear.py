@@ -18,7 +18,6 @@ Tried and no faster: stores that bypass the cache, prefetching the target, the f
 along the displacement, blocks of 64 or 128 voxels of a row, coordinates kept in registers.
 """
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -30,55 +29,57 @@ from .lanes import CONTRACT, I64, LANES
 from .options import device, kernel
 
 
-def weights_of(b, weight):
-    """A weight as `mix_lanes` takes it: whether the far end is the nearer one, and the weight.
-
-    Beginning at the nearer end, a mix is exact at either end, and the same seen from both.
-    """
-    half, one = (lanes.number(weight.type, value) for value in (0.5, 1.0))
-    far = b.fcmp_ordered(">=", weight, half)
-    return far, b.select(far, b.fsub(weight, one), weight)
+def mix_lanes(b, p, q, weight, exact):
+    """`p` at weight 0, whatever `q` is, and `q` at weight 1; where `exact`, whatever `p` is."""
+    zero, one = (lanes.number(weight.type, value) for value in (0.0, 1.0))
+    difference = b.select(b.fcmp_unordered("!=", weight, zero), b.fsub(q, p, CONTRACT), zero)
+    mixed = b.fadd(p, b.fmul(weight, difference, CONTRACT), CONTRACT)
+    return b.select(b.fcmp_ordered("==", weight, one), q, mixed) if exact else mixed
 
 
-def mix_lanes(b, p, q, weight):
-    """`p` at weight 0 and `q` at weight 1, whatever the other is, in all lanes."""
-    far, step = weight
-    zero = ir.Constant(step.type, None)
-    difference = b.select(b.fcmp_unordered("!=", step, zero), b.fsub(q, p, CONTRACT), zero)
-    return b.fadd(b.select(far, q, p), b.fmul(step, difference, CONTRACT), CONTRACT)
+def _linear_block(exact):
+    """The intrinsic that mixes eight voxels."""
+
+    def mix_block(typingctx, read, write, fraction, source, cells, at, target):
+        signature = types.void(read, write, fraction, source, cells, at, target)
+
+        def codegen(context, b, signature, arguments):
+            read, write, fraction = (kind.dtype for kind in signature.args[:3])
+            _, _, _, source, cells, at, target = arguments
+            weights, beside = around_block(b, read, fraction, source, cells, at)
+            _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
+
+            def mixed_pairs(group):
+                twice = [lane for lane in group for _ in range(2)]
+                w0, w1 = (lanes.pick(b, weight, twice) for weight in weights[:2])
+                corners = (I64(0), row, plane, b.add(plane, row))
+                pairs = [elements.to_float(b, read, beside(corner, group, 2)) for corner in corners]
+                near, far = (mix_lanes(b, *pairs[k : k + 2], w1, exact) for k in (0, 2))
+                return mix_lanes(b, near, far, w0, exact)
+
+            both = lanes.join(b, [mixed_pairs(range(0, 4)), mixed_pairs(range(4, LANES))])
+            store_mixed_pairs(b, write, both, weights[2], target, at, exact)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return mix_block
 
 
-@intrinsic
-def linear_block(typingctx, read, write, fraction, source, cells, at, target):
-    """Voxels at..at + 8 of the target's row, from their cells."""
-    signature = types.void(read, write, fraction, source, cells, at, target)
+def store_mixed_pairs(b, write, both, weight, target, at, exact):
+    """Mix eight pairs along axis 2 into voxels at..at + 8 of the target's row."""
+    left = lanes.pick(b, both, range(0, 2 * LANES, 2))
+    right = lanes.pick(b, both, range(1, 2 * LANES, 2))
+    result = mix_lanes(b, left, right, weight, exact)
+    address, _, place = cgutils.unpack_tuple(b, target, 3)
+    pointer = elements.pointer_to(b, write, address, place)
+    lanes.store(b, elements.from_float(b, write, result), pointer, at)
 
-    def codegen(context, b, signature, arguments):
-        read, write, fraction = (kind.dtype for kind in signature.args[:3])
-        _, _, _, source, cells, at, target = arguments
-        weights, beside = around_block(b, read, fraction, source, cells, at)
-        _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
 
-        def mixed_pairs(group):
-            twice = [lane for lane in group for _ in range(2)]
-            w0, w1 = (weights_of(b, lanes.pick(b, weight, twice)) for weight in weights[:2])
-            corners = (I64(0), row, plane, b.add(plane, row))
-            pairs = [
-                elements.to_float(b, read, beside(corner, group, 2)) for corner in corners
-            ]
-            near, far = mix_lanes(b, *pairs[:2], w1), mix_lanes(b, *pairs[2:], w1)
-            return mix_lanes(b, near, far, w0)
-
-        both = lanes.join(b, [mixed_pairs(range(0, 4)), mixed_pairs(range(4, LANES))])
-        left = lanes.pick(b, both, range(0, 2 * LANES, 2))
-        right = lanes.pick(b, both, range(1, 2 * LANES, 2))
-        result = mix_lanes(b, left, right, weights_of(b, weights[2]))
-        address, _, place = cgutils.unpack_tuple(b, target, 3)
-        pointer = elements.pointer_to(b, write, address, place)
-        lanes.store(b, elements.from_float(b, write, result), pointer, at)
-        return context.get_dummy_value()
-
-    return signature, codegen
+# (read, write, fraction, source, cells, at, target): voxels at..at + 8 of the target's row from
+# their cells. On the last face of a source a weight is 1, and its voxel alone may count.
+linear_block = intrinsic(_linear_block(exact=False))
+exact_block = intrinsic(_linear_block(exact=True))
 
 
 @intrinsic
@@ -90,9 +91,7 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
         read, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, source, cells, weights, k, at = arguments
         address, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
-        w0, w1, _ = (
-            weights_of(b, lanes.splat(b, weight)) for weight in cgutils.unpack_tuple(b, weights, 3)
-        )
+        w0, w1, _ = (lanes.splat(b, weight) for weight in cgutils.unpack_tuple(b, weights, 3))
         first = elements.pointer_to(b, read, address, k)
         kind, align = elements.storage(read), read.bitwidth // 8
 
@@ -101,10 +100,10 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
                 b, read, lanes.load(b, kind, first, b.add(corner, at), LANES, align)
             )
 
-        near = mix_lanes(b, eight(I64(0)), eight(row), w1)
-        far = mix_lanes(b, eight(plane), eight(b.add(plane, row)), w1)
+        near = mix_lanes(b, eight(I64(0)), eight(row), w1, exact=False)
+        far = mix_lanes(b, eight(plane), eight(b.add(plane, row)), w1, exact=False)
         blended = elements.pointer_to(b, fraction, b.extract_value(cells, BLENDED), at)
-        lanes.store(b, mix_lanes(b, near, far, w0), blended, I64(0))
+        lanes.store(b, mix_lanes(b, near, far, w0, exact=False), blended, I64(0))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -119,16 +118,18 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
         nothing = I64(0)
-        blended = (b.extract_value(cells, BLENDED), nothing, b.neg(first), nothing, nothing, nothing)
+        blended = (
+            b.extract_value(cells, BLENDED),
+            nothing,
+            b.neg(first),
+            nothing,
+            nothing,
+            nothing,
+        )
         blended = cgutils.pack_array(b, blended)
         weights, beside = around_block(b, fraction, fraction, blended, cells, at)
         both = beside(nothing, range(LANES), 2)
-        left = lanes.pick(b, both, range(0, 2 * LANES, 2))
-        right = lanes.pick(b, both, range(1, 2 * LANES, 2))
-        result = mix_lanes(b, left, right, weights_of(b, weights[2]))
-        address, _, place = cgutils.unpack_tuple(b, target, 3)
-        pointer = elements.pointer_to(b, write, address, place)
-        lanes.store(b, elements.from_float(b, write, result), pointer, at)
+        store_mixed_pairs(b, write, both, weights[2], target, at, exact=False)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -158,8 +159,6 @@ def mix(p, q, weight):
         return p
     if weight == 1.0:
         return q
-    if weight >= 0.5:
-        return q + (weight - 1) * (q - p)
     return p + weight * (q - p)
 
 
@@ -203,7 +202,11 @@ def linear_row(read, write, fraction, source, around, cells, run, fill, target):
     first, stop, plain, parallel, width = run
     elements.fill(write, fill, target, 0, first)
     elements.fill(write, fill, target, stop, width)
-    if parallel and plain and parallel_row(read, write, fraction, source, cells, first, stop, target):
+    if (
+        parallel
+        and plain
+        and parallel_row(read, write, fraction, source, cells, first, stop, target)
+    ):
         return
     while first < stop:
         state, end = INSIDE, stop
@@ -214,7 +217,10 @@ def linear_row(read, write, fraction, source, around, cells, run, fill, target):
         elif state == INSIDE and end - first >= LANES:
             for start in range(first, end, LANES):
                 at = min(start, end - LANES)  # the last block does some voxels once more
-                linear_block(read, write, fraction, source, cells, at, target)
+                if plain:
+                    linear_block(read, write, fraction, source, cells, at, target)
+                else:
+                    exact_block(read, write, fraction, source, cells, at, target)
         else:
             beyond = elements.read(read, fill, 0)
             for i in range(first, end):

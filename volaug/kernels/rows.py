@@ -79,9 +79,15 @@ def locate_affine_row(fraction, cells, line, strides, border, width):
     first, stop = 0, width
     if border[0, SUPPORT_HIGH] < np.inf:  # and so the other axes
         low, high = SUPPORT_LOW, SUPPORT_HIGH
-        first, stop = interval_within(line[0], line[1], border[0, low], border[0, high], first, stop)
-        first, stop = interval_within(line[2], line[3], border[1, low], border[1, high], first, stop)
-        first, stop = interval_within(line[4], line[5], border[2, low], border[2, high], first, stop)
+        first, stop = interval_within(
+            line[0], line[1], border[0, low], border[0, high], first, stop
+        )
+        first, stop = interval_within(
+            line[2], line[3], border[1, low], border[1, high], first, stop
+        )
+        first, stop = interval_within(
+            line[4], line[5], border[2, low], border[2, high], first, stop
+        )
     if stop <= first:
         return 0, 0, True
     begin, end = first, stop

@@ -25,7 +25,6 @@ PADDING = LANES
 ROWS_OF_BUFFER = 6
 
 
-
 def buffer_size(width, source_width):
     """How many floats, of 4 bytes at least, have room for the cells of a row."""
     return 2 * (ROWS_OF_BUFFER * (width + PADDING) + source_width + PADDING)
@@ -87,7 +86,7 @@ def sample_row(volumes, v, z, y, strides, around, cells, run):
 
 @kernel
 def warp_tiles(
-    volumes, strides, around, border, matrix, spline, buffer, wanted, shape, first, stop
+    volumes, strides, around, border, matrix, spline, buffer, wanted, shape, tile, first, stop
 ):
     """Fill tiles first..stop of the targets of some volumes that share their geometry.
 
@@ -100,6 +99,7 @@ def warp_tiles(
     buffer     (buffer_size,) room for a row's cells, of the dtype of their fractions
     wanted     whether cells are mixed, whether the nearest voxel is picked; see cells.py
     shape      of the targets
+    tile       rows of a tile along axes 0 and 1
     """
     depth, height, width = shape
     cells, fraction = cells_in(buffer, width, wanted), buffer.dtype
@@ -110,10 +110,10 @@ def warp_tiles(
         blended = np.empty(lattice.shape[1:])
         line = np.empty(lattice.shape[2])
 
-    across = (height + TILE - 1) // TILE
-    for tile in range(first, stop):
-        y_first, z_first = tile % across * TILE, tile // across * TILE
-        y_stop, z_stop = min(y_first + TILE, height), min(z_first + TILE, depth)
+    across = (height + tile - 1) // tile
+    for number in range(first, stop):
+        y_first, z_first = number % across * tile, number // across * tile
+        y_stop, z_stop = min(y_first + tile, height), min(z_first + tile, depth)
         for z in range(z_first, z_stop):
             if spline is not None:
                 blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
@@ -125,7 +125,9 @@ def warp_tiles(
                         fraction, cells, line, affine, floats, border, starts, reach
                     )
                 else:
-                    begin, end, plain = locate_affine_row(fraction, cells, affine, floats, border, width)
+                    begin, end, plain = locate_affine_row(
+                        fraction, cells, affine, floats, border, width
+                    )
                 run = (begin, end, int(plain), int(parallel), width)
                 for volume in range(volumes.shape[0]):
                     sample_row(volumes, volume, z, y, strides, around, cells, run)

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import checks, layout
-from .kernels.prefilter import OUTSIDE, filter_columns, filter_planes
-from .threads import run_parts, thread_count, threads_worth
+from .. import checks
+from ..kernels.prefilter import OUTSIDE, filter_columns, filter_planes
+from ..threads import run_parts, thread_count, threads_worth
+from . import layout
 
 MODES = ("mirror", "reflect", "grid-wrap")
 

@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.bspline import spline_map
+from ..kernels.samplers import fraction_dtype, sampler_address
+from ..kernels.tiles import TILE, buffer_size, warp_tiles
+from ..threads import run_parts, threads_worth
 from . import layout
 from .borders import border_rules
-from .bspline import spline_map
-from .kernels.samplers import fraction_dtype, sampler_address
-from .kernels.tiles import TILE, buffer_size, warp_tiles
-from .threads import run_parts, threads_worth
 
+TILE_OVERRIDE = 0
 Floats = npt.NDArray[np.float64]
 
 
@@ -116,9 +117,10 @@ def _walk(
         displacement = layout.displacement_in_memory(displacement, source, target)
         spline = tuple(spline_map(matrix, displacement, shape))
 
+    tile = TILE_OVERRIDE or TILE
     plane, row = geometry.strides
     # where the voxel TILE rows further on reads; bounded, as a matrix need not be sensible
-    z, y, x = (max(-1e6, min(step * TILE, 1e6)) for step in matrix[:, 1].tolist())
+    z, y, x = (max(-1e6, min(step * tile, 1e6)) for step in matrix[:, 1].tolist())
     strides = (plane, row, round(z) * plane + round(y) * row + round(x))
     border = border_rules(geometry.mode, geometry.shape, geometry.sampler, padding)
     around = (0, 0, 0)
@@ -161,11 +163,12 @@ def _walk(
             buffer,
             wanted,
             shape,
+            tile,
             first,
             stop,
         )
 
-    tiles = -(-shape[0] // TILE) * -(-shape[1] // TILE)
+    tiles = -(-shape[0] // tile) * -(-shape[1] // tile)
     voxels = sum(sampling.target.size for sampling, _, _ in volumes)
     run_parts(work, tiles, threads_worth(voxels, threads))
 

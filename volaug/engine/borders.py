@@ -6,7 +6,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .kernels.cells import ROUNDING, RULE
+from ..kernels.cells import ROUNDING, RULE
 
 MODES = (
     "constant", "grid-constant", "edge-constant",
@@ -52,50 +52,50 @@ def border_rules(mode: str, shape: tuple[int, int, int], sampler: str, padding: 
 def _axis_rule(mode: str, n: int, sampler: str, padding: int) -> list[float]:
     last, half = n - 1.0, n - 0.5
     # cells [0, 1), [1, 2) ... [n - 2, n - 1]; a single voxel is a cell by itself
-    rule = dict(
-        inner=last if n == 1 or sampler != "linear" else last - ROUNDING,
-        support_low=-math.inf,
-        support_high=math.inf,
-        fold_low=-math.inf,
-        fold_high=math.inf,
-        shift=0.0,
-        period=1.0,
-        turn=math.inf,
-        clamp_low=0.0,
-        clamp_high=last,
-        last_cell=max(last - 1, 0.0),
-        above=math.inf,
-        last_nearest=last,
-        after_nearest=last,
-    )
+    rule = {
+        "inner": last if n == 1 or sampler != "linear" else last - ROUNDING,
+        "support_low": -math.inf,
+        "support_high": math.inf,
+        "fold_low": -math.inf,
+        "fold_high": math.inf,
+        "shift": 0.0,
+        "period": 1.0,
+        "turn": math.inf,
+        "clamp_low": 0.0,
+        "clamp_high": last,
+        "last_cell": max(last - 1, 0.0),
+        "above": math.inf,
+        "last_nearest": last,
+        "after_nearest": last,
+    }
     if mode == "constant":
-        rule |= dict(support_low=0.0, support_high=last)
+        rule.update(support_low=0.0, support_high=last)
     elif mode == "edge-constant":  # from -0.5 to just below n - 0.5
-        rule |= dict(support_low=-0.5, support_high=half - ROUNDING)
+        rule.update(support_low=-0.5, support_high=half - ROUNDING)
     elif mode == "grid-constant":
         if sampler == "nearest":
-            rule |= dict(support_low=-0.5, support_high=half - ROUNDING)
+            rule.update(support_low=-0.5, support_high=half - ROUNDING)
         else:
-            rule |= dict(support_low=-1.0, support_high=n - ROUNDING, clamp_low=-1.0, clamp_high=n)
-            rule |= dict(inner=last - ROUNDING, last_cell=math.inf, above=last)
+            rule.update(support_low=-1.0, support_high=n - ROUNDING, clamp_low=-1.0, clamp_high=n)
+            rule.update(inner=last - ROUNDING, last_cell=math.inf, above=last)
     elif mode == "reflect":
-        rule |= dict(fold_low=0.0, fold_high=last, shift=0.5, period=2.0 * n, turn=2.0 * n)
+        rule.update(fold_low=0.0, fold_high=last, shift=0.5, period=2.0 * n, turn=2.0 * n)
     elif mode == "mirror":  # a single voxel is everywhere: the period only must not be 0
-        rule |= dict(fold_low=0.0, fold_high=last, period=2 * last or 1.0, turn=2 * last or 1.0)
+        rule.update(fold_low=0.0, fold_high=last, period=2 * last or 1.0, turn=2 * last or 1.0)
     elif mode == "wrap":
-        rule |= dict(fold_low=0.0, fold_high=last, period=last or 1.0)
+        rule.update(fold_low=0.0, fold_high=last, period=last or 1.0)
     elif mode == "grid-wrap":
-        rule |= dict(fold_low=0.0, fold_high=last, period=float(n))
+        rule.update(fold_low=0.0, fold_high=last, period=float(n))
         if n > 1:
-            rule |= dict(clamp_high=n - ROUNDING, last_cell=math.inf, above=last, after_nearest=0.0)
+            rule.update(clamp_high=n - ROUNDING, last_cell=math.inf, above=last, after_nearest=0.0)
     if sampler == "cubic":
         # every coefficient exists that is read, so that no cell is special
         reach = padding - 2.0
-        rule |= dict(last_cell=math.inf, above=math.inf)
+        rule.update(last_cell=math.inf, above=math.inf)
         if mode == "grid-constant":
-            rule |= dict(support_low=-reach, support_high=last + reach)
+            rule.update(support_low=-reach, support_high=last + reach)
         if mode in ("nearest", "grid-constant"):
-            rule |= dict(clamp_low=-reach, clamp_high=last + reach)
+            rule.update(clamp_low=-reach, clamp_high=last + reach)
         elif mode in ("reflect", "edge-constant"):
-            rule |= dict(clamp_low=-0.5, clamp_high=half)
+            rule.update(clamp_low=-0.5, clamp_high=half)
     return [float(rule[name]) for name in RULE]

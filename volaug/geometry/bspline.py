@@ -30,13 +30,13 @@ class SplineMap(NamedTuple):
     reach: Floats  # (6,) least and greatest displacement of each axis
 
 
-def knot_spacing(size: int, control_points: int) -> float:
+def knot_spacing(shape: tuple[int, ...], lattice: tuple[int, ...]) -> list[float]:
     """Voxels between two knots; 1 on an axis of one voxel, which lies on the first knot."""
-    return (size - 1) / (control_points - 3) if size > 1 else 1.0
+    return [(n - 1) / (k - 3) if n > 1 else 1.0 for n, k in zip(shape, lattice, strict=True)]
 
 
-def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> SplineMap:
-    """Turn an affine map and control points into polynomials along axis 2 of a grid of `shape`.
+def of_coordinates(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> Floats:
+    """Control points of the coordinates at which a grid reads.
 
     Parameters
     ----------
@@ -46,6 +46,23 @@ def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> 
     displacement : (3, k0, k1, k2) array
         Control points of what is added to those coordinates.
     shape : (3,) ints
+    """
+    lattice = displacement.shape[1:]
+    spacing = knot_spacing(shape, lattice)
+    knots = [(np.arange(k) - 1) * h for k, h in zip(lattice, spacing, strict=True)]
+    places = np.stack(np.meshgrid(*knots, indexing="ij"))
+    control_points = np.tensordot(affine[:, :3], places, axes=1) + displacement
+    control_points += affine[:, 3, None, None, None]
+    return control_points
+
+
+def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> SplineMap:
+    """Turn an affine map and control points into polynomials along axis 2 of a grid of `shape`.
+
+    Parameters
+    ----------
+    affine, displacement, shape
+        As for `of_coordinates`.
 
     Notes
     -----
@@ -54,12 +71,8 @@ def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> 
     control points.
     """
     _, k0, k1, k2 = displacement.shape
-    spacing = [knot_spacing(n, k) for n, k in zip(shape, (k0, k1, k2), strict=True)]
-    knots = [(np.arange(k) - 1) * h for k, h in zip((k0, k1, k2), spacing, strict=True)]
-    places = np.stack(np.meshgrid(*knots, indexing="ij"))
-    control_points = np.tensordot(affine[:, :3], places, axes=1) + displacement
-    control_points += affine[:, 3, None, None, None]
-
+    spacing = knot_spacing(shape, (k0, k1, k2))
+    control_points = of_coordinates(affine, displacement, shape)
     spans = k2 - 3
     starts = np.minimum(np.ceil(np.arange(spans + 1) * spacing[2]), shape[2]).astype(np.int64)
     starts[-1] = shape[2]
@@ -85,16 +98,37 @@ def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> 
     return SplineMap(lattice, 1.0 / np.array(spacing[:2]), starts, reach)
 
 
-def bezier_net(control_points: Floats) -> Floats:
-    """Bezier points (3, 3 s0 + 1, 3 s1 + 1, 3 s2 + 1) of a lattice with s0, s1, s2 spans.
+def along(matrix: Floats, values: Floats, axis: int) -> Floats:
+    """`matrix` times the values along one axis."""
+    return np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)
 
-    The displacement lies in their convex hull, and touches it at every third point.
+
+def level(control_points: Floats, shape: tuple[int, ...]) -> Floats:
+    """Control points of the same values at the voxels, constant along axes of one voxel."""
+    for axis, length in enumerate(shape, start=1):
+        if length == 1:
+            to_value = np.zeros((4, control_points.shape[axis]))
+            to_value[:, :4] = TO_BEZIER[0]
+            control_points = along(to_value, control_points, axis)
+    return control_points
+
+
+def interpolating(samples: Floats) -> Floats:
+    """Control points (3, s0 + 3, s1 + 3, s2 + 3) from values (3, s0 + 1, ...) at the knots.
+
+    The two that are left on an axis let its third derivative be continuous at the second knot
+    and at the last but one ("not-a-knot", which keeps the fourth order up to the ends); for
+    this there must be three spans. One value alone is a constant.
     """
-    net = control_points
     for axis in (1, 2, 3):
-        spans = control_points.shape[axis] - 3
-        to_bezier = np.zeros((3 * spans + 1, spans + 3))
-        for span in range(spans):
-            to_bezier[3 * span : 3 * span + 4, span : span + 4] = TO_BEZIER
-        net = np.moveaxis(np.tensordot(to_bezier, net, axes=(1, axis)), 0, axis)
-    return net
+        knots = samples.shape[axis]
+        if knots == 1:
+            to_control_points = np.ones((4, 1))
+        else:
+            values = np.zeros((knots + 2, knots + 2))
+            for knot in range(knots):
+                values[knot + 1, knot : knot + 3] = TO_BEZIER[0, :3]
+            values[0, :5] = values[-1, -5:] = 1, -4, 6, -4, 1
+            to_control_points = np.linalg.inv(values)[:, 1:-1]
+        samples = along(to_control_points, samples, axis)
+    return samples

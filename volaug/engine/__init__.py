@@ -1,0 +1,1 @@
+"""From volumes to kernels: memory layouts, border rules, coefficients, tiles and copies."""

@@ -1,0 +1,1 @@
+"""What a warp does to places: B-splines, points, inverses, determinants, ranges."""
