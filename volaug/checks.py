@@ -15,7 +15,7 @@ DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64",
 )  # fmt: skip
-SCALAR_TYPES = {np.dtype(name).type for name in DTYPES}
+NATIVE = {np.dtype(name).str: np.dtype(name) for name in DTYPES}
 
 # Of a matrix whose rows have length one, |det| below this is taken as singular.
 SINGULAR = 1e-12
@@ -43,7 +43,8 @@ def as_array(name: str, value: Any) -> npt.NDArray[Any]:
 def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
     """A native-endian array (n0, n1, n2) or (C, n0, n1, n2)."""
     volume = as_array(name, value)
-    if volume.dtype.type not in SCALAR_TYPES:
+    native = NATIVE.get(volume.dtype.newbyteorder("=").str)
+    if native is None:
         raise TypeError(f"{name} must be of dtype {', '.join(DTYPES)}, got {volume.dtype}")
     if volume.ndim not in (3, 4) or volume.size == 0:
         raise ValueError(
@@ -52,7 +53,8 @@ def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
         )
     if max(volume.shape[-3:]) > LONGEST_AXIS:
         raise ValueError(f"{name} must be at most {LONGEST_AXIS} voxels long, got {volume.shape}")
-    return volume if volume.dtype.isnative else volume.astype(volume.dtype.newbyteorder("="))
+    # "long long" is another type than int64 and the same: the view has the latter's
+    return volume.view(native) if volume.dtype.isnative else volume.astype(native)
 
 
 def as_shape(name: str, value: Any) -> tuple[int, int, int]:

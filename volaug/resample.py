@@ -46,8 +46,8 @@ def affine_transform(
     interpolation : {"linear", "nearest", "cubic", "label"}
         "linear": the trilinear mean of eight voxels. "nearest": the nearest voxel, half a voxel
         rounding up. "cubic": the cubic B-spline through the voxels, which may go beyond their
-        range. "label", for label maps: the label with the largest sum of trilinear weights, of
-        ties that of the nearest voxel, or else of the next nearest.
+        range. "label", for label maps: the label with the largest sum of trilinear weights; of
+        ties, that of the nearest voxel, or else the least.
     mode : str
         What lies outside of the outermost voxel centres, by the names and rules of
         ``scipy.ndimage``: "constant" (`cval`, a hard cut), "grid-constant" (blends into `cval`
@@ -88,8 +88,9 @@ def affine_transform(
 
     "label" gives what nnU-Net's label path means, the largest of the linearly interpolated
     indicators of all labels (`batchgeneratorsv2`, ``SpatialTransform`` with
-    ``mode_seg="bilinear"``), in one pass. That one rounds to float16, and so may give another
-    label where two sums differ by less than 1e-3.
+    ``mode_seg="bilinear"``), in one pass. That one rounds sums to float16, and so may give
+    another label where two differ by less than 1e-3; here weights are rounded to 2^-17 voxel,
+    so that sums are exact, and the least label is that of the least bits.
     """
     affine = checks.as_affine(matrix, offset)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)

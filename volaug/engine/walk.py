@@ -12,7 +12,6 @@ from ..threads import run_parts, threads_worth
 from . import layout
 from .borders import border_rules
 
-TILE_OVERRIDE = 0
 Floats = npt.NDArray[np.float64]
 
 
@@ -117,10 +116,13 @@ def _walk(
         displacement = layout.displacement_in_memory(displacement, source, target)
         spline = tuple(spline_map(matrix, displacement, shape))
 
-    tile = TILE_OVERRIDE or TILE
+    # A row's voxels are in the L1 cache when its neighbour reads them, unless other channels come
+    # in between: then some rows are located first. An image with its label takes 0.91 of the time
+    # so, four channels 0.96; a single one gains nothing.
+    band = 1 if len(volumes) == 1 and volumes[0][0].source.shape[0] == 1 else TILE
     plane, row = geometry.strides
     # where the voxel TILE rows further on reads; bounded, as a matrix need not be sensible
-    z, y, x = (max(-1e6, min(step * tile, 1e6)) for step in matrix[:, 1].tolist())
+    z, y, x = (max(-1e6, min(step * TILE, 1e6)) for step in matrix[:, 1].tolist())
     strides = (plane, row, round(z) * plane + round(y) * row + round(x))
     border = border_rules(geometry.mode, geometry.shape, geometry.sampler, padding)
     around = (0, 0, 0)
@@ -152,7 +154,7 @@ def _walk(
     wanted = (int(interpolations != {"nearest"}), int("nearest" in interpolations))
 
     def work(first: int, stop: int) -> None:
-        buffer = np.empty(buffer_size(shape[2], source.shape[2]), geometry.fractions)
+        buffer = np.empty(buffer_size(band, shape[2], source.shape[2]), geometry.fractions)
         warp_tiles(
             table,
             strides,
@@ -161,14 +163,14 @@ def _walk(
             matrix,
             spline,
             buffer,
+            band,
             wanted,
             shape,
-            tile,
             first,
             stop,
         )
 
-    tiles = -(-shape[0] // tile) * -(-shape[1] // tile)
+    tiles = -(-shape[0] // TILE) * -(-shape[1] // TILE)
     voxels = sum(sampling.target.size for sampling, _, _ in volumes)
     run_parts(work, tiles, threads_worth(voxels, threads))
 

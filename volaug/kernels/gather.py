@@ -25,16 +25,16 @@ def around_block(b, dtype, fraction, source, cells, at):
     kind = elements.storage(fraction)
     first = elements.pointer_to(b, fraction, fractions, at)
     weights = [lanes.load(b, kind, first, b.mul(length, I64(axis))) for axis in range(3)]
-    voxel, align = elements.storage(dtype), dtype.bitwidth // 8
+    voxel, align = elements.storage(dtype), elements.size_of(dtype)
 
     def beside(corner, group, count):
         start = b.gep(base, [corner])
-        if dtype.bitwidth * count > 32:
+        if align * count > 4:
             return lanes.join(
                 b, [lanes.load(b, voxel, start, where[lane], count, align) for lane in group]
             )
         # as one integer, which one instruction puts into its place
-        whole = ir.IntType(dtype.bitwidth * count)
+        whole = ir.IntType(8 * align * count)
         several = ir.Constant(lanes.vector(whole, len(group)), ir.Undefined)
         for place, lane in enumerate(group):
             value = b.load(b.bitcast(b.gep(start, [where[lane]]), whole.as_pointer()))

@@ -2,11 +2,15 @@
 
 It is what interpolating the indicator of each label linearly and taking the largest would
 give, in one pass, whatever the number of labels. Ties go to the label of the nearest voxel,
-half a voxel rounding up; and if that is not among them, to the label of the next nearest.
+half a voxel rounding up; and if that is not among them, to the least.
 
 Most blocks of eight cells lie in one label. The others take a vote that has no branch: each
-corner's label gets the weights of all corners that share it, in all lanes at once.
+corner's label gets the weights of all corners that share it, in all lanes at once. Weights
+are rounded to 2^-17 voxel. Then sums of their products are exact in float64, whatever the
+order of the axes in memory, and what should tie does.
 """
+
+import itertools
 
 from llvmlite import ir
 from numba import types
@@ -16,8 +20,16 @@ from numba.extending import intrinsic
 from . import elements, lanes
 from .cells import INSIDE, OUTSIDE, cell_of, end_of_run, state_of
 from .gather import around_block, neighbour
-from .lanes import I64, LANES
+from .lanes import F64, I64, LANES
 from .options import device, kernel
+
+
+def _exact(b, weight):
+    """A float32 weight as float64, rounded to a multiple of 2^-17: float32 at 64 is so spaced."""
+    shift = lanes.number(weight.type, 64.0)
+    rounded = b.fsub(b.fadd(weight, shift), shift)
+    lanes_of = getattr(weight.type, "count", None)
+    return b.fpext(rounded, F64 if lanes_of is None else lanes.vector(F64, lanes_of))
 
 
 def _vote(b, labels, weights):
@@ -26,9 +38,10 @@ def _vote(b, labels, weights):
     `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
     are those of the far ends.
     """
-    one, half = (lanes.number(weights[0].type, value) for value in (1.0, 0.5))
+    weights = [_exact(b, weight) for weight in weights]
+    one, half, nothing = (lanes.number(weights[0].type, value) for value in (1.0, 0.5, 0.0))
     shares = []
-    # reorder, so that label 0 is the nearest voxel's, and 1, 2, 4 beside it
+    # reorder, so that label 0 is the nearest voxel's
     for axis, weight in enumerate(weights):
         step = 4 >> axis
         far = b.fcmp_ordered(">=", weight, half)
@@ -40,18 +53,20 @@ def _vote(b, labels, weights):
     pairs = [b.fmul(p, q) for p in shares[0] for q in shares[1]]
     masses = [b.fmul(pair, p) for pair in pairs for p in shares[2]]
 
-    nothing = lanes.number(weights[0].type, 0.0)
-    winner, most = labels[0], None
-    for label in labels:
-        total = nothing
-        for other, mass in zip(labels, masses, strict=True):
-            same = b.icmp_unsigned("==", label, other)
-            total = b.fadd(total, b.select(same, mass, nothing))
-        if most is None:
-            most = total
-        else:
-            more = b.fcmp_ordered(">", total, most)
-            winner, most = b.select(more, label, winner), b.select(more, total, most)
+    totals = list(masses)
+    for i, j in itertools.combinations(range(8), 2):
+        same = b.icmp_unsigned("==", labels[i], labels[j])
+        totals[i] = b.fadd(totals[i], b.select(same, masses[j], nothing))
+        totals[j] = b.fadd(totals[j], b.select(same, masses[i], nothing))
+    winner, most = labels[0], totals[0]
+    for label, total in zip(labels[1:], totals[1:], strict=True):
+        # among ties the nearest voxel's label stays, and else the least wins
+        yields = b.and_(
+            b.icmp_unsigned("<", label, winner), b.icmp_unsigned("!=", winner, labels[0])
+        )
+        wins = b.and_(b.fcmp_ordered("==", total, most), yields)
+        wins = b.or_(b.fcmp_ordered(">", total, most), wins)
+        winner, most = b.select(wins, label, winner), b.select(wins, total, most)
     return winner
 
 

@@ -93,7 +93,7 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
         address, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
         w0, w1, _ = (lanes.splat(b, weight) for weight in cgutils.unpack_tuple(b, weights, 3))
         first = elements.pointer_to(b, read, address, k)
-        kind, align = elements.storage(read), read.bitwidth // 8
+        kind, align = elements.storage(read), elements.size_of(read)
 
         def eight(corner):
             return elements.to_float(

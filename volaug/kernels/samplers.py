@@ -17,7 +17,7 @@ SAMPLERS = {"nearest": nearest_row, "linear": linear_row, "cubic": cubic_row, "l
 
 def arithmetic_dtype(dtype):
     """The float dtype in which voxels of a dtype are interpolated, as a dtype of numpy."""
-    return np.dtype(arithmetic(from_dtype(_stored(dtype))).name)
+    return np.dtype(arithmetic(from_dtype(dtype)).name)
 
 
 def fraction_dtype(interpolation, dtype):
@@ -29,15 +29,10 @@ def fraction_dtype(interpolation, dtype):
 @functools.cache
 def sampler_address(interpolation, dtype):
     """The address of the compiled sampler of volumes of a dtype."""
-    target = _stored(dtype)
+    target = dtype
     if interpolation in ("nearest", "label"):  # bits are compared and copied, whatever they mean
         target = np.dtype(f"u{dtype.itemsize}")
     source = arithmetic_dtype(dtype) if interpolation == "cubic" else target
     fraction = fraction_dtype(interpolation, dtype)
     types = (from_dtype(kind) for kind in (source, target, fraction))
     return address_of(SAMPLERS[interpolation], *types)
-
-
-def _stored(dtype):
-    """A bool is a byte that is 0 or 1."""
-    return np.dtype(np.uint8) if dtype == np.bool_ else dtype

@@ -25,18 +25,21 @@ PADDING = LANES
 ROWS_OF_BUFFER = 6
 
 
-def buffer_size(width, source_width):
-    """How many floats, of 4 bytes at least, have room for the cells of a row."""
-    return 2 * (ROWS_OF_BUFFER * (width + PADDING) + source_width + PADDING)
+def buffer_size(band, width, source_width):
+    """How many floats, of 4 bytes at least, have room for the cells of a band of rows."""
+    return 2 * (band * ROWS_OF_BUFFER * (width + PADDING) + source_width + PADDING)
 
 
 @device
-def cells_in(buffer, width, wanted):
-    """The `cells` of a row, with their buffers in an array of `buffer_size`."""
+def cells_in(buffer, row, band, width, wanted):
+    """The `cells` of a row of a band, with their buffers in an array of `buffer_size`."""
     length = width + PADDING
-    index, row = np.int64(buffer.ctypes.data), 8 * length
-    fractions, inside = index + 2 * row, index + 5 * row
-    return (index, fractions, length, index + row, inside, inside + row, *wanted)
+    step = 8 * length
+    begin = np.int64(buffer.ctypes.data)
+    blended = begin + band * ROWS_OF_BUFFER * step
+    index = begin + row * ROWS_OF_BUFFER * step
+    nearest, fractions, inside = index + step, index + 2 * step, index + 5 * step
+    return (index, fractions, length, nearest, inside, blended, *wanted)
 
 
 # What is sampled: the columns of `volumes`, addresses and else elements.
@@ -61,32 +64,35 @@ def affine_line(matrix, z, y):
 
 
 @device
-def sample_row(volumes, v, z, y, strides, around, cells, run):
-    """Sample the channels of one volume along a row."""
-    # by number, not as a slice: that would count its references, 10 ns a row
-    sampler, source, source_extent = volumes[v, 0], volumes[v, 1], volumes[v, 2]
-    source_first, source_channel, channels = volumes[v, 3], volumes[v, 4], volumes[v, 5]
-    target, target_extent, target_first = volumes[v, 6], volumes[v, 7], volumes[v, 8]
-    target_channel, plane, row = volumes[v, 9], volumes[v, 10], volumes[v, 11]
-    fills, fill_step = volumes[v, 12], volumes[v, 13]
-    place = target_first + z * plane + y * row
-    for channel in range(channels):
-        call_sampler(
-            sampler,
-            (
-                (source, source_extent, source_first + channel * source_channel, *strides),
-                around,
-                cells,
-                run,
-                fills + channel * fill_step,
-                (target, target_extent, channel * target_channel + place),
-            ),
-        )
+def sample_band(volumes, z, y, count, strides, around, buffer, band, wanted, runs):
+    """Sample rows y..y + count, which are located: channel by channel, each row by row."""
+    for v in range(volumes.shape[0]):
+        # by number, not as a slice: that would count its references, 10 ns a row
+        sampler, source, source_extent = volumes[v, 0], volumes[v, 1], volumes[v, 2]
+        source_first, source_channel, channels = volumes[v, 3], volumes[v, 4], volumes[v, 5]
+        target, target_extent, target_first = volumes[v, 6], volumes[v, 7], volumes[v, 8]
+        target_channel, plane, row = volumes[v, 9], volumes[v, 10], volumes[v, 11]
+        fills, fill_step = volumes[v, 12], volumes[v, 13]
+        for channel in range(channels):
+            place = target_first + channel * target_channel + z * plane + y * row
+            for r in range(count):
+                run = (runs[r, 0], runs[r, 1], runs[r, 2], runs[r, 3], runs[r, 4])
+                call_sampler(
+                    sampler,
+                    (
+                        (source, source_extent, source_first + channel * source_channel, *strides),
+                        around,
+                        cells_in(buffer, r, band, run[4], wanted),
+                        run,
+                        fills + channel * fill_step,
+                        (target, target_extent, place + r * row),
+                    ),
+                )
 
 
 @kernel
 def warp_tiles(
-    volumes, strides, around, border, matrix, spline, buffer, wanted, shape, tile, first, stop
+    volumes, strides, around, border, matrix, spline, buffer, band, wanted, shape, first, stop
 ):
     """Fill tiles first..stop of the targets of some volumes that share their geometry.
 
@@ -96,13 +102,13 @@ def warp_tiles(
     border     (3, len(RULE)) float64, see cells.py
     matrix     (3, 4) float64, from output voxels to source voxels
     spline     None, or (lattice, density, starts, reach), see rows.py
-    buffer     (buffer_size,) room for a row's cells, of the dtype of their fractions
+    buffer     (buffer_size,) room for the cells of a band, of the dtype of their fractions
+    band       how many rows are located before they are sampled
     wanted     whether cells are mixed, whether the nearest voxel is picked; see cells.py
     shape      of the targets
-    tile       rows of a tile along axes 0 and 1
     """
     depth, height, width = shape
-    cells, fraction = cells_in(buffer, width, wanted), buffer.dtype
+    fraction, runs = buffer.dtype, np.empty((band, 5), np.int64)
     floats = (float(strides[0]), float(strides[1]))
     parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
     if spline is not None:
@@ -110,14 +116,16 @@ def warp_tiles(
         blended = np.empty(lattice.shape[1:])
         line = np.empty(lattice.shape[2])
 
-    across = (height + tile - 1) // tile
-    for number in range(first, stop):
-        y_first, z_first = number % across * tile, number // across * tile
-        y_stop, z_stop = min(y_first + tile, height), min(z_first + tile, depth)
+    across = (height + TILE - 1) // TILE
+    for tile in range(first, stop):
+        y_first, z_first = tile % across * TILE, tile // across * TILE
+        y_stop, z_stop = min(y_first + TILE, height), min(z_first + TILE, depth)
         for z in range(z_first, z_stop):
             if spline is not None:
                 blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
             for y in range(y_first, y_stop):
+                r = (y - y_first) % band
+                cells = cells_in(buffer, r, band, width, wanted)
                 affine = affine_line(matrix, z, y)
                 if spline is not None:
                     blend_line(blended, density, y, line)
@@ -128,6 +136,9 @@ def warp_tiles(
                     begin, end, plain = locate_affine_row(
                         fraction, cells, affine, floats, border, width
                     )
-                run = (begin, end, int(plain), int(parallel), width)
-                for volume in range(volumes.shape[0]):
-                    sample_row(volumes, volume, z, y, strides, around, cells, run)
+                runs[r, 0], runs[r, 1], runs[r, 2] = begin, end, plain
+                runs[r, 3], runs[r, 4] = parallel, width
+                if r == band - 1 or y == y_stop - 1:
+                    sample_band(
+                        volumes, z, y - r, r + 1, strides, around, buffer, band, wanted, runs
+                    )
