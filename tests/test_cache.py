@@ -154,7 +154,7 @@ def test_many_processes_fill_it_at_once(small, tmp_path):
 def test_the_kernels_themselves_are_cached(tmp_path):
     code = (
         "import numpy, volaug; from volaug.kernels.tiles import warp_tiles;"
-        "volaug.affine_transform(numpy.zeros((4, 4, 4), numpy.uint8), numpy.eye(3),"
+        "volaug.affine_transform(numpy.zeros((4, 4, 4), numpy.uint8), 0.5 * numpy.eye(3),"
         " interpolation='nearest'); print(sum(warp_tiles.stats.cache_hits.values()))"
     )
     env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}

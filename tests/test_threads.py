@@ -54,9 +54,9 @@ def test_threads_do_not_change_a_bit(many, elastic, interpolation):
 
 TILES = """
 import sys, hashlib
-from volaug import resample
+from volaug.engine import walk
 from volaug.kernels import tiles
-tiles.TILE = resample.TILE = int(sys.argv[1])
+tiles.TILE = walk.TILE = int(sys.argv[1])
 sys.path.insert(0, sys.argv[2])
 from test_threads import digest
 print(*[hashlib.sha256(digest(elastic, n=2)).hexdigest() for elastic in (False, True)])

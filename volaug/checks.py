@@ -159,18 +159,16 @@ def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
                     f"{limits[1]}, got {cval!r}"
                 )
     fills = np.empty(channels, dtype)
-    fills[...] = values
+    with np.errstate(over="ignore"):
+        fills[...] = values
+    if dtype.kind == "f" and (np.isinf(fills) & np.isfinite(values)).any():
+        raise ValueError(f"cval must fit into {dtype}, got {cval!r}")
     return fills
 
 
 def as_output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The memory of `out`, if a result of `shape` can be written to it."""
-    if isinstance(out, np.ndarray):
-        written = out
-    elif hasattr(out, "__array_interface__") or hasattr(out, "__dlpack__"):
-        written = as_array("out", out)
-    else:
-        raise TypeError(f"out must be an array that can be written to, got {type(out).__name__}")
+    written = _memory_of_output(out)
     if written.shape != shape or written.dtype != dtype:
         raise ValueError(
             f"out must be {dtype} of shape {shape}, got {written.dtype} of shape {written.shape}"
@@ -184,12 +182,32 @@ def as_output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDA
     return written
 
 
-def check_apart(written: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]]) -> None:
+def _memory_of_output(out: Any) -> npt.NDArray[Any]:
+    """An array that shares the memory of `out`; never a copy, which the result would be lost in."""
+    if isinstance(out, np.ndarray):
+        return out
+    if hasattr(out, "__array_interface__"):
+        return as_array("out", out)
+    if not hasattr(out, "__dlpack__"):
+        raise TypeError(f"out must be an array that can be written to, got {type(out).__name__}")
+    try:
+        shared = np.from_dlpack(out)
+    except Exception as error:  # every library has its own
+        raise TypeError(f"out must share its memory, got {type(out).__name__} ({error})") from error
+    if not shared.flags.writeable and hasattr(out, "__array__"):
+        # NumPy 2.0 takes all that comes by DLPack for read-only; torch's own way may share too
+        array = np.asarray(out)
+        if array.__array_interface__["data"][0] == shared.__array_interface__["data"][0]:
+            return array
+    return shared
+
+
+def check_apart(name: str, written: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]]) -> None:
     """See that `written` shares no memory with what is read, or written to as well."""
     for other in others:
         if np.may_share_memory(written, other) and _overlap(written, other):
             raise ValueError(
-                "out must not overlap a volume, of which voxels are read after others are "
+                f"{name} must not overlap a volume, of which voxels are read after others are "
                 "written, or another out"
             )
 

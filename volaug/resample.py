@@ -154,6 +154,7 @@ def elastic_deform(
 class Request(NamedTuple):
     """One volume to be warped: what a user asked for, checked."""
 
+    name: str  # of its `out`, for messages
     volume: npt.NDArray[Any]  # with or without channels
     interpolation: str
     mode: str
@@ -169,6 +170,7 @@ def as_request(
     mode: str,
     cval: npt.ArrayLike,
     out: Any,
+    name: str = "out",
 ) -> Request:
     """Check all that is said of one volume; `shape` is its own if None."""
     checks.check_choice("interpolation", interpolation, checks.INTERPOLATIONS)
@@ -179,7 +181,7 @@ def as_request(
     if out is not None:
         wanted = (*given.shape[:-3], *(given.shape[-3:] if shape is None else shape))
         target = checks.as_output(out, wanted, given.dtype)
-    return Request(given, interpolation, mode, fills, out, target)
+    return Request(name, given, interpolation, mode, fills, out, target)
 
 
 def resample(
@@ -195,7 +197,7 @@ def resample(
         if request.target is not None:
             others = [other.volume for other in requests]
             others += [o.target for o in requests[:number] if o.target is not None]
-            checks.check_apart(request.target, others)
+            checks.check_apart(request.name, request.target, others)
     results, samplings = [], []
     for request in requests:
         source = _with_channels(request.volume)

@@ -143,6 +143,12 @@ class Warp:
             The warped volumes by name. If anything is wrong with one of them, an error names it
             and none is written.
         """
+        if not isinstance(volumes, Mapping):
+            raise TypeError(
+                f"volumes must be a mapping from names to arrays, got {type(volumes).__name__}"
+            )
+        if out is not None and not isinstance(out, Mapping):
+            raise TypeError(f"out must be a mapping from names to arrays, got {type(out).__name__}")
         options = {
             "interpolation": _by_name("interpolation", interpolation, volumes, "linear"),
             "mode": _by_name("mode", mode, volumes, "constant"),
@@ -153,7 +159,7 @@ class Warp:
         for name, volume in volumes.items():
             given = {option: values[name] for option, values in options.items()}
             try:
-                requests.append(as_request(volume, self.shape, **given))
+                requests.append(as_request(volume, self.shape, **given, name=f"out[{name!r}]"))
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{name!r}: {error}") from error
         return dict(zip(volumes, self._resample(requests, threads), strict=True))
@@ -292,6 +298,11 @@ class Warp:
             Half-open, along axes 0, 1, 2: the voxels around the range of the map over the
             output grid. Outside of the volume that is the voxel on its border; three times
             (0, 0) if the map stays a whole voxel or more outside along some axis.
+
+        Notes
+        -----
+        For all interpolations but "cubic", whose coefficients depend on every voxel, and for
+        borders that fill; others read what they fold back into the volume as well.
         """
         lengths = checks.as_shape("shape", shape)
         points = np.zeros((3, 4, 4, 4)) if self.control_points is None else self.control_points

@@ -99,7 +99,7 @@ def affine_in_memory(affine: Floats, source: Memory, target: Memory) -> Floats:
     """The (3, 4) affine from the target's walk to the source's."""
     result = affine.copy()
     if source.order != (0, 1, 2) or target.order != (0, 1, 2):
-        result = affine[list(source.order)][:, [*target.order, 3]]
+        result = affine[np.ix_(source.order, (*target.order, 3))]
     if target.backwards:
         result[:, 3] += result[:, 2] * (target.shape[2] - 1)
         result[:, 2] *= -1

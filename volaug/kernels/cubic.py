@@ -95,7 +95,7 @@ def cubic_block(typingctx, read, write, fraction, source, cells, at, target):
 def cubic_voxel(read, source, k, weights):
     """One voxel: the sum of 64 coefficients."""
     address, extent, _, plane, row, _ = source
-    total = weights[0] * 0
+    total = 0.0
     for i, w0 in enumerate(cubic_weights(weights[0])):
         for j, w1 in enumerate(cubic_weights(weights[1])):
             first = k + (i - 1) * plane + (j - 1) * row - 1

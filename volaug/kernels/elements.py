@@ -12,6 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import lanes
+from .half import float_to_half, half_to_float
 from .lanes import F32, F64, I32, I64
 from .options import device
 
@@ -19,9 +20,9 @@ CHECKED = bool(numba.config.BOUNDSCHECK)
 
 
 def storage(dtype):
-    """The LLVM type of one voxel."""
-    if isinstance(dtype, types.Float):
-        return {16: ir.HalfType(), 32: F32, 64: F64}[dtype.bitwidth]
+    """The LLVM type of one voxel; of float16, its bits."""
+    if dtype in (types.float32, types.float64):
+        return F32 if dtype == types.float32 else F64
     return ir.IntType(8 if isinstance(dtype, types.Boolean) else dtype.bitwidth)
 
 
@@ -31,7 +32,7 @@ def size_of(dtype):
 
 
 def limits(dtype):
-    """The least and the greatest value, and whether there are negative ones."""
+    """Of integers, the least and the greatest, and whether there are negative ones."""
     if isinstance(dtype, types.Boolean):
         return 0, 1, False
     return dtype.minval, dtype.maxval, dtype.signed
@@ -51,17 +52,21 @@ def _like(kind, value):
 
 def to_float(b, dtype, value):
     """A voxel, or lanes of voxels, as floats."""
-    kind = _like(storage(arithmetic(dtype)), value)
+    if dtype == types.float16:
+        return half_to_float(b, value)
     if isinstance(dtype, types.Float):
-        return value if value.type == kind else b.fpext(value, kind)
+        return value
+    kind = _like(storage(arithmetic(dtype)), value)
     return b.sitofp(value, kind) if limits(dtype)[2] else b.uitofp(value, kind)
 
 
 def from_float(b, dtype, value):
     """Floats as voxels: rounded half away from zero and saturated, for integers."""
-    kind = _like(storage(dtype), value)
+    if dtype == types.float16:
+        return float_to_half(b, value)
     if isinstance(dtype, types.Float):
-        return value if value.type == kind else b.fptrunc(value, kind)
+        return value
+    kind = _like(storage(dtype), value)
     least, greatest, signed = limits(dtype)
     rounded = lanes.call(b, "round", value)
     if size_of(dtype) == 8:
@@ -96,7 +101,8 @@ def write(typingctx, dtype, address, at, value):
 
     def codegen(context, b, signature, arguments):
         of = signature.args[0].dtype
-        b.store(from_float(b, of, arguments[3]), pointer_to(b, of, *arguments[1:3]))
+        value = context.cast(b, arguments[3], signature.args[3], arithmetic(of))
+        b.store(from_float(b, of, value), pointer_to(b, of, *arguments[1:3]))
         return context.get_dummy_value()
 
     return types.void(dtype, address, at, value), codegen
