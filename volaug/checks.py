@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .kernels.cells import LONGEST_AXIS
+from .kernels.coordinates import LONGEST_AXIS
 
 INTERPOLATIONS = ("nearest", "linear", "cubic", "label")
 DTYPES = (

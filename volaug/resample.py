@@ -95,7 +95,8 @@ def affine_transform(
     affine = checks.as_affine(matrix, offset)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
     request = as_request(volume, shape, interpolation, mode, cval, out)
-    return resample([request], shape, affine, None, threads)[0]
+    result: npt.NDArray[Any] = resample([request], shape, affine, None, threads)[0]
+    return result
 
 
 def elastic_deform(
@@ -148,7 +149,8 @@ def elastic_deform(
     points = checks.as_control_points(control_points)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
     request = as_request(volume, shape, interpolation, mode, cval, out)
-    return resample([request], shape, affine, points, threads)[0]
+    result: npt.NDArray[Any] = resample([request], shape, affine, points, threads)[0]
+    return result
 
 
 class Request(NamedTuple):

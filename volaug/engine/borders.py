@@ -6,7 +6,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.cells import ROUNDING, RULE
+from ..kernels.borders import RULE
+from ..kernels.coordinates import ROUNDING
 
 MODES = (
     "constant", "grid-constant", "edge-constant",
@@ -30,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 @functools.lru_cache(256)
 def border_rules(mode: str, shape: tuple[int, int, int], sampler: str, padding: int = 0) -> Floats:
-    """The rule of each axis, (3, len(RULE)): see `volaug.kernels.cells.RULE`.
+    """The rule of each axis, (3, len(RULE)): see `volaug.kernels.borders.RULE`.
 
     Parameters
     ----------

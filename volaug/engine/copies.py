@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.cells import ROUNDING
+from ..kernels.coordinates import ROUNDING
 from ..kernels.copies import BLOCK_WIDTH, reverse_planes, transpose_planes
 from ..threads import run_parts
 from .layout import memory_of

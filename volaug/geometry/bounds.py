@@ -10,7 +10,7 @@ import itertools
 
 import numpy as np
 
-from ..kernels.cells import ROUNDING
+from ..kernels.coordinates import ROUNDING
 from .bspline import TO_BEZIER, Floats, level, of_coordinates
 
 # The Bezier points of the two halves of a cubic from its own.

@@ -15,14 +15,9 @@ and what is wanted:
     mixes                         whether index and fractions are wanted
     picks                         whether nearest is
 
-Coordinates are float64, eight lanes at a time. Each is snapped to a multiple of 2^-32
-voxel by adding `SNAP`, whose last bit is worth just that; then 1e-15 below zero is zero,
-and a turn by 90 degrees loses no voxel at the border. Floor, index and bounds are taken
-of the snapped number; nothing becomes an integer before it is known to be in range (but
-`floor` is, as float64: an index is below 2^51 and so exact in it).
-
-Where it is not known that a block of eight is inside, the border's rule is applied to each
-coordinate: see `RULE`. All rules are the same instructions with other numbers.
+Nothing becomes an integer before it is known to be in range; the floor of a coordinate is
+float64, and the index is calculated so (it is below 2^51, and exact). Where it is not known
+that a block of eight is inside, the border's rule is applied to each, see borders.py.
 
 Tried on a Zen 4 core, and slower: index and fractions from the two 32-bit halves of the
 snapped bits, in integers (18 shuffles a block, 1.3 times the time); four lanes at a time (1.2).
@@ -34,58 +29,24 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import lanes
+from .borders import (
+    INSIDE,
+    OUTSIDE,
+    at_most,
+    beyond,
+    by_rules,
+    folds_any,
+    rules_of,
+)
+from .coordinates import SNAP, coordinates, floor, snap
 from .elements import voxel
 from .lanes import F32, F64, I8, I64, LANES
 from .options import device
 
-SNAP = 1.5 * 2.0**20  # float64 there is spaced by 2^-32
-ROUNDING = 2.0**-32
-LONGEST_AXIS = 2**19  # and up to here: SNAP +- this stays below 2^21
 TO_INTEGER = 1.5 * 2.0**52  # added to a whole float64, leaves it in the low bits
 TO_INTEGER_BITS = int(np.float64(TO_INTEGER).view(np.int64))
 
-OUTSIDE, INSIDE = 0, 1
-# Otherwise a sum of these: the neighbour below, or above, on an axis is beyond the border.
-BELOW, ABOVE = (2, 8, 32), (4, 16, 64)
-
-# A border's rule, for each axis, in the order of an array's columns; coordinates in voxels.
-RULE = (
-    "inner",  # what is from 0 to here needs no rule
-    "support_low", "support_high",  # and what is outside of these is filled
-    "fold_low", "fold_high",  # outside of these, a coordinate x is folded:
-    "shift", "period", "turn",  # q = (x + shift) mod period, min(q, turn - q) - shift
-    "clamp_low", "clamp_high",  # and then brought into these
-    "last_cell",  # the greatest floor; beyond it the fraction grows to 1
-    "above",  # from this floor on the neighbour above is beyond the border, and below from -1
-    "last_nearest", "after_nearest",  # a nearest voxel beyond the former becomes the latter
-)  # fmt: skip
-INNER, SUPPORT_LOW, SUPPORT_HIGH, FOLD_LOW = range(4)
-
 INSIDE_BUFFER, BLENDED = 4, 5  # places in `cells`
-
-
-def _polynomial(b, t, coefficients):
-    """Horner's rule in all lanes; `coefficients` are scalars, the constant first."""
-    value = lanes.splat(b, coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        value = lanes.call(b, "fmuladd", value, t, lanes.splat(b, coefficient))
-    return value
-
-
-def _at_most(b, value, limit):
-    return b.select(b.fcmp_ordered("<", value, limit), value, limit)
-
-
-def _at_least(b, value, limit):
-    """And `limit` in place of NaN."""
-    return b.select(b.fcmp_ordered(">", value, limit), value, limit)
-
-
-def _floor(b, snapped):
-    """Floor of a snapped coordinate: its fraction is the lower half of the bits."""
-    bits = b.bitcast(snapped, lanes.vector(I64))
-    whole = b.and_(bits, lanes.constant(I64, [-(2**32)] * LANES))
-    return b.bitcast(whole, lanes.vector(F64))
 
 
 def _linear_index(b, floors, strides):
@@ -98,74 +59,6 @@ def _linear_index(b, floors, strides):
     value = lanes.call(b, "fmuladd", floors[0], lanes.splat(b, plane), value)
     bits = b.bitcast(value, lanes.vector(I64))
     return b.sub(bits, lanes.constant(I64, [TO_INTEGER_BITS] * LANES))
-
-
-def _fold(b, x, rule):
-    """A coordinate that is outside of fold_low..fold_high, brought back."""
-    beyond = b.or_(
-        b.fcmp_ordered("<", x, rule["fold_low"]), b.fcmp_ordered(">", x, rule["fold_high"])
-    )
-    q = b.fadd(x, rule["shift"])
-    size, period = lanes.call(b, "fabs", q), rule["period"]
-    size = b.fsub(size, b.fmul(period, lanes.call(b, "floor", b.fdiv(size, period))))
-    negative = b.fcmp_ordered("<", q, lanes.constant(F64, [0.0] * LANES))
-    q = b.select(negative, b.fsub(period, size), size)
-    q = _at_most(b, q, b.fsub(rule["turn"], q))
-    return b.select(beyond, b.fsub(q, rule["shift"]), x)
-
-
-def _by_rules(b, snapped, rules, folds):
-    """Coordinates where the border's rules take them, and which lanes have a place at all."""
-    snap = lanes.constant(F64, [SNAP] * LANES)
-    places = [b.fsub(v, snap) for v in snapped]
-    known = lanes.constant(lanes.I1, [1] * LANES)
-    for x, rule in zip(places, rules, strict=True):
-        known = b.and_(known, b.fcmp_ordered(">=", x, rule["support_low"]))
-        known = b.and_(known, b.fcmp_ordered("<=", x, rule["support_high"]))
-    entry = b.basic_block
-    with b.if_then(folds):
-        folded = [_fold(b, x, rule) for x, rule in zip(places, rules, strict=True)]
-        folding = b.basic_block
-    for axis in range(3):
-        place = b.phi(lanes.vector(F64))
-        place.add_incoming(places[axis], entry)
-        place.add_incoming(folded[axis], folding)
-        places[axis] = place
-    for axis, rule in enumerate(rules):
-        place = _at_most(b, _at_least(b, places[axis], rule["clamp_low"]), rule["clamp_high"])
-        places[axis] = b.fadd(place, snap)
-    return places, known
-
-
-def _beyond(b, floors, rules):
-    """The neighbours of a cell that are beyond the border, as a sum of BELOW and ABOVE."""
-    flags = lanes.constant(I8, [0] * LANES)
-    for axis in range(3):
-        below = b.fcmp_ordered("<", floors[axis], lanes.constant(F64, [SNAP] * LANES))
-        above = b.fcmp_ordered(">=", floors[axis], _snapped(b, rules[axis]["above"]))
-        for test, flag in ((below, BELOW[axis]), (above, ABOVE[axis])):
-            of_axis = b.select(
-                test,
-                lanes.constant(I8, [flag] * LANES),
-                lanes.constant(I8, [0] * LANES),
-            )
-            flags = b.or_(flags, of_axis)
-    return flags
-
-
-def _snapped(b, limit):
-    return b.fadd(limit, lanes.constant(F64, [SNAP] * LANES))
-
-
-def _rules(b, border):
-    """The numbers of each axis's rule in all lanes, from the array (3, len(RULE))."""
-    return [
-        {
-            name: lanes.splat(b, b.load(b.gep(border, [I64(axis * len(RULE) + column)])))
-            for column, name in enumerate(RULE)
-        }
-        for axis in range(3)
-    ]
 
 
 def _store_cells(b, fraction, cells, at, snapped, strides, border):
@@ -181,9 +74,8 @@ def _store_cells(b, fraction, cells, at, snapped, strides, border):
         lanes.store(b, value, pointer, place)
 
     if border is not None:
-        rules = _rules(b, border)
-        folds = b.fcmp_ordered(">", b.load(b.gep(border, [I64(FOLD_LOW)])), F64(-np.inf))
-        snapped, known = _by_rules(b, snapped, rules, folds)
+        rules = rules_of(b, border)
+        snapped, known = by_rules(b, snapped, rules, folds_any(b, border))
         one, none = (lanes.constant(I8, [state] * LANES) for state in (INSIDE, OUTSIDE))
         put(b.select(known, one, none), inside, at)
 
@@ -194,13 +86,13 @@ def _store_cells(b, fraction, cells, at, snapped, strides, border):
         put(linear, address, at)
 
     with b.if_then(b.icmp_signed("!=", mixes, I64(0))):
-        floors = [_floor(b, v) for v in snapped]
+        floors = [floor(b, v) for v in snapped]
         if border is not None:
             floors = [
-                _at_most(b, floor, _snapped(b, rule["last_cell"]))
+                at_most(b, floor, snap(b, rule["last_cell"]))
                 for floor, rule in zip(floors, rules, strict=True)
             ]
-            flags = _beyond(b, floors, rules)
+            flags = beyond(b, floors, rules)
             whole = b.icmp_signed("==", flags, lanes.constant(I8, [0] * LANES))
             put(b.select(known, b.select(whole, one, flags), none), inside, at)
         put_index(floors, index)
@@ -212,36 +104,17 @@ def _store_cells(b, fraction, cells, at, snapped, strides, border):
 
     with b.if_then(b.icmp_signed("!=", picks, I64(0))):
         half = lanes.constant(F64, [0.5] * LANES)
-        floors = [_floor(b, b.fadd(v, half)) for v in snapped]
+        floors = [floor(b, b.fadd(v, half)) for v in snapped]
         if border is not None:
             floors = [
                 b.select(
-                    b.fcmp_ordered(">", floor, _snapped(b, rule["last_nearest"])),
-                    _snapped(b, rule["after_nearest"]),
+                    b.fcmp_ordered(">", floor, snap(b, rule["last_nearest"])),
+                    snap(b, rule["after_nearest"]),
                     floor,
                 )
                 for floor, rule in zip(floors, rules, strict=True)
             ]
         put_index(floors, nearest)
-
-
-@intrinsic
-def multiply_add(typingctx, factor, other, term):
-    """``factor * other + term`` of scalars, rounded as it is in the lanes."""
-    signature = types.float64(types.float64, types.float64, types.float64)
-
-    def codegen(context, b, signature, arguments):
-        return lanes.call(b, "fmuladd", *arguments)
-
-    return signature, codegen
-
-
-def _coordinates(b, offset, polynomials, count):
-    """Snapped coordinates of eight voxels from `offset` on, by a polynomial an axis."""
-    t = b.fadd(lanes.splat(b, b.sitofp(offset, F64)), lanes.constant(F64, range(LANES)))
-    scalars = cgutils.unpack_tuple(b, polynomials, count)
-    terms = count // 3
-    return [_polynomial(b, t, scalars[terms * axis : terms * (axis + 1)]) for axis in range(3)]
 
 
 # Of both: lanes 0..7 are at `offset + lane` along the row, and their cells go to the buffers
@@ -255,7 +128,7 @@ def cells_inside(typingctx, fraction, cells, at, offset, polynomials, strides):
 
     def codegen(context, b, signature, arguments):
         _, cells, at, offset, polynomials, strides = arguments
-        snapped = _coordinates(b, offset, polynomials, signature.args[4].count)
+        snapped = coordinates(b, offset, polynomials, signature.args[4].count)
         strides = cgutils.unpack_tuple(b, strides, 2)
         _store_cells(b, signature.args[0].dtype, cells, at, snapped, strides, None)
         return context.get_dummy_value()
@@ -270,7 +143,7 @@ def cells_by_rule(typingctx, fraction, cells, at, offset, polynomials, strides, 
 
     def codegen(context, b, signature, arguments):
         _, cells, at, offset, polynomials, strides, border = arguments
-        snapped = _coordinates(b, offset, polynomials, signature.args[4].count)
+        snapped = coordinates(b, offset, polynomials, signature.args[4].count)
         strides = cgutils.unpack_tuple(b, strides, 2)
         rules = lanes.data_of(context, b, signature.args[6], border)
         _store_cells(b, signature.args[0].dtype, cells, at, snapped, strides, rules)

@@ -10,7 +10,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import elements, lanes
-from .cells import OUTSIDE, cell_of, end_of_run, state_of
+from .borders import OUTSIDE
+from .cells import cell_of, end_of_run, state_of
 from .gather import around_block
 from .lanes import I64, LANES
 from .options import device, kernel

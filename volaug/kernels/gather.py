@@ -4,7 +4,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from . import elements, lanes
-from .cells import ABOVE, BELOW
+from .borders import ABOVE, BELOW
 from .lanes import I32, I64
 from .options import device
 

@@ -18,7 +18,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import elements, lanes
-from .cells import INSIDE, OUTSIDE, cell_of, end_of_run, state_of
+from .borders import INSIDE, OUTSIDE
+from .cells import cell_of, end_of_run, state_of
 from .gather import around_block, neighbour
 from .lanes import F64, I64, LANES
 from .options import device, kernel

@@ -3,7 +3,8 @@
 from numba import int64
 
 from . import elements
-from .cells import OUTSIDE, end_of_run, state_of
+from .borders import OUTSIDE
+from .cells import end_of_run, state_of
 from .options import device, kernel
 
 

@@ -13,19 +13,9 @@ voxel, where a sum over 4 x 4 x 4 control points has 192.
 
 import numpy as np
 
-from .cells import (
-    INNER,
-    INSIDE,
-    OUTSIDE,
-    ROUNDING,
-    SNAP,
-    SUPPORT_HIGH,
-    SUPPORT_LOW,
-    cells_by_rule,
-    cells_inside,
-    multiply_add,
-    set_states,
-)
+from .borders import INNER, INSIDE, OUTSIDE, SUPPORT_HIGH, SUPPORT_LOW
+from .cells import cells_by_rule, cells_inside, set_states
+from .coordinates import ROUNDING, SNAP, multiply_add
 from .lanes import LANES
 from .options import device
 

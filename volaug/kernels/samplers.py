@@ -1,6 +1,7 @@
 """Which kernel samples a row, for an interpolation and a dtype."""
 
 import functools
+from typing import Any
 
 import numpy as np
 from numba import from_dtype
@@ -15,19 +16,19 @@ from .nearest import nearest_row
 SAMPLERS = {"nearest": nearest_row, "linear": linear_row, "cubic": cubic_row, "label": label_row}
 
 
-def arithmetic_dtype(dtype):
+def arithmetic_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The float dtype in which voxels of a dtype are interpolated, as a dtype of numpy."""
     return np.dtype(arithmetic(from_dtype(dtype)).name)
 
 
-def fraction_dtype(interpolation, dtype):
+def fraction_dtype(interpolation: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of the weights; nothing is calculated with what is picked or voted for."""
     mixes = interpolation in ("linear", "cubic")
     return arithmetic_dtype(dtype) if mixes else np.dtype(np.float32)
 
 
 @functools.cache
-def sampler_address(interpolation, dtype):
+def sampler_address(interpolation: str, dtype: np.dtype[Any]) -> int:
     """The address of the compiled sampler of volumes of a dtype."""
     target = dtype
     if interpolation in ("nearest", "label"):  # bits are compared and copied, whatever they mean

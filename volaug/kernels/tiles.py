@@ -10,7 +10,7 @@ row alone, and so not on tiles or threads.
 import numpy as np
 
 from .calls import call_sampler
-from .cells import SNAP
+from .coordinates import SNAP
 from .lanes import LANES
 from .options import device, kernel
 from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
@@ -25,7 +25,7 @@ PADDING = LANES
 ROWS_OF_BUFFER = 6
 
 
-def buffer_size(band, width, source_width):
+def buffer_size(band: int, width: int, source_width: int) -> int:
     """How many floats, of 4 bytes at least, have room for the cells of a band of rows."""
     return 2 * (band * ROWS_OF_BUFFER * (width + PADDING) + source_width + PADDING)
 
@@ -99,7 +99,7 @@ def warp_tiles(
     volumes    (n, len(VOLUME)) int64
     strides    of the sources' axes 0 and 1, and how far on to prefetch, in elements
     around     steps from the last voxel of each axis to the one after it, 0 if there is none
-    border     (3, len(RULE)) float64, see cells.py
+    border     (3, len(RULE)) float64, see borders.py
     matrix     (3, 4) float64, from output voxels to source voxels
     spline     None, or (lattice, density, starts, reach), see rows.py
     buffer     (buffer_size,) room for the cells of a band, of the dtype of their fractions
