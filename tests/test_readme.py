@@ -8,7 +8,10 @@ def test_the_example_runs():
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {}
     exec(compile(code, "README.md", "exec"), names)
-    assert names["turned"].shape == names["image"].shape == (96, 128, 112)
-    assert names["mask"].dtype == "uint8"
-    assert set(names["mask"].ravel()) == {0, 1}
-    assert (names["bent"] == names["image"]).all()
+    image, label = names["warped"]["image"], names["warped"]["label"]
+    assert names["turned"].shape == image.shape == names["back"].shape == (96, 128, 112)
+    assert label.dtype == "uint8"
+    assert set(label.ravel()) == {0, 1}
+    assert names["bent"].shape == image.shape
+    assert (names["bent"] != image).any()  # another border
+    assert names["landmarks"].shape == (1, 3)

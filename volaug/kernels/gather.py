@@ -1,10 +1,11 @@
-"""What the samplers read: the voxels around eight cells, or with care around one."""
+"""What the samplers read and write: the voxels around eight cells, or with care around one."""
 
 from llvmlite import ir
 from numba.core import cgutils
 
 from . import elements, lanes
 from .borders import ABOVE, BELOW
+from .cells import BLENDED
 from .lanes import I32, I64
 from .options import device
 
@@ -43,6 +44,39 @@ def around_block(b, dtype, fraction, source, cells, at):
         return b.bitcast(several, lanes.vector(voxel, count * len(group)))
 
     return weights, beside
+
+
+def around_blended(b, fraction, cells, first, at):
+    """`around_block` of the blended row, whose first voxel is that of index `first`."""
+    address, none = b.extract_value(cells, BLENDED), I64(0)
+    # a source of one row: its strides are not read, and what it prefetches is there already
+    row = cgutils.pack_array(b, (address, none, b.neg(first), none, none, none))
+    return around_block(b, fraction, fraction, row, cells, at)
+
+
+def row_loader(b, read, source, k, at):
+    """A function that loads eight voxels of the source's row, `at` and a corner on from `k`."""
+    first = elements.pointer_to(b, read, b.extract_value(source, 0), b.add(k, at))
+    kind, align = elements.storage(read), elements.size_of(read)
+
+    def eight(corner):
+        return elements.to_float(b, read, lanes.load(b, kind, first, corner, align=align))
+
+    return eight
+
+
+def store_blended(b, fraction, cells, at, value):
+    """Write eight voxels of the blended row."""
+    lanes.store(
+        b, value, elements.pointer_to(b, fraction, b.extract_value(cells, BLENDED), at), I64(0)
+    )
+
+
+def store_voxels(b, write, target, at, value):
+    """Write voxels at..at + 8 of the target's row."""
+    address, _, place = cgutils.unpack_tuple(b, target, 3)
+    pointer = elements.pointer_to(b, write, address, place)
+    lanes.store(b, elements.from_float(b, write, value), pointer, at)
 
 
 @device

@@ -24,8 +24,8 @@ from numba.extending import intrinsic
 
 from . import elements, lanes
 from .borders import INSIDE, OUTSIDE
-from .cells import BLENDED, cell_of, end_of_run, state_of
-from .gather import around_block, neighbour
+from .cells import cell_of, end_of_run, state_of
+from .gather import around_blended, around_block, neighbour, row_loader, store_blended, store_voxels
 from .lanes import CONTRACT, I64, LANES
 from .options import device, kernel
 
@@ -50,7 +50,7 @@ def _linear_block(exact):
             weights, beside = around_block(b, read, fraction, source, cells, at)
             _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
 
-            def mixed_pairs(group):
+            def mixed_group(group):
                 twice = [lane for lane in group for _ in range(2)]
                 w0, w1 = (lanes.pick(b, weight, twice) for weight in weights[:2])
                 corners = (I64(0), row, plane, b.add(plane, row))
@@ -58,8 +58,8 @@ def _linear_block(exact):
                 near, far = (mix_lanes(b, *pairs[k : k + 2], w1, exact) for k in (0, 2))
                 return mix_lanes(b, near, far, w0, exact)
 
-            both = lanes.join(b, [mixed_pairs(range(0, 4)), mixed_pairs(range(4, LANES))])
-            store_mixed_pairs(b, write, both, weights[2], target, at, exact)
+            both = lanes.join(b, [mixed_group(range(0, 4)), mixed_group(range(4, LANES))])
+            store_voxels(b, write, target, at, mixed_pairs(b, both, weights[2], exact))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -67,14 +67,11 @@ def _linear_block(exact):
     return mix_block
 
 
-def store_mixed_pairs(b, write, both, weight, target, at, exact):
-    """Mix eight pairs along axis 2 into voxels at..at + 8 of the target's row."""
+def mixed_pairs(b, both, weight, exact):
+    """Eight pairs, mixed along axis 2."""
     left = lanes.pick(b, both, range(0, 2 * LANES, 2))
     right = lanes.pick(b, both, range(1, 2 * LANES, 2))
-    result = mix_lanes(b, left, right, weight, exact)
-    address, _, place = cgutils.unpack_tuple(b, target, 3)
-    pointer = elements.pointer_to(b, write, address, place)
-    lanes.store(b, elements.from_float(b, write, result), pointer, at)
+    return mix_lanes(b, left, right, weight, exact)
 
 
 # (read, write, fraction, source, cells, at, target): voxels at..at + 8 of the target's row from
@@ -91,20 +88,12 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     def codegen(context, b, signature, arguments):
         read, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, source, cells, weights, k, at = arguments
-        address, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
+        _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
         w0, w1, _ = (lanes.splat(b, weight) for weight in cgutils.unpack_tuple(b, weights, 3))
-        first = elements.pointer_to(b, read, address, k)
-        kind, align = elements.storage(read), elements.size_of(read)
-
-        def eight(corner):
-            return elements.to_float(
-                b, read, lanes.load(b, kind, first, b.add(corner, at), LANES, align)
-            )
-
+        eight = row_loader(b, read, source, k, at)
         near = mix_lanes(b, eight(I64(0)), eight(row), w1, exact=False)
         far = mix_lanes(b, eight(plane), eight(b.add(plane, row)), w1, exact=False)
-        blended = elements.pointer_to(b, fraction, b.extract_value(cells, BLENDED), at)
-        lanes.store(b, mix_lanes(b, near, far, w0, exact=False), blended, I64(0))
+        store_blended(b, fraction, cells, at, mix_lanes(b, near, far, w0, exact=False))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -118,19 +107,9 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
     def codegen(context, b, signature, arguments):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
-        nothing = I64(0)
-        blended = (
-            b.extract_value(cells, BLENDED),
-            nothing,
-            b.neg(first),
-            nothing,
-            nothing,
-            nothing,
-        )
-        blended = cgutils.pack_array(b, blended)
-        weights, beside = around_block(b, fraction, fraction, blended, cells, at)
-        both = beside(nothing, range(LANES), 2)
-        store_mixed_pairs(b, write, both, weights[2], target, at, exact=False)
+        weights, beside = around_blended(b, fraction, cells, first, at)
+        both = beside(I64(0), range(LANES), 2)
+        store_voxels(b, write, target, at, mixed_pairs(b, both, weights[2], exact=False))
         return context.get_dummy_value()
 
     return signature, codegen
