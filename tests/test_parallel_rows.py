@@ -14,7 +14,7 @@ MATRICES = {
     "backwards": (np.diag((0.9, -1.1, -0.83)), (0.61, 10.72, 33.3)),
     "shear and rotation": (
         np.array([[0.9, 0.3, 0.0], [-0.2, 1.1, 0.0], [0.15, -0.22, 0.8]]),
-        (0.3, 1.2, 3.4),
+        (0.31, 1.23, 3.41),
     ),
     "shrunk to a few voxels": (np.diag((0.9, 1.1, 9.7)), (0.61, 0.32, 1.03)),
 }
@@ -34,7 +34,7 @@ def test_the_same_bits_as_any_row(name, interpolation, dtype):
         affine_transform(volume, matrix, offset, out=out, **options)
         expected = affine_transform(volume, nearly, offset, **options)
         np.testing.assert_array_equal(out, expected)
-        assert len(np.unique(out)) > 100 or dtype == np.uint8
+        assert (out != 7).mean() > 0.02
 
 
 @pytest.mark.parametrize("name", MATRICES)

@@ -142,8 +142,11 @@ def as_points(value: Any) -> npt.NDArray[np.float64]:
 def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """`cval`, a number or one a channel, as (C,) of the dtype, which must be able to hold it."""
     channels = volume.shape[0] if volume.ndim == 4 else 1
-    values = np.asarray(cval)
-    if values.dtype.kind not in "biuf":
+    try:
+        values = np.asarray(cval)
+    except ValueError:  # a list of lists of several lengths
+        values = np.asarray(cval, object)
+    if not all(isinstance(value, bool | int | float) for value in values.ravel().tolist()):
         raise TypeError(f"cval must be a number or one for each channel, got {cval!r}")
     if values.shape not in ((), (channels,)):
         raise ValueError(
@@ -159,10 +162,11 @@ def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
                     f"{limits[1]}, got {cval!r}"
                 )
     fills = np.empty(channels, dtype)
-    with np.errstate(over="ignore"):
-        fills[...] = values
-    if dtype.kind == "f" and (np.isinf(fills) & np.isfinite(values)).any():
-        raise ValueError(f"cval must fit into {dtype}, got {cval!r}")
+    try:
+        with np.errstate(over="raise"):
+            fills[...] = values
+    except (FloatingPointError, OverflowError):
+        raise ValueError(f"cval must fit into {dtype}, got {cval!r}") from None
     return fills
 
 

@@ -87,7 +87,7 @@ def show_case(
 ) -> Row:
     """Warp the brain and its labels, write both, and keep what the sheet shows of them."""
     image = case.warp.apply(brain.image, threads=threads)
-    labels = case.warp.apply(brain.labels, interpolation="nearest", threads=threads)
+    labels = case.warp.apply(brain.labels, interpolation="label", threads=threads)
     for kind, voxels in (("image", image), ("labels", labels)):
         path = out / f"{case.stem}_{kind}.nii.gz"
         write_nifti(path, voxels, brain.affine, f"volaug demo: {case.title}, {kind}")
