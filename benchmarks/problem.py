@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Volume = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 
 SEED = 20240229
 ANGLES = (15.0, 10.0, -12.0)  # degrees about axes 0, 1, 2
@@ -21,6 +22,10 @@ SHEAR = ((1.0, 0.06, -0.04), (0.0, 1.0, 0.05), (0.0, 0.0, 1.0))
 SHIFT = (2.3, -1.7, 3.1)  # voxels
 LATTICE = (11, 11, 11)
 DISPLACEMENT = 3.0  # standard deviation of the control points, in voxels
+WHOLE_SHIFT = (3.0, 5.0, 7.0)  # voxels
+
+# What the largest value of a volume becomes: all of 8 bits, and the 12 bits of a scanner.
+GREATEST = {"uint8": 255, "int16": 4095}
 
 
 def pull_matrix(side: int) -> Floats:
@@ -35,6 +40,16 @@ def pull_matrix(side: int) -> Floats:
     linear = linear @ np.array(SHEAR) @ np.diag(STRETCH)
     centre = np.full(3, (side - 1) / 2)
     return np.column_stack([linear, centre - linear @ centre + SHIFT])
+
+
+def flip_matrix(side: int) -> Floats:
+    """Return the (3, 4) matrix that mirrors axis 2, along which voxels lie side by side."""
+    return np.column_stack([np.diag((1.0, 1.0, -1.0)), (0.0, 0.0, side - 1.0)])
+
+
+def shift_matrix(side: int) -> Floats:
+    """Return the (3, 4) matrix that shifts by whole voxels, the same for any side."""
+    return np.column_stack([np.eye(3), WHOLE_SHIFT])
 
 
 def control_points() -> Floats:
@@ -61,14 +76,15 @@ def head(side: int) -> Volume:
     return texture
 
 
-def brain(side: int) -> Volume:
-    """Return the MNI152 T1 brain at 1 mm, cut or padded with zeros to a cube about its centre."""
-    from nilearn.datasets import load_mni152_template
+def as_integers(volume: Volume, dtype: str) -> Array:
+    """Return a volume that begins at 0, scaled to what `dtype` holds of a scan."""
+    levels: Array = np.rint(volume * (GREATEST[dtype] / volume.max())).astype(dtype)
+    return levels
 
-    image: Any = load_mni152_template(resolution=1)
-    volume = np.zeros((side, side, side), np.float32)
-    scan = np.asarray(image.dataobj, np.float32)
-    cut = tuple(slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in scan.shape)
-    place = tuple(slice(max(0, (side - n) // 2), max(0, (side - n) // 2) + n) for n in scan.shape)
-    volume[place] = scan[cut]
-    return volume
+
+def touched_like(volume: Array) -> Array:
+    """Return an array to write into, whose pages all exist before the clock starts.
+
+    NaN shows what was not written; integers have none.
+    """
+    return np.full_like(volume, np.nan if volume.dtype.kind == "f" else 1)

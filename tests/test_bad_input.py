@@ -19,10 +19,10 @@ POINTS = np.zeros((3, 4, 4, 4))
         (np.zeros((0, 4, 5, 6), np.float32), ValueError, r"no axis of length 0"),
         (np.float32(3), ValueError, r"got shape \(\)"),
         (np.zeros((1, 1, 2**19 + 1), np.float32), ValueError, "at most 524288 voxels"),
-        (np.zeros((4, 5, 6), np.int16), TypeError, "int16.*'linear'.*float32, float64"),
-        (np.zeros((4, 5, 6), complex), TypeError, "complex128"),
+        (np.zeros((4, 5, 6), complex), TypeError, "int64.*float32.*got complex128"),
+        (np.zeros((4, 5, 6), np.longdouble), TypeError, "float64, got (float128|float96)"),
         (np.zeros((4, 5, 6), object), TypeError, "object"),
-        (np.array("no volume"), TypeError, "dtype <U9"),
+        (np.array("no volume"), TypeError, "volume must be of dtype bool.*float64, got <U9"),
         (None, TypeError, "object"),
     ],
 )
@@ -90,7 +90,11 @@ def test_control_points(points, error, message):
         (np.zeros((1, 4, 5, 6), np.float32), ValueError, r"got float32 of shape \(1, 4, 5, 6\)"),
         (VOLUME, ValueError, "must not overlap"),
         (VOLUME[::-1], ValueError, "must not overlap"),
-        (np.zeros((4, 5, 6), np.float32).tolist(), TypeError, "numpy array, got list"),
+        (
+            np.zeros((4, 5, 6), np.float32).tolist(),
+            TypeError,
+            "an array that can be written to, got list",
+        ),
         (np.broadcast_to(np.zeros(6, np.float32), (4, 5, 6)), ValueError, "writeable"),
         (
             np.lib.stride_tricks.as_strided(np.zeros(6, np.float32), (4, 5, 6), (0, 0, 4)),
@@ -119,12 +123,35 @@ def test_out_beside_the_volume_in_one_array_is_taken():
         ({"threads": 1.5}, TypeError, "got 1.5"),
         ({"threads": "many"}, TypeError, "got 'many'"),
         ({"threads": True}, TypeError, "got True"),
-        ({"interpolation": "cubical"}, ValueError, "'linear', 'nearest', got 'cubical'"),
+        (
+            {"interpolation": "cubical"},
+            ValueError,
+            "interpolation must be one of 'nearest', 'linear', 'cubic', 'label', got 'cubical'",
+        ),
+        ({"interpolation": None}, ValueError, "'label', got None"),
+        ({"interpolation": ["linear"]}, ValueError, "one of 'nearest'.*got .'linear'"),
+        ({"interpolation": np.array(["linear", "cubic"])}, ValueError, "one of 'nearest'.*got arr"),
         ({"interpolation": 1}, ValueError, "got 1"),
-        ({"mode": "edges"}, ValueError, "'constant', got 'edges'"),
-        ({"cval": "black"}, TypeError, "cval must be a number, got 'black'"),
-        ({"cval": None}, TypeError, "cval must be a number"),
-        ({"cval": 1j}, TypeError, "cval must be a number"),
+        (
+            {"mode": "edges"},
+            ValueError,
+            "mode must be one of 'constant', 'grid-constant'.*'grid-wrap', got 'edges'",
+        ),
+        ({"mode": None}, ValueError, "'grid-wrap', got None"),
+        ({"mode": {"image": "wrap"}}, ValueError, "'grid-wrap', got .'image'"),
+        ({"cval": "black"}, TypeError, "cval must be a number or one for each.*got 'black'"),
+        ({"cval": None}, TypeError, "cval must be a number.*got None"),
+        ({"cval": 1j}, TypeError, "cval must be a number.*got 1j"),
+        ({"cval": {"image": 1}}, TypeError, "cval must be a number.*got .'image'"),
+        ({"cval": (1, 2)}, ValueError, r"one for each of 1 channels, got \(1, 2\)"),
+        ({"cval": [[0]]}, ValueError, r"one for each of 1 channels, got \[\[0\]\]"),
+        ({"cval": ()}, ValueError, r"one for each of 1 channels, got \(\)"),
+        (
+            {"cval": [[1], [1, 2]]},
+            (TypeError, ValueError),
+            r"cval must be.*got \[\[1\], \[1, 2\]\]",
+        ),
+        ({"cval": 1e300}, ValueError, "cval must.*float32.*got 1e.300"),
         ({"output_shape": (4, 5)}, ValueError, r"three lengths.*got \(4, 5\)"),
         ({"output_shape": (4, 5, 0)}, ValueError, r"got \(4, 5, 0\)"),
         ({"output_shape": (4, 5, 2**20)}, ValueError, "524288"),
@@ -137,10 +164,51 @@ def test_options(options, error, message):
         affine_transform(VOLUME, EYE, **options)
 
 
-@pytest.mark.parametrize("cval", [-1, 256, 0.5, np.nan, np.inf])
-def test_cval_must_fit_the_labels(cval):
-    with pytest.raises(ValueError, match="cval must fit into uint8, 0 to 255"):
-        affine_transform(VOLUME.astype(np.uint8), EYE, interpolation="nearest", cval=cval)
+@pytest.mark.parametrize("cval", [-1, 256, 0.5, np.nan, np.inf, 2**70])
+def test_cval_must_fit_the_dtype(cval):
+    message = f"cval must be a whole number that fits into uint8, 0 to 255, got {cval}"
+    with pytest.raises(ValueError, match=message):
+        affine_transform(VOLUME.astype(np.uint8), EYE, cval=cval)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cval", "wanted"),
+    [
+        ("bool", 2, "bool, 0 to 1"),
+        ("int8", -129, "int8, -128 to 127"),
+        ("int64", 2**63, "int64, -9223372036854775808 to 9223372036854775807"),
+        ("int64", 2.0**63, "int64, -9223372036854775808 to 9223372036854775807"),
+        ("uint64", -1, "uint64, 0 to 18446744073709551615"),
+    ],
+)
+def test_cval_at_the_limits_of_a_dtype(dtype, cval, wanted):
+    with pytest.raises(ValueError, match=f"fits into {wanted}, got"):
+        affine_transform(VOLUME.astype(dtype), EYE, cval=cval)
+
+
+@pytest.mark.parametrize("cval", [(1, 2), (1, 2, 3, 4), (), [[1, 2, 3]], np.zeros((3, 1))])
+def test_cval_is_one_for_each_channel(cval):
+    volume = np.zeros((3, 4, 5, 6), np.uint8)
+    with pytest.raises(
+        ValueError, match=r"cval must be a number or one for each of 3 channels, go"
+    ):
+        affine_transform(volume, EYE, cval=cval)
+    with pytest.raises(ValueError, match=r"fits into uint8, 0 to 255, got \(1, 256, 3\)"):
+        affine_transform(volume, EYE, cval=(1, 256, 3))
+
+
+@pytest.mark.parametrize("volumes", [[VOLUME, VOLUME], VOLUME, None, "volume"])
+def test_apply_all_takes_a_mapping(volumes):
+    with pytest.raises(TypeError, match="volumes must be a mapping from names to arrays, got"):
+        Warp((4, 5, 6)).apply_all(volumes)
+
+
+def test_apply_all_takes_a_mapping_of_outs():
+    """One array could not take several results."""
+    out = np.full((4, 5, 6), 7, np.float32)
+    with pytest.raises(TypeError, match="out must be a mapping from names to arrays, got ndarray"):
+        Warp((4, 5, 6)).apply_all({"image": VOLUME}, out=out)
+    assert (out == 7).all()
 
 
 def test_others():

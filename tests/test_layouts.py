@@ -1,11 +1,19 @@
+"""Whatever the order of voxels in memory, and whoever holds them: the same results, in place."""
+
+import itertools
+
 import numpy as np
 import pytest
 from cases import mild_affine, nan_filled, random_volume
 
-from volaug import affine_transform, elastic_deform
+from volaug import Warp, affine_transform, checks, elastic_deform
+from volaug.checks import INTERPOLATIONS
 from volaug.engine import layout
+from volaug.engine.borders import MODES
 
 SHAPE = (9, 10, 21)
+SHIFTS = list(itertools.product((0, 0.5), repeat=3))[1:]
+TOLERANCE = {"nearest": 0, "label": 0, "linear": 2e-6, "cubic": 2e-5}
 
 
 def transposed(volume, order):
@@ -15,7 +23,7 @@ def transposed(volume, order):
 
 def cropped(volume):
     """The same voxels, amid a larger array."""
-    larger = np.full([n + 5 for n in volume.shape], 1e30, volume.dtype)
+    larger = np.full([n + 5 for n in volume.shape], 100, volume.dtype)
     place = larger[tuple(slice(2, 2 + n) for n in volume.shape)]
     place[...] = volume
     return place
@@ -27,6 +35,9 @@ WALKABLE = {
     "transposed": lambda v: transposed(v, (1, 2, 0)),
     "cropped": cropped,
     "reversed": lambda v: v[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
+    "reversed along 0": lambda v: v[::-1].copy()[::-1],
+    "reversed along 1": lambda v: v[:, ::-1].copy()[:, ::-1],
+    "reversed along 2": lambda v: v[:, :, ::-1].copy()[:, :, ::-1],
     "reversed in part": lambda v: np.asfortranarray(v[:, ::-1])[:, ::-1],
     "every second row": lambda v: np.repeat(np.repeat(v, 2, 0), 3, 1)[::2, ::3],
 }
@@ -108,6 +119,160 @@ def test_memory_mapped_and_read_only(tmp_path):
     np.save(tmp_path / "volume.npy", volume)
     mapped = np.load(tmp_path / "volume.npy", mmap_mode="r")
     np.testing.assert_array_equal(warped(mapped), warped(volume))
+
+
+@pytest.mark.parametrize("name", [*WALKABLE, *OTHERS])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_a_layout_does_not_matter(interpolation, name):
+    """To any interpolation, with any border; to what is picked, to the bit."""
+    picks = interpolation in ("nearest", "label")
+    volume = random_volume(SHAPE, np.uint8) % 7 if picks else random_volume(SHAPE)
+    given = (WALKABLE | OTHERS)[name](volume)
+    for mode in MODES:
+        options = {"interpolation": interpolation, "mode": mode, "cval": 5}
+        np.testing.assert_allclose(
+            warped(given, **options),
+            warped(volume, **options),
+            atol=TOLERANCE[interpolation],
+            rtol=0,
+            err_msg=mode,
+        )
+
+
+@pytest.mark.parametrize("name", WALKABLE)
+@pytest.mark.parametrize("interpolation", ["nearest", "label"])
+def test_halves_round_up_in_any_layout(interpolation, name):
+    """Half way between voxels there is a choice, which is one of the array's axes."""
+    volume = np.random.default_rng(3).integers(0, 9, (6, 7, 20)).astype(np.uint8)
+    given, out = WALKABLE[name](volume), WALKABLE[name](nan_filled(volume.shape, np.uint8))
+    for mode, shift, sign in itertools.product(MODES, SHIFTS, (1, -1)):
+        options = {"interpolation": interpolation, "mode": mode, "cval": 99}
+        start = np.add(shift, (0, 3 - 3 * sign, 0))  # axis 1 is walked either way
+        warp = Warp(volume.shape, np.diag((1, sign, 1)), start)
+        expected = warp.apply(volume, **options)
+        for result in (warp.apply(given, **options), warp.apply(volume, out=out, **options)):
+            np.testing.assert_array_equal(result, expected, str((mode, shift, sign)))
+
+
+@pytest.mark.parametrize("shift", [(0.3, 0.3, 0.3), (0.5, 0.3, 0.2), (0.5, 0.5, 0.3), 0.25])
+def test_labels_that_tie_do_so_in_any_layout(shift):
+    volume = np.random.default_rng(4).integers(0, 9, (12, 13, 22)).astype(np.uint8)
+    options = {"interpolation": "label", "mode": "reflect"}
+    expected = affine_transform(volume, np.eye(3), shift, **options)
+    for name, change in WALKABLE.items():
+        result = affine_transform(change(volume), np.eye(3), shift, **options)
+        np.testing.assert_array_equal(result, expected, name)
+
+
+class WithInterface:
+    """What shows its memory by NumPy's protocol, and no more."""
+
+    def __init__(self, array):
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
+
+
+class WithDLPack:
+    """What shows its memory by DLPack, and no more."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("kind", [WithInterface, WithDLPack])
+@pytest.mark.parametrize("name", ["C", "Fortran", "transposed", "cropped"])
+def test_memory_that_is_shown_by_a_protocol(name, kind):
+    volume = random_volume(SHAPE)
+    given = kind(WALKABLE[name](volume))
+    seen = checks.as_volume(given)
+    assert np.shares_memory(seen, given.array)
+    np.testing.assert_allclose(warped(given), warped(volume), atol=2e-6)
+    out = kind(WALKABLE[name](nan_filled(SHAPE, np.float32)))
+    assert warped(volume, out=out) is out
+    np.testing.assert_allclose(out.array, warped(volume), atol=2e-6)
+
+
+def test_an_out_whose_array_is_a_copy_is_written_all_the_same():
+    class Device(WithDLPack):
+        def __array__(self, dtype=None, copy=None):
+            return self.array.copy()
+
+    volume = random_volume(SHAPE)
+    out = Device(nan_filled(SHAPE, np.float32))
+    assert warped(volume, out=out) is out
+    np.testing.assert_array_equal(out.array, warped(volume))
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"],
+)
+def test_torch_tensors(dtype):
+    torch = pytest.importorskip("torch")
+    volume = random_volume((2, *SHAPE), dtype)
+    tensor = torch.from_numpy(volume)
+    options = {"interpolation": "nearest", "mode": "reflect"}
+    np.testing.assert_array_equal(warped(tensor, **options), warped(volume, **options))
+    batch = torch.zeros((3, 2, *SHAPE), dtype=tensor.dtype)
+    slot = batch[1]
+    assert warped(tensor, out=slot, **options) is slot
+    np.testing.assert_array_equal(batch[1].numpy(), warped(volume, **options))
+    assert not batch[[0, 2]].any()
+
+
+def test_torch_tensors_in_any_layout():
+    torch = pytest.importorskip("torch")
+    volume = random_volume((2, *SHAPE))
+    for tensor in (
+        torch.from_numpy(np.moveaxis(volume, 1, 3).copy()).permute(0, 3, 1, 2),
+        torch.from_numpy(np.pad(volume, 2))[2:-2, 2:-2, 2:-2, 2:-2],
+        torch.from_numpy(volume.repeat(2, 1))[:, ::2],
+        torch.from_numpy(volume[0].copy()).expand(2, *SHAPE),
+    ):
+        np.testing.assert_allclose(warped(tensor), warped(tensor.numpy().copy()), atol=2e-6)
+        memory = layout.source_memory(checks.as_volume(tensor))
+        assert np.shares_memory(memory.flat, tensor.numpy())
+    target = torch.full((21, 9, 10), np.nan).permute(1, 2, 0)
+    assert warped(volume[0], out=target) is target
+    np.testing.assert_allclose(target.numpy(), warped(volume[0]), atol=2e-6)
+
+
+def test_torch_tensors_without_their_memory():
+    torch = pytest.importorskip("torch")
+    plain, out = torch.zeros(SHAPE), nan_filled(SHAPE, np.float32)
+    for tensor, reason in (
+        (torch.zeros(SHAPE, requires_grad=True), "requires? grad"),
+        (plain.to("meta"), "meta"),
+        (plain.to(torch.bfloat16), "BFloat16"),
+        (plain.to_sparse(), "[Ss]parse"),
+    ):
+        with pytest.raises(TypeError, match=f"volume must be an array.*Tensor.*{reason}"):
+            warped(tensor, out=out)
+        with pytest.raises(TypeError, match=f"out must be an array.*Tensor.*{reason}"):
+            warped(plain, out=tensor)
+    assert np.isnan(out).all()
+    with pytest.raises(ValueError, match="must not overlap"):
+        warped(plain, out=plain)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_memory_mapped_out_and_swapped_bytes(tmp_path, interpolation):
+    volume = random_volume(SHAPE)
+    expected = warped(volume, interpolation=interpolation)
+    mapped = np.memmap(tmp_path / "out", np.float32, "w+", shape=SHAPE)
+    mapped[...] = np.nan
+    swapped = volume.astype(volume.dtype.newbyteorder())
+    assert warped(swapped, interpolation=interpolation, out=mapped) is mapped
+    np.testing.assert_array_equal(mapped, expected)
+    result = warped(swapped, interpolation=interpolation)
+    assert result.dtype.isnative
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_what_can_become_an_array():

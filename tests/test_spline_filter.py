@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 from cases import SHAPES, nan_filled, random_volume
-from reference import cubic
+from reference import spline_at
 from scipy import ndimage
 from test_layouts import OTHERS, WALKABLE
 
@@ -111,7 +111,7 @@ def test_the_spline_goes_through_the_voxels(extension, dtype):
     outside = padding - 2
     expected = extended(volume, extension, outside)
     for voxel in np.ndindex(*expected.shape):
-        value = cubic(coefficients, voxel, padding - outside)
+        value = spline_at(coefficients, voxel, padding - outside)
         assert abs(value - expected[voxel]) < (1e-5 if dtype == "float32" else 1e-13), voxel
 
 
@@ -126,7 +126,7 @@ def test_the_spline_between_voxels_is_scipys(shape, extension):
     places = rng.uniform(-outside, last + outside, (400, 3))
     places[:4] = np.zeros(3), last, [-outside] * 3, last + outside
     expected = ndimage.map_coordinates(volume, places.T, order=3, mode=extension, cval=FILL)
-    values = [cubic(coefficients, place, padding) for place in places]
+    values = [spline_at(coefficients, place, padding) for place in places]
     relative = 2e-6 if outside else 1e-10  # scipy cuts the extension off after 12 voxels
     np.testing.assert_allclose(values, expected, rtol=0, atol=relative * np.ptp(volume))
 

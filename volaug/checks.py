@@ -23,7 +23,7 @@ SINGULAR = 1e-12
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """See that `value` is one of a few words."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
@@ -197,7 +197,9 @@ def _memory_of_output(out: Any) -> npt.NDArray[Any]:
     try:
         shared = np.from_dlpack(out)
     except Exception as error:  # every library has its own
-        raise TypeError(f"out must share its memory, got {type(out).__name__} ({error})") from error
+        raise TypeError(
+            f"out must be an array that shares its memory, got {type(out).__name__} ({error})"
+        ) from error
     if not shared.flags.writeable and hasattr(out, "__array__"):
         # NumPy 2.0 takes all that comes by DLPack for read-only; torch's own way may share too
         array = np.asarray(out)

@@ -80,7 +80,8 @@ def affine_transform(
 
     "linear" and "cubic" calculate in float32, and in float64 for integers of 32 and 64 bits and
     for float64; integers are rounded, halves away from zero, and saturate. "nearest" and "label"
-    copy bits, and "label" compares them: identifiers never pass through a float.
+    copy bits, and "label" compares them (so that 0.0 and -0.0 are two labels): identifiers never
+    pass through a float.
 
     A voxel that is NaN or infinite reaches only those results for which its weight is not zero;
     but with "cubic" a whole neighbourhood, see `spline_filter`, which "cubic" calls. It holds
@@ -90,7 +91,7 @@ def affine_transform(
     indicators of all labels (`batchgeneratorsv2`, ``SpatialTransform`` with
     ``mode_seg="bilinear"``), in one pass. That one rounds sums to float16, and so may give
     another label where two differ by less than 1e-3; here weights are rounded to 2^-17 voxel,
-    so that sums are exact, and the least label is that of the least bits.
+    so that sums are exact, and a tie is one.
     """
     affine = checks.as_affine(matrix, offset)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)

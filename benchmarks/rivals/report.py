@@ -9,6 +9,7 @@ from pathlib import Path
 from volaug.threads import granted_threads
 
 from .measure import Row
+from .reference import Difference
 
 HEADER = (
     "job",
@@ -29,30 +30,40 @@ STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
 }
 
 
-def table(rows: Sequence[Row], voxels: int, statistic: str, markdown: bool) -> str:
+def table(rows: Sequence[Row], statistic: str, markdown: bool) -> str:
     """Return the rows under a header; the first of each job is what the others are times of."""
     value = STATISTICS[statistic]
     cells: list[tuple[str, ...]] = []
     baseline: dict[str, float] = {}
     for row in rows:
         seconds = value(row.seconds)
-        first = baseline.setdefault(row.case, seconds)
+        first = baseline.setdefault(row.job, seconds)
         cells.append(
             (
-                row.case,
-                row.contender.engine,
-                row.contender.version,
-                str(row.contender.threads),
+                row.job,
+                row.engine,
+                row.version,
+                str(row.threads),
                 str(len(row.seconds)),
                 f"{1e3 * seconds:,.1f}",
-                f"{voxels / 1e6 / seconds:,.0f}",
+                f"{row.voxels / 1e6 / seconds:,.0f}",
                 f"{seconds / first:.2f}" if seconds < 10 * first else f"{seconds / first:.0f}",
-                "-" if row.difference is None else f"{row.difference:.0e}",
+                _greatest(row.differences),
             )
         )
     widths = [max(map(len, column)) for column in zip(HEADER, *cells, strict=True)]
     lines = [_line(HEADER, widths, markdown), _rule(widths, markdown)]
     return "\n".join(lines + [_line(row, widths, markdown) for row in cells])
+
+
+def _greatest(differences: Sequence[Difference]) -> str:
+    """Of the range first, then of the voxels; those of image and labels have no common unit."""
+    texts = []
+    for share in (False, True):
+        same_unit = [each for each in differences if each.share_of_voxels == share]
+        if same_unit:
+            texts.append(str(max(same_unit, key=lambda each: each.value)))
+    return ", ".join(texts) or "-"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], markdown: bool) -> str:

@@ -33,8 +33,8 @@ def _exact(b, weight):
     return b.fpext(rounded, F64 if lanes_of is None else lanes.vector(F64, lanes_of))
 
 
-def _vote(b, labels, weights):
-    """The winner among eight labels, in scalars or lanes.
+def _vote(b, dtype, labels, weights):
+    """The winner among eight labels of an integer dtype, in scalars or lanes.
 
     `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
     are those of the far ends.
@@ -62,9 +62,8 @@ def _vote(b, labels, weights):
     winner, most = labels[0], totals[0]
     for label, total in zip(labels[1:], totals[1:], strict=True):
         # among ties the nearest voxel's label stays, and else the least wins
-        yields = b.and_(
-            b.icmp_unsigned("<", label, winner), b.icmp_unsigned("!=", winner, labels[0])
-        )
+        less = (b.icmp_signed if dtype.signed else b.icmp_unsigned)("<", label, winner)
+        yields = b.and_(less, b.icmp_unsigned("!=", winner, labels[0]))
         wins = b.and_(b.fcmp_ordered("==", total, most), yields)
         wins = b.or_(b.fcmp_ordered(">", total, most), wins)
         winner, most = b.select(wins, label, winner), b.select(wins, total, most)
@@ -95,7 +94,7 @@ def label_block(typingctx, dtype, fraction, source, cells, at, target):
         lanes.store(b, lanes.pick(b, rows[0], ends[0]), pointer, at)
         with b.if_then(lanes.any_lane(b, mixed)):
             labels = [lanes.pick(b, row, end) for row in rows for end in ends]
-            lanes.store(b, _vote(b, labels, weights), pointer, at)
+            lanes.store(b, _vote(b, of, labels, weights), pointer, at)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -107,7 +106,9 @@ def vote(typingctx, labels, weights):
 
     def codegen(context, b, signature, arguments):
         labels, weights = arguments
-        return _vote(b, cgutils.unpack_tuple(b, labels, 8), cgutils.unpack_tuple(b, weights, 3))
+        labels = cgutils.unpack_tuple(b, labels, 8)
+        dtype = signature.args[0].dtype
+        return _vote(b, dtype, labels, cgutils.unpack_tuple(b, weights, 3))
 
     return labels.dtype(labels, weights), codegen
 

@@ -31,8 +31,9 @@ def fraction_dtype(interpolation: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
 def sampler_address(interpolation: str, dtype: np.dtype[Any]) -> int:
     """The address of the compiled sampler of volumes of a dtype."""
     target = dtype
-    if interpolation in ("nearest", "label"):  # bits are compared and copied, whatever they mean
-        target = np.dtype(f"u{dtype.itemsize}")
+    if interpolation in ("nearest", "label"):  # bits are copied and compared, whatever they mean
+        signed = interpolation == "label" and dtype.kind == "i"
+        target = np.dtype(f"{'i' if signed else 'u'}{dtype.itemsize}")
     source = arithmetic_dtype(dtype) if interpolation == "cubic" else target
     fraction = fraction_dtype(interpolation, dtype)
     types = (from_dtype(kind) for kind in (source, target, fraction))

@@ -1,0 +1,54 @@
+"""A row of the table: an engine in one of its settings.
+
+What an engine can prepare once for many volumes is made outside of the clock: images, matrices,
+lattices. What it computes for one of them is in `run`.
+"""
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..problem import Array
+
+# Calls of an engine, by what a call takes at 256^3: below 100 ms, below 2 s, more.
+MANY, SOME, FEW = 20, 5, 2
+
+
+def one_array(result: Any) -> Sequence[Array]:
+    """Return a result that is an array, as the arrays of it."""
+    return (np.asarray(result),)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of the table."""
+
+    engine: str
+    version: str
+    threads: int
+    repeats: int
+    run: Callable[[], Any]
+    # the arrays of what `run` returns, to be checked; None: it computes something else
+    arrays: Callable[[Any], Sequence[Array]] | None = one_array
+    voxels: int | None = None  # those of the problem
+
+
+Engine = Callable[[Any], Iterator[Contender]]  # of a problem
+
+
+def needs(library: str) -> Callable[[Engine], Engine]:
+    """Make an engine that yields nothing where a library is not installed."""
+
+    def decorate(engine: Engine) -> Engine:
+        @functools.wraps(engine)
+        def contenders(problem: Any) -> Iterator[Contender]:
+            if importlib.util.find_spec(library):
+                yield from engine(problem)
+
+        return contenders
+
+    return decorate

@@ -1,0 +1,116 @@
+"""volaug: into arrays that exist, with all threads and with one; and into new ones."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import volaug
+
+from ...problem import Array, touched_like
+from ..case import Case
+from ..contender import MANY, Contender, one_array
+from ..problems import LeastDeterminant, Prefilter, Together
+
+Arrays = Callable[[Any], Sequence[Array]] | None
+
+
+def contender(
+    engine: str,
+    threads: int,
+    run: Callable[[], Any],
+    arrays: Arrays = one_array,
+    voxels: int | None = None,
+) -> Contender:
+    """Return a row of volaug."""
+    return Contender(engine, volaug.__version__, threads, MANY, run, arrays, voxels)
+
+
+def as_warp(case: Case) -> volaug.Warp:
+    """Return the case's map."""
+    return volaug.Warp(case.volume.shape, case.matrix, 0.0, case.control_points)
+
+
+def applied(case: Case, threads: int, out: Array | None) -> Callable[[], Array]:
+    """Return what warps the case's volume."""
+    of, volume, interpolation = as_warp(case), case.volume, case.interpolation
+    return lambda: of.apply(volume, interpolation=interpolation, out=out, threads=threads)
+
+
+def warp(case: Case) -> Iterator[Contender]:
+    """Yield the warp of one volume; into a new array too, as SimpleITK and torch do."""
+    threads = case.threads
+    yield contender("volaug", threads, applied(case, threads, touched_like(case.volume)))
+    yield contender("volaug, new array", threads, applied(case, threads, None))
+    if threads > 1:
+        yield contender("volaug", 1, applied(case, 1, touched_like(case.volume)))
+
+
+def warp_float32(case: Case) -> Iterator[Contender]:
+    """Yield the warp of the same values in float32."""
+    real = replace(case, volume=case.volume.astype(np.float32))
+    run = applied(real, case.threads, touched_like(real.volume))
+    yield contender("volaug, float32", case.threads, run)
+
+
+def channels(together: Together) -> Iterator[Contender]:
+    """Yield channels in one array, one call for each, and one alone."""
+    case = together.cases[0]
+    stacked = replace(case, volume=np.stack([each.volume for each in together.cases]))
+    outs = touched_like(stacked.volume)
+    of, threads = as_warp(case), case.threads
+
+    def at_once() -> Array:
+        return np.asarray(of.apply(stacked.volume, out=outs, threads=threads))
+
+    singles = [applied(each, threads, touched_like(each.volume)) for each in together.cases]
+    count = len(singles)
+    yield contender("volaug", threads, at_once, list)
+    yield contender(f"volaug, {count} calls", threads, lambda: [run() for run in singles], list)
+    yield contender("volaug, 1 channel", threads, singles[0], None, case.voxels)
+
+
+def image_and_label(together: Together) -> Iterator[Contender]:
+    """Yield an image and its labels in one call, and in two."""
+    case = together.cases[0]
+    cases = dict(zip(("image", "label"), together.cases, strict=True))
+    volumes = {name: each.volume for name, each in cases.items()}
+    interpolation = {name: each.interpolation for name, each in cases.items()}
+    outs = {name: touched_like(volume) for name, volume in volumes.items()}
+    of, threads = as_warp(case), case.threads
+
+    def at_once() -> list[Array]:
+        results = of.apply_all(volumes, interpolation=interpolation, out=outs, threads=threads)
+        return list(results.values())
+
+    singles = [applied(each, threads, touched_like(each.volume)) for each in together.cases]
+    yield contender("volaug", threads, at_once, list)
+    yield contender("volaug, 2 calls", threads, lambda: [run() for run in singles], list)
+
+
+def prefilter(problem: Prefilter) -> Iterator[Contender]:
+    """Yield the coefficients of a cubic spline, which are a new array."""
+
+    def with_threads(threads: int) -> Contender:
+        return contender(
+            "volaug", threads, lambda: volaug.spline_filter(problem.volume, threads=threads)
+        )
+
+    yield with_threads(problem.threads)
+    if problem.threads > 1:
+        yield with_threads(1)
+
+
+def min_jacobian(problem: LeastDeterminant) -> Iterator[Contender]:
+    """Yield the least determinant of an elastic warp, and the affine warp of a volume."""
+    case = problem.case
+    of, threads = as_warp(case), case.threads
+
+    def least() -> Array:
+        return np.array([of.min_jacobian(threads=threads)])
+
+    affine = replace(case, control_points=None)
+    run = applied(affine, threads, touched_like(case.volume))
+    yield contender("volaug", threads, least)
+    yield contender("volaug, affine warp", threads, run, None)

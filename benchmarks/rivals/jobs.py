@@ -1,0 +1,126 @@
+"""What is compared: to compare more, add a line.
+
+A volume or a matrix is given by a function of the side of the cube. The first row that the
+engines yield is what the others are times of.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from ..brain import brain, labels, parcels
+from ..problem import (
+    Array,
+    Floats,
+    as_integers,
+    control_points,
+    flip_matrix,
+    pull_matrix,
+    shift_matrix,
+)
+from .case import Case
+from .contender import Contender, Engine
+from .engines import by_batchgenerators, by_numpy, by_scipy, by_simpleitk, by_torch, by_volaug
+from .problems import LeastDeterminant, Prefilter, Problem, Together
+
+CHANNELS = 4
+
+
+class Job(NamedTuple):
+    """A problem, made from a side and a number of threads, and who computes it."""
+
+    problem: Callable[[int, int], Problem]
+    engines: tuple[Engine, ...]
+
+    def contenders(self, problem: Problem) -> Iterator[Contender]:
+        """Yield the rows of the job."""
+        for engine in self.engines:
+            yield from engine(problem)
+
+
+def uint8(side: int) -> Array:
+    """Return the brain in 8 bits."""
+    return as_integers(brain(side), "uint8")
+
+
+def int16(side: int) -> Array:
+    """Return the brain in 12 of 16 bits."""
+    return as_integers(brain(side), "int16")
+
+
+def warp(
+    volume: Callable[[int], Array],
+    interpolation: str = "linear",
+    matrix: Callable[[int], Floats] = pull_matrix,
+    elastic: bool = False,
+) -> Callable[[int, int], Case]:
+    """Return what makes the warp of a volume."""
+
+    def case(side: int, threads: int) -> Case:
+        points = control_points() if elastic else None
+        return Case(volume(side), matrix(side), points, interpolation, threads)
+
+    return case
+
+
+def patch(classes: int) -> Callable[[int, int], Case]:
+    """Return what makes the warp of labels as in a worker that fills batches of patches.
+
+    The cube has half the side, and there is one thread.
+    """
+    of_parcels = warp(partial(parcels, classes=classes), "label")
+    return lambda side, threads: of_parcels(side // 2, 1)
+
+
+def image_and_label(elastic: bool) -> Callable[[int, int], Together]:
+    """Return what makes the warp of the brain and its labels."""
+    both = warp(brain, elastic=elastic), warp(labels, "label", elastic=elastic)
+    return lambda side, threads: Together(tuple(make(side, threads) for make in both))
+
+
+def channels(side: int, threads: int) -> Together:
+    """Make the warp of channels, no two of which are the same."""
+    volumes = [lambda side, k=k: np.roll(brain(side), k, axis=0) for k in range(CHANNELS)]
+    return Together(tuple(warp(volume)(side, threads) for volume in volumes))
+
+
+def determinant(side: int, threads: int) -> LeastDeterminant:
+    """Make the question whether the elastic warp folds."""
+    return LeastDeterminant(warp(brain, elastic=True)(side, threads))
+
+
+ALL = by_volaug.warp, by_numpy.copy, by_scipy.warp, by_simpleitk.warp, by_torch.warp
+WITH_FIELD = by_volaug.warp, by_scipy.warp, by_simpleitk.warp, by_torch.warp
+ANY_DTYPE = by_volaug.warp, by_scipy.warp, by_simpleitk.warp
+LABELS = by_volaug.warp, by_simpleitk.warp
+PATCH = by_volaug.warp, by_batchgenerators.label
+COPIES = by_volaug.warp, by_numpy.copy
+
+JOBS = {
+    "affine": Job(warp(brain), ALL),
+    "elastic + affine": Job(warp(brain, elastic=True), WITH_FIELD),
+    "nearest uint8": Job(warp(labels, "nearest"), ANY_DTYPE),
+    "linear uint8": Job(
+        warp(uint8), (by_volaug.warp, by_volaug.warp_float32, by_scipy.warp, by_simpleitk.warp)
+    ),
+    "linear int16": Job(warp(int16), ANY_DTYPE),
+    "cubic": Job(warp(brain, "cubic"), ANY_DTYPE),
+    "prefilter": Job(
+        lambda side, threads: Prefilter(brain(side), threads),
+        (by_volaug.prefilter, by_scipy.prefilter),
+    ),
+    "label": Job(warp(labels, "label"), LABELS),
+    "patch 4 classes": Job(patch(4), PATCH),
+    "patch 40 classes": Job(patch(40), PATCH),
+    "patch 300 classes": Job(patch(300), PATCH),
+    "flip float32": Job(warp(brain, matrix=flip_matrix), COPIES),
+    "flip uint8": Job(warp(uint8, matrix=flip_matrix), COPIES),
+    "shift float32": Job(warp(brain, matrix=shift_matrix), COPIES),
+    "shift uint8": Job(warp(uint8, matrix=shift_matrix), COPIES),
+    "image + label": Job(image_and_label(elastic=False), (by_volaug.image_and_label,)),
+    "image + label elastic": Job(image_and_label(elastic=True), (by_volaug.image_and_label,)),
+    "4 channels": Job(channels, (by_volaug.channels,)),
+    "min jacobian": Job(determinant, (by_volaug.min_jacobian,)),
+}

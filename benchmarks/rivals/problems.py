@@ -1,0 +1,89 @@
+"""What has to be computed, beside the warp of one volume, which is a `Case`."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy import ndimage
+
+from ..problem import Volume
+from .case import Case, in_slabs, over_lattice
+from .reference import PICTURE_TOLERANCE, Reference
+
+
+class Problem(Protocol):
+    """What the engines of a job compute."""
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed."""
+
+    def references(self) -> list[Reference]:
+        """Return what each array of the result has to be."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several volumes, moved by the same map."""
+
+    cases: tuple[Case, ...]
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed."""
+        return sum(case.voxels for case in self.cases)
+
+    def references(self) -> list[Reference]:
+        """Return the picture of each volume."""
+        return [reference for case in self.cases for reference in case.references()]
+
+
+@dataclass(frozen=True)
+class Prefilter:
+    """Coefficients of the cubic B-spline through the voxels of a volume, mirrored outside."""
+
+    volume: Volume
+    threads: int
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed."""
+        return self.volume.size
+
+    def references(self) -> list[Reference]:
+        """Return the coefficients."""
+        wanted = ndimage.spline_filter(self.volume)
+        everywhere, spread = np.ones(wanted.shape, bool), float(np.ptp(self.volume))
+        return [Reference(wanted.ravel(), everywhere, PICTURE_TOLERANCE, spread)]
+
+
+@dataclass(frozen=True)
+class LeastDeterminant:
+    """The least determinant of the derivative of a map over the voxels of its output."""
+
+    case: Case
+
+    @property
+    def voxels(self) -> int:
+        """How many it is the least of."""
+        return self.case.voxels
+
+    def references(self) -> list[Reference]:
+        """Return the least of ``det A det(1 + du/do)``, an array of one number."""
+        points = self.case.control_points
+        weights, slopes = self.case.weights(), self.case.weights(slope=True)
+        assert points is not None
+        least: list[float] = []
+
+        def work(slab: slice) -> None:
+            columns = []
+            for axis in range(3):
+                mixed = [slopes[a] if a == axis else weights[a] for a in range(3)]
+                columns.append(over_lattice(points, [mixed[0][slab], *mixed[1:]]))
+                columns[axis][axis] += 1
+            a, b, c = columns
+            least.append(float(np.sum(a * np.cross(b, c, axis=0), axis=0).min()))
+
+        in_slabs(work, self.case.volume.shape[0], self.case.threads)
+        wanted = np.array([np.linalg.det(self.case.matrix[:, :3]) * min(least)])
+        return [Reference(wanted, np.ones(1, bool), PICTURE_TOLERANCE, abs(float(wanted[0])))]
