@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ..geometry.bspline import spline_map
 from ..kernels.samplers import fraction_dtype, sampler_address
-from ..kernels.tiles import TILE, buffer_size, warp_tiles
+from ..kernels.tiles import TILE, room_size, warp_tiles
 from ..threads import run_parts, threads_worth
 from . import layout
 from .borders import border_rules
@@ -154,7 +154,7 @@ def _walk(
     wanted = (int(interpolations != {"nearest"}), int("nearest" in interpolations))
 
     def work(first: int, stop: int) -> None:
-        buffer = np.empty(buffer_size(band, shape[2], source.shape[2]), geometry.fractions)
+        room = np.empty(room_size(band, shape[2], source.shape[2]), geometry.fractions)
         warp_tiles(
             table,
             strides,
@@ -162,7 +162,7 @@ def _walk(
             border,
             matrix,
             spline,
-            buffer,
+            room,
             band,
             wanted,
             shape,

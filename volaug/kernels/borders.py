@@ -23,8 +23,10 @@ RULE = (
     "last_nearest", "after_nearest",  # a nearest voxel beyond the former becomes the latter
 )  # fmt: skip
 INNER, SUPPORT_LOW, SUPPORT_HIGH, FOLD_LOW = range(4)
+COLUMNS = len(RULE)
 
-OUTSIDE, INSIDE = 0, 1
+# The states of a voxel. On a FACE a fraction is 1, and what is below on that axis is not read.
+OUTSIDE, INSIDE, FACE = 0, 1, 129
 # Otherwise a sum of these: the neighbour below, or above, on an axis is beyond the border.
 BELOW, ABOVE = (2, 8, 32), (4, 16, 64)
 
@@ -102,7 +104,7 @@ def rules_of(b, border):
     """The numbers of each axis's rule in all lanes, from the array (3, len(RULE))."""
     return [
         {
-            name: lanes.splat(b, b.load(b.gep(border, [I64(axis * len(RULE) + column)])))
+            name: lanes.splat(b, b.load(b.gep(border, [I64(axis * COLUMNS + column)])))
             for column, name in enumerate(RULE)
         }
         for axis in range(3)

@@ -10,7 +10,7 @@ and what is wanted:
     fractions  float, 3 rows      along axes 0, 1, 2
     length                        of such a row
     nearest    int64              linear index of the nearest voxel, half a voxel rounding up
-    inside     uint8              OUTSIDE, INSIDE, or which neighbours are beyond the border
+    inside     uint8              the state: INSIDE or another, see borders.py
     blended    float              room for a row of the source, mixed along axes 0 and 1
     mixes                         whether index and fractions are wanted
     picks                         whether nearest is
@@ -30,6 +30,7 @@ from numba.extending import intrinsic
 
 from . import lanes
 from .borders import (
+    FACE,
     INSIDE,
     OUTSIDE,
     at_most,
@@ -46,7 +47,7 @@ from .options import device
 TO_INTEGER = 1.5 * 2.0**52  # added to a whole float64, leaves it in the low bits
 TO_INTEGER_BITS = int(np.float64(TO_INTEGER).view(np.int64))
 
-INSIDE_BUFFER, BLENDED = 4, 5  # places in `cells`
+INSIDE_BUFFER, BLENDED, MIXES, PICKS = 4, 5, 6, 7  # places in `cells`
 
 
 def _linear_index(b, floors, strides):
@@ -61,95 +62,147 @@ def _linear_index(b, floors, strides):
     return b.sub(bits, lanes.constant(I64, [TO_INTEGER_BITS] * LANES))
 
 
-def _store_cells(b, fraction, cells, at, snapped, strides, border):
-    """Write the cells of eight snapped coordinates to the buffers, from element `at` on.
+class _Block:
+    """Eight voxels of a row, whose cells go to the buffers from element `at` on.
 
-    Without a `border` all eight are known to be INSIDE. With one, `inside` is written, and
-    lanes that are OUTSIDE get the index 0.
+    Without a `border` all of them are known to be INSIDE. With one, `inside` is written, and
+    voxels that are OUTSIDE get the index 0.
     """
-    index, fractions, length, nearest, inside, _, mixes, picks = cgutils.unpack_tuple(b, cells, 8)
 
-    def put(value, address, place):
-        pointer = b.inttoptr(address, value.type.element.as_pointer())
-        lanes.store(b, value, pointer, place)
-
-    if border is not None:
-        rules = rules_of(b, border)
-        snapped, known = by_rules(b, snapped, rules, folds_any(b, border))
-        one, none = (lanes.constant(I8, [state] * LANES) for state in (INSIDE, OUTSIDE))
-        put(b.select(known, one, none), inside, at)
-
-    def put_index(floors, address):
-        linear = _linear_index(b, floors, strides)
+    def __init__(self, b, cells, at, snapped, strides, border=None):
+        self.b, self.cells, self.at = b, cgutils.unpack_tuple(b, cells, 8), at
+        self.snapped, self.strides = snapped, cgutils.unpack_tuple(b, strides, 2)
+        self.rules = None if border is None else rules_of(b, border)
         if border is not None:
-            linear = b.select(known, linear, lanes.constant(I64, [0] * LANES))
-        put(linear, address, at)
+            folds = folds_any(b, border)
+            self.snapped, self.known = by_rules(b, snapped, self.rules, folds)
+            self.store_states(self.states(INSIDE))
 
-    with b.if_then(b.icmp_signed("!=", mixes, I64(0))):
-        floors = [floor(b, v) for v in snapped]
-        if border is not None:
-            floors = [
-                at_most(b, floor, snap(b, rule["last_cell"]))
-                for floor, rule in zip(floors, rules, strict=True)
-            ]
-            flags = beyond(b, floors, rules)
-            whole = b.icmp_signed("==", flags, lanes.constant(I8, [0] * LANES))
-            put(b.select(known, b.select(whole, one, flags), none), inside, at)
-        put_index(floors, index)
+    def states(self, value):
+        return lanes.constant(I8, [value] * LANES)
+
+    def store_states(self, states):
+        states = self.b.select(self.known, states, self.states(OUTSIDE))
+        self.store(states, self.cells[INSIDE_BUFFER], self.at)
+
+    def store(self, value, address, place):
+        pointer = self.b.inttoptr(address, value.type.element.as_pointer())
+        lanes.store(self.b, value, pointer, place)
+
+    def store_index(self, floors, address):
+        linear = _linear_index(self.b, floors, self.strides)
+        if self.rules is not None:
+            linear = self.b.select(self.known, linear, lanes.constant(I64, [0] * LANES))
+        self.store(linear, address, self.at)
+
+    def store_mixed(self, fraction):
+        """Index and fractions, and which neighbours are beyond the border."""
+        b = self.b
+        index, fractions, length = self.cells[:3]
+        floors = [floor(b, v) for v in self.snapped]
+        if self.rules is not None:
+            limits = [snap(b, rule["last_cell"]) for rule in self.rules]
+            faces = [b.fcmp_ordered(">", low, top) for low, top in zip(floors, limits, strict=True)]
+            on_face = b.or_(b.or_(faces[0], faces[1]), faces[2])
+            floors = [at_most(b, low, limit) for low, limit in zip(floors, limits, strict=True)]
+            flags = beyond(b, floors, self.rules)
+            inside = b.select(on_face, self.states(FACE), self.states(INSIDE))
+            whole = b.icmp_signed("==", flags, self.states(0))
+            self.store_states(b.select(whole, inside, flags))
+        self.store_index(floors, index)
         for axis in range(3):
-            weight = b.fsub(snapped[axis], floors[axis])
+            weight = b.fsub(self.snapped[axis], floors[axis])
             if fraction == types.float32:
                 weight = b.fptrunc(weight, lanes.vector(F32))
-            put(weight, fractions, b.add(b.mul(length, I64(axis)), at))
+            self.store(weight, fractions, b.add(b.mul(length, I64(axis)), self.at))
 
-    with b.if_then(b.icmp_signed("!=", picks, I64(0))):
+    def store_nearest(self):
+        """The index of the nearest voxel."""
+        b = self.b
         half = lanes.constant(F64, [0.5] * LANES)
-        floors = [floor(b, b.fadd(v, half)) for v in snapped]
-        if border is not None:
-            floors = [
-                b.select(
-                    b.fcmp_ordered(">", floor, snap(b, rule["last_nearest"])),
-                    snap(b, rule["after_nearest"]),
-                    floor,
-                )
-                for floor, rule in zip(floors, rules, strict=True)
-            ]
-        put_index(floors, nearest)
+        floors = [floor(b, b.fadd(v, half)) for v in self.snapped]
+        if self.rules is not None:
+            for axis, rule in enumerate(self.rules):
+                last, after = snap(b, rule["last_nearest"]), snap(b, rule["after_nearest"])
+                is_after = b.fcmp_ordered(">", floors[axis], last)
+                floors[axis] = b.select(is_after, after, floors[axis])
+        self.store_index(floors, self.cells[3])
+
+    def store_wanted(self, fraction):
+        """What the flags of `cells` ask for."""
+        b = self.b
+        mixes, picks = self.cells[MIXES], self.cells[PICKS]
+        with b.if_then(b.icmp_signed("!=", mixes, I64(0))):
+            self.store_mixed(fraction)
+        with b.if_then(b.icmp_signed("!=", picks, I64(0))):
+            self.store_nearest()
 
 
-# Of both: lanes 0..7 are at `offset + lane` along the row, and their cells go to the buffers
+# Of all three: lanes 0..7 are at `offset + lane` along the row, and their cells go to the buffers
 # from element `at` on, with fractions of the type `fraction`. `polynomials` are three times as
 # many coefficients as terms, the constant term first and SNAP included in it; linear on an
 # affine row, cubic in a span of a B-spline.
 @intrinsic
-def cells_inside(typingctx, fraction, cells, at, offset, polynomials, strides):
-    """The cells of eight voxels that are known to be INSIDE."""
+def mixed_inside(typingctx, fraction, cells, at, offset, polynomials, strides):
+    """Index and fractions of eight voxels that are known to be INSIDE."""
     signature = types.void(fraction, cells, at, offset, polynomials, strides)
 
     def codegen(context, b, signature, arguments):
         _, cells, at, offset, polynomials, strides = arguments
         snapped = coordinates(b, offset, polynomials, signature.args[4].count)
-        strides = cgutils.unpack_tuple(b, strides, 2)
-        _store_cells(b, signature.args[0].dtype, cells, at, snapped, strides, None)
+        _Block(b, cells, at, snapped, strides).store_mixed(signature.args[0].dtype)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @intrinsic
-def cells_by_rule(typingctx, fraction, cells, at, offset, polynomials, strides, border):
-    """The cells of eight voxels, each by the border's rule."""
+def wanted_inside(typingctx, fraction, cells, at, offset, polynomials, strides):
+    """What is wanted of eight voxels that are known to be INSIDE."""
+    signature = types.void(fraction, cells, at, offset, polynomials, strides)
+
+    def codegen(context, b, signature, arguments):
+        _, cells, at, offset, polynomials, strides = arguments
+        snapped = coordinates(b, offset, polynomials, signature.args[4].count)
+        _Block(b, cells, at, snapped, strides).store_wanted(signature.args[0].dtype)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def wanted_by_rule(typingctx, fraction, cells, at, offset, polynomials, strides, border):
+    """What is wanted of eight voxels, each by the border's rule."""
     signature = types.void(fraction, cells, at, offset, polynomials, strides, border)
 
     def codegen(context, b, signature, arguments):
         _, cells, at, offset, polynomials, strides, border = arguments
         snapped = coordinates(b, offset, polynomials, signature.args[4].count)
-        strides = cgutils.unpack_tuple(b, strides, 2)
-        rules = lanes.data_of(context, b, signature.args[6], border)
-        _store_cells(b, signature.args[0].dtype, cells, at, snapped, strides, rules)
+        rules = b.inttoptr(border, F64.as_pointer())
+        _Block(b, cells, at, snapped, strides, rules).store_wanted(signature.args[0].dtype)
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+@device
+def cells_inside(fraction, cells, first, stop, offset, polynomials, strides):
+    """The cells of voxels first..stop, which are INSIDE; `first` is at `offset` along the row."""
+    # two loops: with the flags tested in one, its constants are loaded for each block, and
+    # locating takes 1.2 times as long
+    if cells[PICKS]:
+        for at in range(first, stop, LANES):
+            wanted_inside(fraction, cells, at, at - first + offset, polynomials, strides)
+    else:
+        for at in range(first, stop, LANES):
+            mixed_inside(fraction, cells, at, at - first + offset, polynomials, strides)
+
+
+@device
+def cells_by_rule(fraction, cells, first, stop, offset, polynomials, strides, border):
+    """The cells of voxels first..stop; `first` is at `offset` along the row."""
+    for at in range(first, stop, LANES):
+        wanted_by_rule(fraction, cells, at, at - first + offset, polynomials, strides, border)
 
 
 @intrinsic
@@ -185,7 +238,7 @@ def equal_states(typingctx, cells, at, state):
 
 @device
 def state_of(cells, i):
-    """OUTSIDE, INSIDE, or which neighbours are beyond the border."""
+    """OUTSIDE, INSIDE, FACE, or which neighbours are beyond the border."""
     return np.int64(voxel(uint8, cells[INSIDE_BUFFER], i))
 
 

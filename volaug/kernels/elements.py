@@ -129,6 +129,35 @@ def set_voxel(typingctx, dtype, address, at, value):
     return types.void(dtype, address, at, dtype.dtype), codegen
 
 
+@intrinsic(prefer_literal=True)
+def integers(typingctx, address, at, count):
+    """A tuple of so many int64, a literal number, from the one at `at` on."""
+    total = count.literal_value
+    signature = types.UniTuple(types.int64, total)(address, at, count)
+
+    def codegen(context, b, signature, arguments):
+        first = pointer_to(b, types.int64, *arguments[:2])
+        values = [b.load(b.gep(first, [I64(k)])) for k in range(total)]
+        return cgutils.pack_array(b, values)
+
+    return signature, codegen
+
+
+@intrinsic
+def set_integers(typingctx, address, at, values):
+    """Write a tuple of int64 from the one at `at` on."""
+    signature = types.void(address, at, values)
+
+    def codegen(context, b, signature, arguments):
+        address, at, values = arguments
+        first = pointer_to(b, types.int64, address, at)
+        for k, value in enumerate(cgutils.unpack_tuple(b, values, signature.args[2].count)):
+            b.store(value, b.gep(first, [I64(k)]))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @intrinsic
 def _fill(typingctx, dtype, fill, target, place, count):
     signature = types.void(dtype, fill, target, place, count)

@@ -18,7 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import elements, lanes
-from .borders import INSIDE, OUTSIDE
+from .borders import FACE, INSIDE, OUTSIDE
 from .cells import cell_of, end_of_run, state_of
 from .gather import around_block, neighbour
 from .lanes import F64, I64, LANES
@@ -155,7 +155,7 @@ def label_row(dtype, _, fraction, source, around, cells, run, fill, target):
             state, end = state_of(cells, first), end_of_run(cells, first, stop)
         if state == OUTSIDE:
             elements.fill(dtype, fill, target, first, end)
-        elif state == INSIDE and end - first >= LANES:
+        elif state in (INSIDE, FACE) and end - first >= LANES:
             for start in range(first, end, LANES):
                 at = min(start, end - LANES)  # the last block does some voxels once more
                 label_block(dtype, fraction, source, cells, at, target)

@@ -23,7 +23,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import elements, lanes
-from .borders import INSIDE, OUTSIDE
+from .borders import FACE, INSIDE, OUTSIDE
 from .cells import cell_of, end_of_run, state_of
 from .gather import around_blended, around_block, neighbour, row_loader, store_blended, store_voxels
 from .lanes import CONTRACT, I64, LANES
@@ -197,10 +197,11 @@ def linear_row(read, write, fraction, source, around, cells, run, fill, target):
         elif state == INSIDE and end - first >= LANES:
             for start in range(first, end, LANES):
                 at = min(start, end - LANES)  # the last block does some voxels once more
-                if plain:
-                    linear_block(read, write, fraction, source, cells, at, target)
-                else:
-                    exact_block(read, write, fraction, source, cells, at, target)
+                linear_block(read, write, fraction, source, cells, at, target)
+        elif state == FACE and end - first >= LANES:
+            for start in range(first, end, LANES):
+                at = min(start, end - LANES)
+                exact_block(read, write, fraction, source, cells, at, target)
         else:
             beyond = elements.read(read, fill, 0)
             for i in range(first, end):

@@ -12,10 +12,12 @@ voxel, where a sum over 4 x 4 x 4 control points has 192.
 """
 
 import numpy as np
+from numba import float64
 
-from .borders import INNER, INSIDE, OUTSIDE, SUPPORT_HIGH, SUPPORT_LOW
+from .borders import COLUMNS, INNER, INSIDE, OUTSIDE, SUPPORT_HIGH, SUPPORT_LOW
 from .cells import cells_by_rule, cells_inside, set_states
 from .coordinates import ROUNDING, SNAP, multiply_add
+from .elements import voxel
 from .lanes import LANES
 from .options import device
 
@@ -24,6 +26,12 @@ MARGIN = 1e-6
 
 # The state of a span of a row of which only some voxels are inside.
 MIXED = 2
+
+
+@device
+def number_of(border, axis, column):
+    """A number of a border's rule, see borders.py; `border` is the address of the array."""
+    return voxel(float64, border, axis * COLUMNS + column)
 
 
 @device
@@ -53,9 +61,9 @@ def interval_within(start, step, low, high, first, stop):
 def is_inner(line, border, i):
     """Whether voxel `i` of an affine row needs no rule."""
     return (
-        SNAP <= multiply_add(i, line[1], line[0]) <= SNAP + border[0, INNER]
-        and SNAP <= multiply_add(i, line[3], line[2]) <= SNAP + border[1, INNER]
-        and SNAP <= multiply_add(i, line[5], line[4]) <= SNAP + border[2, INNER]
+        SNAP <= multiply_add(i, line[1], line[0]) <= SNAP + number_of(border, 0, INNER)
+        and SNAP <= multiply_add(i, line[3], line[2]) <= SNAP + number_of(border, 1, INNER)
+        and SNAP <= multiply_add(i, line[5], line[4]) <= SNAP + number_of(border, 2, INNER)
     )
 
 
@@ -67,39 +75,37 @@ def locate_affine_row(fraction, cells, line, strides, border, width):
     that range is outside. A `plain` row is INSIDE all along it, and its `inside` is not written.
     """
     first, stop = 0, width
-    if border[0, SUPPORT_HIGH] < np.inf:  # and so the other axes
-        low, high = SUPPORT_LOW, SUPPORT_HIGH
-        first, stop = interval_within(
-            line[0], line[1], border[0, low], border[0, high], first, stop
-        )
-        first, stop = interval_within(
-            line[2], line[3], border[1, low], border[1, high], first, stop
-        )
-        first, stop = interval_within(
-            line[4], line[5], border[2, low], border[2, high], first, stop
-        )
-    if stop <= first:
-        return 0, 0, True
+    plain = is_inner(line, border, 0) and is_inner(line, border, width - 1)
+    if not plain and number_of(border, 0, SUPPORT_HIGH) < np.inf:  # and so the other axes
+        low, high = number_of(border, 0, SUPPORT_LOW), number_of(border, 0, SUPPORT_HIGH)
+        first, stop = interval_within(line[0], line[1], low, high, first, stop)
+        low, high = number_of(border, 1, SUPPORT_LOW), number_of(border, 1, SUPPORT_HIGH)
+        first, stop = interval_within(line[2], line[3], low, high, first, stop)
+        low, high = number_of(border, 2, SUPPORT_LOW), number_of(border, 2, SUPPORT_HIGH)
+        first, stop = interval_within(line[4], line[5], low, high, first, stop)
+        if stop <= first:
+            return 0, 0, True
+        plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
     begin, end = first, stop
-    plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
     if not plain:
-        begin, end = interval_within(line[0], line[1], 0.0, border[0, INNER], begin, end)
-        begin, end = interval_within(line[2], line[3], 0.0, border[1, INNER], begin, end)
-        begin, end = interval_within(line[4], line[5], 0.0, border[2, INNER], begin, end)
+        high = number_of(border, 0, INNER)
+        begin, end = interval_within(line[0], line[1], 0.0, high, begin, end)
+        high = number_of(border, 1, INNER)
+        begin, end = interval_within(line[2], line[3], 0.0, high, begin, end)
+        high = number_of(border, 2, INNER)
+        begin, end = interval_within(line[4], line[5], 0.0, high, begin, end)
     # a block may run into the next part of the row, which is written after it
     at = first
     while at < stop:
         if begin <= at < end:
             part = end
-            for i in range(at, end, LANES):
-                cells_inside(fraction, cells, i, i, line, strides)
+            cells_inside(fraction, cells, at, end, at, line, strides)
             if not plain:
                 for i in range(at, end, LANES):
                     set_states(cells, i, INSIDE)
         else:
             part = begin if at < begin < end else stop
-            for i in range(at, part, LANES):
-                cells_by_rule(fraction, cells, i, i, line, strides, border)
+            cells_by_rule(fraction, cells, at, part, at, line, strides, border)
         at = part
     return first, stop, plain
 
@@ -165,7 +171,7 @@ def surely_inside(affine, first, stop, border, reach):
         start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
         begin, end = start + step * first, start + step * (stop - 1)
         low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
-        known &= low > MARGIN and high < border[axis, INNER] - MARGIN
+        known &= low > MARGIN and high < number_of(border, axis, INNER) - MARGIN
     return known
 
 
@@ -182,9 +188,12 @@ def span_state(polynomials, length, border):
         c2, c3 = polynomials[4 * axis + 2] * (x * x), polynomials[4 * axis + 3] * (x * x * x)
         b1, b2, b3 = c0 + c1 / 3, c0 + (2 * c1 + c2) / 3, c0 + c1 + c2 + c3
         low, high = min(c0, b1, b2, b3), max(c0, b1, b2, b3)
-        if high < border[axis, SUPPORT_LOW] - MARGIN or low > border[axis, SUPPORT_HIGH] + MARGIN:
+        if (
+            high < number_of(border, axis, SUPPORT_LOW) - MARGIN
+            or low > number_of(border, axis, SUPPORT_HIGH) + MARGIN
+        ):
             return OUTSIDE
-        if low < MARGIN or high > border[axis, INNER] - MARGIN:
+        if low < MARGIN or high > number_of(border, axis, INNER) - MARGIN:
             state = MIXED
     return state
 
@@ -216,9 +225,7 @@ def locate_spline_row(fraction, cells, line, affine, strides, border, starts, re
             for at in range(first, stop, LANES):
                 set_states(cells, at, state)
         if state == INSIDE:
-            for at in range(first, stop, LANES):
-                cells_inside(fraction, cells, at, at - first, polynomials, strides)
+            cells_inside(fraction, cells, first, stop, 0, polynomials, strides)
         elif state == MIXED:
-            for at in range(first, stop, LANES):
-                cells_by_rule(fraction, cells, at, at - first, polynomials, strides, border)
+            cells_by_rule(fraction, cells, first, stop, 0, polynomials, strides, border)
     return 0, width, plain

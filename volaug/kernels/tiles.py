@@ -9,8 +9,9 @@ row alone, and so not on tiles or threads.
 
 import numpy as np
 
-from .calls import call_sampler
+from .calls import RUN, call_sampler
 from .coordinates import SNAP
+from .elements import integers, set_integers
 from .lanes import LANES
 from .options import device, kernel
 from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
@@ -22,23 +23,26 @@ TILE = 16
 PADDING = LANES
 
 # index, nearest, three fractions, inside: as if each took 8 bytes
-ROWS_OF_BUFFER = 6
+ROWS_OF_CELLS = 6
+
+RUN_SIZE = RUN.count
 
 
-def buffer_size(band: int, width: int, source_width: int) -> int:
+def room_size(band: int, width: int, source_width: int) -> int:
     """How many floats, of 4 bytes at least, have room for the cells of a band of rows."""
-    return 2 * (band * ROWS_OF_BUFFER * (width + PADDING) + source_width + PADDING)
+    rows = band * (ROWS_OF_CELLS * (width + PADDING) + RUN_SIZE)
+    return 2 * (rows + source_width + PADDING)
 
 
 @device
-def cells_in(buffer, row, band, width, wanted):
-    """The `cells` of a row of a band, with their buffers in an array of `buffer_size`."""
+def cells_in(room, row, band, width, wanted):
+    """The `cells` of a row of a band, with their buffers in `room_size` floats at `room`."""
     length = width + PADDING
     step = 8 * length
-    begin = np.int64(buffer.ctypes.data)
-    blended = begin + band * ROWS_OF_BUFFER * step
-    index = begin + row * ROWS_OF_BUFFER * step
+    first = room + 8 * band * RUN_SIZE  # the runs of the rows come before
+    index = first + row * ROWS_OF_CELLS * step
     nearest, fractions, inside = index + step, index + 2 * step, index + 5 * step
+    blended = first + band * ROWS_OF_CELLS * step
     return (index, fractions, length, nearest, inside, blended, *wanted)
 
 
@@ -48,6 +52,7 @@ VOLUME = (
     "target", "target_extent", "target_first", "target_channel", "target_plane", "target_row",
     "fills", "fill_step",
 )  # fmt: skip
+COLUMNS = len(VOLUME)
 
 
 @device
@@ -64,26 +69,23 @@ def affine_line(matrix, z, y):
 
 
 @device
-def sample_band(volumes, z, y, count, strides, around, buffer, band, wanted, runs):
-    """Sample rows y..y + count, which are located: channel by channel, each row by row."""
-    for v in range(volumes.shape[0]):
-        # by number, not as a slice: that would count its references, 10 ns a row
-        sampler, source, source_extent = volumes[v, 0], volumes[v, 1], volumes[v, 2]
-        source_first, source_channel, channels = volumes[v, 3], volumes[v, 4], volumes[v, 5]
-        target, target_extent, target_first = volumes[v, 6], volumes[v, 7], volumes[v, 8]
-        target_channel, plane, row = volumes[v, 9], volumes[v, 10], volumes[v, 11]
-        fills, fill_step = volumes[v, 12], volumes[v, 13]
+def sample_band(volumes, count, z, y, rows, strides, around, room, band, width, wanted):
+    """Sample rows y..y + rows, which are located: channel by channel, each row by row."""
+    for v in range(count):
+        (
+            sampler, source, source_extent, source_first, source_channel, channels,
+            target, target_extent, target_first, target_channel, plane, row, fills, fill_step,
+        ) = integers(volumes, v * COLUMNS, COLUMNS)  # fmt: skip
         for channel in range(channels):
             place = target_first + channel * target_channel + z * plane + y * row
-            for r in range(count):
-                run = (runs[r, 0], runs[r, 1], runs[r, 2], runs[r, 3], runs[r, 4])
+            for r in range(rows):
                 call_sampler(
                     sampler,
                     (
                         (source, source_extent, source_first + channel * source_channel, *strides),
                         around,
-                        cells_in(buffer, r, band, run[4], wanted),
-                        run,
+                        cells_in(room, r, band, width, wanted),
+                        integers(room, r * RUN_SIZE, RUN_SIZE),
                         fills + channel * fill_step,
                         (target, target_extent, place + r * row),
                     ),
@@ -92,7 +94,7 @@ def sample_band(volumes, z, y, count, strides, around, buffer, band, wanted, run
 
 @kernel
 def warp_tiles(
-    volumes, strides, around, border, matrix, spline, buffer, band, wanted, shape, first, stop
+    volumes, strides, around, border, matrix, spline, room, band, wanted, shape, first, stop
 ):
     """Fill tiles first..stop of the targets of some volumes that share their geometry.
 
@@ -102,13 +104,17 @@ def warp_tiles(
     border     (3, len(RULE)) float64, see borders.py
     matrix     (3, 4) float64, from output voxels to source voxels
     spline     None, or (lattice, density, starts, reach), see rows.py
-    buffer     (buffer_size,) room for the cells of a band, of the dtype of their fractions
+    room       (room_size,) for the cells of a band, of the dtype of their fractions
     band       how many rows are located before they are sampled
     wanted     whether cells are mixed, whether the nearest voxel is picked; see cells.py
     shape      of the targets
     """
     depth, height, width = shape
-    fraction, runs = buffer.dtype, np.empty((band, 5), np.int64)
+    fraction, count = room.dtype, volumes.shape[0]
+    # addresses from here on: an array counts its references wherever it is passed on, which
+    # took 30 ns a row
+    table, rules = np.int64(volumes.ctypes.data), np.int64(border.ctypes.data)
+    buffers = np.int64(room.ctypes.data)
     floats = (float(strides[0]), float(strides[1]))
     parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
     if spline is not None:
@@ -125,20 +131,21 @@ def warp_tiles(
                 blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
             for y in range(y_first, y_stop):
                 r = (y - y_first) % band
-                cells = cells_in(buffer, r, band, width, wanted)
+                cells = cells_in(buffers, r, band, width, wanted)
                 affine = affine_line(matrix, z, y)
                 if spline is not None:
                     blend_line(blended, density, y, line)
                     begin, end, plain = locate_spline_row(
-                        fraction, cells, line, affine, floats, border, starts, reach
+                        fraction, cells, line, affine, floats, rules, starts, reach
                     )
                 else:
                     begin, end, plain = locate_affine_row(
-                        fraction, cells, affine, floats, border, width
+                        fraction, cells, affine, floats, rules, width
                     )
-                runs[r, 0], runs[r, 1], runs[r, 2] = begin, end, plain
-                runs[r, 3], runs[r, 4] = parallel, width
+                run = (begin, end, int(plain), int(parallel), width)
+                set_integers(buffers, r * RUN_SIZE, run)
                 if r == band - 1 or y == y_stop - 1:
+                    rows = r + 1
                     sample_band(
-                        volumes, z, y - r, r + 1, strides, around, buffer, band, wanted, runs
+                        table, count, z, y - r, rows, strides, around, buffers, band, width, wanted
                     )
