@@ -1,17 +1,16 @@
 import concurrent.futures
 import multiprocessing
 import os
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import mild_affine, random_volume
 
 from volaug import Warp, get_num_threads, set_num_threads, threads
+from volaug.checks import INTERPOLATIONS
+from volaug.engine import walk
 from volaug.threads import granted_threads, run_parts
 
 SHAPE = (45, 50, 67)  # several tiles of rows each way, and widths that are no multiple of 8
@@ -43,7 +42,7 @@ def digest(elastic=True, n=None):
 
 
 @pytest.mark.parametrize("elastic", [False, True])
-@pytest.mark.parametrize("interpolation", ["linear", "nearest"])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 def test_threads_do_not_change_a_bit(many, elastic, interpolation):
     volume, warp = random_volume((2, *SHAPE)), a_warp(elastic)
     one = warp.apply(volume, interpolation=interpolation, threads=1)
@@ -52,25 +51,16 @@ def test_threads_do_not_change_a_bit(many, elastic, interpolation):
         np.testing.assert_array_equal(result, one)
 
 
-TILES = """
-import sys, hashlib
-from volaug.engine import walk
-from volaug.kernels import tiles
-tiles.TILE = walk.TILE = int(sys.argv[1])
-sys.path.insert(0, sys.argv[2])
-from test_threads import digest
-print(*[hashlib.sha256(digest(elastic, n=2)).hexdigest() for elastic in (False, True)])
-"""
-
-
-def test_tiles_do_not_change_a_bit(tmp_path):
-    """Compiled anew for each size, in a process and a cache of its own."""
+@pytest.mark.parametrize("elastic", [False, True])
+def test_tiles_do_not_change_a_bit(monkeypatch, elastic):
+    volumes = {"one": random_volume(SHAPE), "three": random_volume((3, *SHAPE))}
     found = set()
-    for size in ("5", "16"):
-        env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / size)}
-        command = [sys.executable, "-c", TILES, size, str(Path(__file__).parent)]
-        done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
-        found.add(done.stdout)
+    for size in ((16, 16), (5, 16), (16, 3), (1, 1), (40, 7)):
+        monkeypatch.setattr(walk, "TILE", size)
+        monkeypatch.setattr(walk, "TILE_OF_SEVERAL", size)
+        results = [a_warp(elastic).apply(volume, threads=2) for volume in volumes.values()]
+        results += a_warp(elastic).apply_all(volumes, threads=2).values()
+        found.add(b"".join(result.tobytes() for result in results))
     assert len(found) == 1
 
 

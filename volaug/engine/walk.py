@@ -7,12 +7,20 @@ import numpy.typing as npt
 
 from ..geometry.bspline import spline_map
 from ..kernels.samplers import fraction_dtype, sampler_address
-from ..kernels.tiles import TILE, room_size, warp_tiles
+from ..kernels.tiles import room_size, warp_tiles
 from ..threads import run_parts, threads_worth
 from . import layout
 from .borders import border_rules
 
 Floats = npt.NDArray[np.float64]
+
+
+# Rows of a tile along axes 0 and 1. On a Zen 4 core with 1 MB of L2, at 256^3: squares of 8 to 24
+# are alike, and 32 takes 1.5 times as long. Four channels, whose parts are to stay in the cache
+# together, take 0.84 of the time in the second. A row's voxels are in the L1 cache when the next
+# row reads them, unless other channels come in between; so the rows of such a tile are located
+# first, and then sampled channel by channel: 0.96 of the time, and 0.91 for image and label.
+TILE, TILE_OF_SEVERAL = (16, 16), (16, 8)
 
 
 class Sampling(NamedTuple):
@@ -116,13 +124,11 @@ def _walk(
         displacement = layout.displacement_in_memory(displacement, source, target)
         spline = tuple(spline_map(matrix, displacement, shape))
 
-    # A row's voxels are in the L1 cache when its neighbour reads them, unless other channels come
-    # in between: then some rows are located first. An image with its label takes 0.91 of the time
-    # so, four channels 0.96; a single one gains nothing.
-    band = 1 if len(volumes) == 1 and volumes[0][0].source.shape[0] == 1 else TILE
+    one = len(volumes) == 1 and volumes[0][0].source.shape[0] == 1
+    tile, band = (TILE, 1) if one else (TILE_OF_SEVERAL, TILE_OF_SEVERAL[1])
     plane, row = geometry.strides
-    # where the voxel TILE rows further on reads; bounded, as a matrix need not be sensible
-    z, y, x = (max(-1e6, min(step * TILE, 1e6)) for step in matrix[:, 1].tolist())
+    # where the voxel of the next tile reads; bounded, as a matrix need not be sensible
+    z, y, x = (max(-1e6, min(step * tile[1], 1e6)) for step in matrix[:, 1].tolist())
     strides = (plane, row, round(z) * plane + round(y) * row + round(x))
     border = border_rules(geometry.mode, geometry.shape, geometry.sampler, padding)
     around = (0, 0, 0)
@@ -163,6 +169,7 @@ def _walk(
             matrix,
             spline,
             room,
+            tile,
             band,
             wanted,
             shape,
@@ -170,7 +177,7 @@ def _walk(
             stop,
         )
 
-    tiles = -(-shape[0] // TILE) * -(-shape[1] // TILE)
+    tiles = -(-shape[0] // tile[0]) * -(-shape[1] // tile[1])
     voxels = sum(sampling.target.size for sampling, _, _ in volumes)
     run_parts(work, tiles, threads_worth(voxels, threads))
 

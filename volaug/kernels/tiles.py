@@ -1,6 +1,6 @@
 """The walk over the output: tiles of rows, each row located once and sampled by channel.
 
-A tile is `TILE` x `TILE` rows, in full length. Rows that are neighbours along axes 0 and 1
+A tile is 16 x 16 rows or so, in full length. Rows that are neighbours along axes 0 and 1
 read the same voxels, so that a tile's part of the source (0.3 MB of a rotated 256^3) stays in
 the L2 cache while it is used. Tiles are numbered along axis 1 first, and `warp_tiles` walks a
 range of them: the unit of work that threads share out. What a voxel becomes depends on its
@@ -15,9 +15,6 @@ from .elements import integers, set_integers
 from .lanes import LANES
 from .options import device, kernel
 from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
-
-# On a Zen 4 core with 1 MB of L2, at 256^3: 8 to 24 are alike, 32 takes 1.5 times as long.
-TILE = 16
 
 # How much longer than a row its buffers are: a block may run past the end.
 PADDING = LANES
@@ -94,7 +91,7 @@ def sample_band(volumes, count, z, y, rows, strides, around, room, band, width, 
 
 @kernel
 def warp_tiles(
-    volumes, strides, around, border, matrix, spline, room, band, wanted, shape, first, stop
+    volumes, strides, around, border, matrix, spline, room, tile, band, wanted, shape, first, stop
 ):
     """Fill tiles first..stop of the targets of some volumes that share their geometry.
 
@@ -105,6 +102,7 @@ def warp_tiles(
     matrix     (3, 4) float64, from output voxels to source voxels
     spline     None, or (lattice, density, starts, reach), see rows.py
     room       (room_size,) for the cells of a band, of the dtype of their fractions
+    tile       rows of a tile along axes 0 and 1
     band       how many rows are located before they are sampled
     wanted     whether cells are mixed, whether the nearest voxel is picked; see cells.py
     shape      of the targets
@@ -122,10 +120,10 @@ def warp_tiles(
         blended = np.empty(lattice.shape[1:])
         line = np.empty(lattice.shape[2])
 
-    across = (height + TILE - 1) // TILE
-    for tile in range(first, stop):
-        y_first, z_first = tile % across * TILE, tile // across * TILE
-        y_stop, z_stop = min(y_first + TILE, height), min(z_first + TILE, depth)
+    across = (height + tile[1] - 1) // tile[1]
+    for number in range(first, stop):
+        z_first, y_first = number // across * tile[0], number % across * tile[1]
+        z_stop, y_stop = min(z_first + tile[0], depth), min(y_first + tile[1], height)
         for z in range(z_first, z_stop):
             if spline is not None:
                 blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
