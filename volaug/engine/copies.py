@@ -7,8 +7,7 @@ up a few runs, forward through the source, backward (a mirrored border), or on t
 """
 
 import functools
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,26 +72,30 @@ def whole_voxel_map(
         voxel, or if the map is not a permutation of the axes, with signs and whole shifts. The
         column of an output axis of one voxel has no part in it.
     """
-    # nearly all maps are none, which should not take 40 microseconds to say
-    if min(shape_out) > 1 and any(abs(x - round(x)) > 1e-6 for x in affine.ravel().tolist()):
+    # plain numbers: with arrays of so few it took 40 microseconds, and nearly all maps are none
+    last = [n - 1 for n in shape_out]
+    columns = [axis for axis in range(3) if last[axis]]
+    permutation, signs, shifts = [], [], []
+    for *row, offset in affine.tolist():
+        if abs(offset) > 2.0**53:
+            return None
+        steps = [round(row[axis]) for axis in columns]
+        if sorted(map(abs, steps)) not in ([0] * len(steps), [0] * (len(steps) - 1) + [1]):
+            return None
+        rests = [(row[axis] - step) * last[axis] for axis, step in zip(columns, steps, strict=True)]
+        rest = offset - round(offset)
+        lowest = rest + sum(min(x, 0.0) for x in rests)
+        highest = rest + sum(max(x, 0.0) for x in rests)
+        if max(-lowest, highest) >= ROUNDING / 2:
+            return None
+        step = sum(steps)
+        permutation.append(columns[steps.index(step)] if step else None)
+        signs.append(-1 if step < 0 else 1)
+        shifts.append(round(offset))
+    free = [axis for axis in range(3) if axis not in permutation]
+    if not set(columns).isdisjoint(free):
         return None
-    last = np.subtract(shape_out, 1)
-    whole = np.rint(affine)
-    whole[:, :3] *= last > 0
-    used = np.abs(whole[:, :3])
-    if abs(whole[:, 3]).max() > 2.0**53 or used.max() > 1 or (used.sum(axis=1) > 1).any():
-        return None
-    if (used.sum(axis=0) != (last > 0)).any():
-        return None
-    reach = (affine - whole) * [*last, 1]
-    too_low = np.minimum(reach[:, :3], 0).sum(axis=1) + reach[:, 3]
-    too_high = np.maximum(reach[:, :3], 0).sum(axis=1) + reach[:, 3]
-    if max(-too_low.min(), too_high.max()) >= ROUNDING / 2:
-        return None
-    free = iter(np.flatnonzero(last == 0).tolist())
-    axes = [int(row.argmax()) if row.any() else next(free) for row in used]
-    signs = [-1 if row.min() < 0 else 1 for row in whole[:, :3]]
-    shifts = [int(shift) for shift in whole[:, 3]]
+    axes = [free.pop(0) if axis is None else axis for axis in permutation]
     return VoxelMap(tuple(axes), tuple(signs), tuple(shifts))  # type: ignore[arg-type]
 
 
@@ -131,21 +134,24 @@ def copy_voxels(
     shifts.insert(0, shifts.pop(outer))
 
     runs = []
-    for axis in range(3):
-        places = np.arange(target.shape[1 + axis]) + shifts[axis]
-        index = border_index(places, source.shape[1 + axis], mode)
+    for axis, first in enumerate(shifts):
+        count, length = target.shape[1 + axis], source.shape[1 + axis]
+        if 0 <= first <= length - count:
+            runs.append([Run(0, count, first, 1)])
+            continue
+        index = border_index(np.arange(first, first + count), length, mode)
         found = _runs(index)
         if len(found) > MOST_RUNS:
             source = source.take(index, axis=1 + axis)
-            found = [Run(0, len(index), 0, 1)]
+            found = [Run(0, count, 0, 1)]
         runs.append(found)
 
     tasks: list[tuple[list[Copy], int, int]] = []
     step = max(1, PIECE * target.shape[1] // target.nbytes)
     for slabs in runs[0]:
         copies = [
-            _box_copy(target[channel], source[channel], (slabs, *others), fills[channel])
-            for others in itertools.product(*runs[1:])
+            _box_copy(target[channel], source[channel], box, fills[channel])
+            for box in _boxes((slabs,), *runs[1:])
             for channel in range(len(fills))
         ]
         count = slabs.stop - slabs.first
@@ -212,14 +218,24 @@ def _box_copy(target: Array, source: Array, box: tuple[Run, ...], fill: Any) -> 
     """What copies planes first..stop of a box, whose planes are across axis 0."""
     written = target[tuple(slice(run.first, run.stop) for run in box)]
     if any(run.start == OUTSIDE for run in box):
-        read = np.broadcast_to(fill, written.shape)
-    else:
-        # read-only, as all that are broadcast: one compilation for any source
-        read = np.broadcast_to(source[tuple(_places(run) for run in box)], written.shape)
-        fast = _kernel_copy(written, read) if written.size >= SMALL_BOX else None
-        if fast is not None:
-            return fast
-    return lambda first, stop: np.copyto(written[first:stop], read[first:stop])
+        return lambda first, stop: np.copyto(written[first:stop], fill)
+    # read-only, as all that are broadcast: one compilation for any source
+    read = np.broadcast_to(source[tuple(_places(run) for run in box)], written.shape)
+    fast = _kernel_copy(written, read) if written.size >= SMALL_BOX else None
+    return fast or (lambda first, stop: np.copyto(written[first:stop], read[first:stop]))
+
+
+def _boxes(*runs: Sequence[Run]) -> Iterator[tuple[Run, ...]]:
+    """Products of one run an axis; what is outside along one axis is not cut along the next."""
+    if not runs:
+        yield ()
+        return
+    for run in runs[0]:
+        if run.start == OUTSIDE:
+            yield run, *(Run(0, others[-1].stop, OUTSIDE, 0) for others in runs[1:])
+        else:
+            for box in _boxes(*runs[1:]):
+                yield run, *box
 
 
 def _places(run: Run) -> slice:
