@@ -87,7 +87,12 @@ def test_labels_are_what_scipy_makes_of_them(demo, stem):
     labels = voxels(demo[0] / "original_labels.nii.gz")
     warp = next(case.warp for case in demo_warps(SHAPE) if case.stem == stem)
     warped = voxels(demo[0] / f"{stem}_labels.nii.gz")
-    np.testing.assert_array_equal(warped, scipy_warp(warp, labels, order=0))
+    ids = np.unique(labels)
+    shares = np.stack([scipy_warp(warp, (labels == id_).astype(float), order=1) for id_ in ids])
+    second, most = np.sort(shares, axis=0)[-2:]
+    clear = (most - second > 1e-4) | (most == 0)  # outside, every indicator is 0
+    assert clear.mean() > 0.999
+    np.testing.assert_array_equal(warped[clear], ids[shares.argmax(axis=0)][clear])
 
 
 def centre_of_mass(demo, stem):

@@ -15,7 +15,14 @@ from numba.extending import intrinsic
 from . import elements, lanes
 from .borders import OUTSIDE
 from .cells import cell_of, end_of_run, state_of
-from .gather import around_blended, around_block, row_loader, store_blended, store_voxels
+from .gather import (
+    around_blended,
+    around_block,
+    check_block,
+    row_loader,
+    store_blended,
+    store_voxels,
+)
 from .lanes import I64, LANES
 from .options import device, kernel
 from .rows import cubic_weights
@@ -181,6 +188,7 @@ def cubic_row(read, write, fraction, source, around, cells, run, fill, target):
         elif end - first >= LANES:
             for start in range(first, end, LANES):
                 at = min(start, end - LANES)  # the last block does some voxels once more
+                check_block(source, cells, at, -1, 2)
                 cubic_block(read, write, fraction, source, cells, at, target)
         else:
             for i in range(first, end):

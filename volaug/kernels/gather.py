@@ -1,12 +1,13 @@
 """What the samplers read and write: the voxels around eight cells, or with care around one."""
 
 from llvmlite import ir
+from numba import int64
 from numba.core import cgutils
 
 from . import elements, lanes
 from .borders import ABOVE, BELOW
 from .cells import BLENDED
-from .lanes import I32, I64
+from .lanes import I32, I64, LANES
 from .options import device
 
 
@@ -77,6 +78,22 @@ def store_voxels(b, write, target, at, value):
     address, _, place = cgutils.unpack_tuple(b, target, 3)
     pointer = elements.pointer_to(b, write, address, place)
     lanes.store(b, elements.from_float(b, write, value), pointer, at)
+
+
+@device
+def check_block(source, cells, at, below, above):
+    """In a build with bounds checks, see that what eight cells read lies in the memory.
+
+    That is from `below` to `above` steps along each axis.
+    """
+    if elements.CHECKED:
+        _, extent, first, plane, row, _ = source
+        for lane in range(at, at + LANES):
+            k = first + elements.voxel(int64, cells[0], lane)
+            for i in (below, above):
+                for j in (below, above):
+                    elements.check(k + i * plane + j * row + below, extent)
+                    elements.check(k + i * plane + j * row + above, extent)
 
 
 @device

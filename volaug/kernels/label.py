@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from . import elements, lanes
 from .borders import FACE, INSIDE, OUTSIDE
 from .cells import cell_of, end_of_run, state_of
-from .gather import around_block, neighbour
+from .gather import around_block, check_block, neighbour
 from .lanes import F64, I64, LANES
 from .options import device, kernel
 
@@ -158,6 +158,7 @@ def label_row(dtype, _, fraction, source, around, cells, run, fill, target):
         elif state in (INSIDE, FACE) and end - first >= LANES:
             for start in range(first, end, LANES):
                 at = min(start, end - LANES)  # the last block does some voxels once more
+                check_block(source, cells, at, 0, 1)
                 label_block(dtype, fraction, source, cells, at, target)
         else:
             beyond = elements.voxel(dtype, fill, 0)

@@ -25,7 +25,15 @@ from numba.extending import intrinsic
 from . import elements, lanes
 from .borders import FACE, INSIDE, OUTSIDE
 from .cells import cell_of, end_of_run, state_of
-from .gather import around_blended, around_block, neighbour, row_loader, store_blended, store_voxels
+from .gather import (
+    around_blended,
+    around_block,
+    check_block,
+    neighbour,
+    row_loader,
+    store_blended,
+    store_voxels,
+)
 from .lanes import CONTRACT, I64, LANES
 from .options import device, kernel
 
@@ -197,10 +205,12 @@ def linear_row(read, write, fraction, source, around, cells, run, fill, target):
         elif state == INSIDE and end - first >= LANES:
             for start in range(first, end, LANES):
                 at = min(start, end - LANES)  # the last block does some voxels once more
+                check_block(source, cells, at, 0, 1)
                 linear_block(read, write, fraction, source, cells, at, target)
         elif state == FACE and end - first >= LANES:
             for start in range(first, end, LANES):
                 at = min(start, end - LANES)
+                check_block(source, cells, at, 0, 1)
                 exact_block(read, write, fraction, source, cells, at, target)
         else:
             beyond = elements.read(read, fill, 0)
