@@ -6,11 +6,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from volaug import Warp, affine_transform, elastic_deform
+from volaug.checks import INTERPOLATIONS
+from volaug.engine.borders import MODES
 
 BUDGET = settings(max_examples=60, deadline=None, derandomize=True)
 
 shapes = st.tuples(*[st.integers(1, 20)] * 3)
 small = st.floats(-0.4, 0.4)
+modes, interpolations = st.sampled_from(MODES), st.sampled_from(INTERPOLATIONS)
 
 
 @st.composite
@@ -123,3 +126,89 @@ def test_a_lattice_of_equal_points_is_a_shift(volume, shift):
 def test_nearest_of_every_voxel_is_one_of_the_volume(warp, volume):
     result = warp.apply(volume, interpolation="nearest", cval=volume[0, 0, 0])
     assert np.isin(result, volume).all()
+
+
+@BUDGET
+@given(warps(), shapes, modes, interpolations, st.integers(-120, 120))
+def test_a_constant_stays_constant_in_every_way(warp, shape, mode, interpolation, value):
+    for dtype in (np.int8, np.float32):
+        volume = np.full(shape, value, dtype)
+        result = warp.apply(volume, mode=mode, interpolation=interpolation, cval=value)
+        np.testing.assert_allclose(result, value, rtol=2e-6 if dtype == np.float32 else 0)
+
+
+@BUDGET
+@given(warps(), shapes, modes, st.integers(0, 2**16))
+def test_an_order_of_labels_is_all_that_counts(warp, shape, mode, seed):
+    """Other identifiers, in the same order and of another dtype: the same picture."""
+    rng = np.random.default_rng(seed)
+    volume = rng.integers(0, 4, shape).astype(np.uint8)
+    ids = np.sort(rng.choice(2**40, 4, replace=False))
+    result = warp.apply(volume, mode=mode, interpolation="label", cval=2)
+    others = warp.apply(ids[volume], mode=mode, interpolation="label", cval=ids[2])
+    np.testing.assert_array_equal(ids[result], others)
+    assert np.isin(result, np.append(volume, 2)).all()
+
+
+@BUDGET
+@given(warps(), volumes(), modes, interpolations)
+def test_layouts_have_no_part_in_it(warp, volume, mode, interpolation):
+    options = {"mode": mode, "interpolation": interpolation, "cval": 0.5}
+    expected = warp.apply(volume, **options)
+    for other in (np.asfortranarray(volume), volume[::-1, :, ::-1].copy()[::-1, :, ::-1]):
+        np.testing.assert_allclose(warp.apply(other, **options), expected, atol=2e-5)
+    joint = warp.apply_all({"a": volume, "b": volume}, **options)
+    np.testing.assert_array_equal(joint["a"], expected)
+    np.testing.assert_array_equal(joint["b"], expected)
+
+
+@BUDGET
+@given(warps(), shapes, st.integers(0, 2**16))
+def test_places_of_the_source_box_are_all_that_is_read(warp, shape, seed):
+    """Where a border fills; what is not in the box may be anything."""
+    volume = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    box = tuple(slice(start, stop) for start, stop in warp.source_box(shape))
+    other = np.full(shape, np.nan, np.float32)
+    other[box] = volume[box]
+    for mode in ("constant", "grid-constant", "edge-constant"):
+        for interpolation in ("linear", "nearest"):
+            options = {"mode": mode, "interpolation": interpolation, "cval": 0.5}
+            np.testing.assert_array_equal(
+                warp.apply(other, **options), warp.apply(volume, **options)
+            )
+
+
+@BUDGET
+@given(warps(elastic=False), warps(elastic=False), st.integers(0, 2**16))
+def test_affine_warps_compose(first, second, seed):
+    both = Warp(
+        second.shape,
+        first.matrix @ second.matrix,
+        first.matrix @ second.offset + first.offset,
+    )
+    points = np.random.default_rng(seed).uniform(-30, 30, (20, 3))
+    one_by_one = first.pull_points(second.pull_points(points))
+    np.testing.assert_allclose(both.pull_points(points), one_by_one, atol=1e-9)
+    back = second.map_points(first.map_points(one_by_one))
+    np.testing.assert_allclose(back, points, atol=1e-6)
+
+
+@BUDGET
+@given(warps(), st.integers(0, 2**16))
+def test_points_go_forth_and_back_where_nothing_folds(warp, seed):
+    places = np.random.default_rng(seed).uniform(0, 1, (20, 3)) * np.subtract(warp.shape, 1)
+    steps = 0.0
+    if warp.control_points is not None:  # the certificate: no fold below 1
+        for axis, (n, k) in enumerate(
+            zip(warp.shape, warp.control_points.shape[1:], strict=True), start=1
+        ):
+            if n > 1:
+                spacing = (n - 1) / (k - 3)
+                steps += np.abs(np.diff(warp.control_points, axis=axis)).max() / spacing
+    if steps < 1:
+        found = warp.map_points(warp.pull_points(places))
+        np.testing.assert_allclose(found, places, atol=1e-6)
+        if np.linalg.det(warp.matrix) > 0:
+            assert warp.min_jacobian() > 0
+    least = warp.jacobian_determinant().min()
+    assert warp.min_jacobian() == least
