@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -223,3 +223,16 @@ def _overlap(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
         return bool(np.shares_memory(a, b, max_work=10_000))  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
+
+
+def by_name(option: str, given: Any, names: Iterable[str], default: Any) -> dict[str, Any]:
+    """The value of an option for each name: one for all, or a mapping from some of them."""
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(names, given)
+    unknown = set(given) - set(names)
+    if unknown:
+        raise ValueError(
+            f"{option} must be given for {', '.join(map(repr, names))}, "
+            f"got {', '.join(map(repr, sorted(unknown, key=str)))}"
+        )
+    return {name: given.get(name, default) for name in names}

@@ -1,6 +1,6 @@
 """A warp: the geometry of one draw, apart from any volume."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import checks
-from .geometry.bounds import voxel_range
+from .geometry.bounds import Box, source_box
 from .geometry.bspline import Floats
 from .geometry.displacement import displace, over_grid, undisplace
 from .geometry.inverse import inverse_control_points
 from .geometry.jacobian import least_determinant
 from .resample import Request, as_request, resample
 from .threads import thread_count
-
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 KEYS = ("shape", "matrix", "offset", "control_points")
 
@@ -150,10 +148,10 @@ class Warp:
         if out is not None and not isinstance(out, Mapping):
             raise TypeError(f"out must be a mapping from names to arrays, got {type(out).__name__}")
         options = {
-            "interpolation": _by_name("interpolation", interpolation, volumes, "linear"),
-            "mode": _by_name("mode", mode, volumes, "constant"),
-            "cval": _by_name("cval", cval, volumes, 0.0),
-            "out": _by_name("out", {} if out is None else out, volumes, None),
+            "interpolation": checks.by_name("interpolation", interpolation, volumes, "linear"),
+            "mode": checks.by_name("mode", mode, volumes, "constant"),
+            "cval": checks.by_name("cval", cval, volumes, 0.0),
+            "out": checks.by_name("out", {} if out is None else out, volumes, None),
         }
         requests = []
         for name, volume in volumes.items():
@@ -306,13 +304,7 @@ class Warp:
         """
         lengths = checks.as_shape("shape", shape)
         points = np.zeros((3, 4, 4, 4)) if self.control_points is None else self.control_points
-        low, high = voxel_range(self._affine, points, self.shape)
-        if (high <= -1).any() or (low >= lengths).any():
-            return ((0, 0), (0, 0), (0, 0))
-        last = np.subtract(lengths, 1)
-        start = np.clip(low, 0, last).astype(int).tolist()
-        stop = (np.clip(high, 0, last) + 1).astype(int).tolist()
-        return tuple(zip(start, stop, strict=True))  # type: ignore[return-value]
+        return source_box(self._affine, points, self.shape, lengths)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists; exact, also through JSON."""
@@ -331,16 +323,3 @@ class Warp:
             given = sorted(values) if isinstance(values, dict) else type(values).__name__
             raise ValueError(f"a warp has the keys {', '.join(KEYS)}, got {given}")
         return cls(**values)
-
-
-def _by_name(option: str, given: Any, names: Iterable[str], default: Any) -> dict[str, Any]:
-    """The value of an option for each name: one for all, or a mapping from some of them."""
-    if not isinstance(given, Mapping):
-        return dict.fromkeys(names, given)
-    unknown = set(given) - set(names)
-    if unknown:
-        raise ValueError(
-            f"{option} must be given for {', '.join(map(repr, names))}, "
-            f"got {', '.join(map(repr, sorted(unknown, key=str)))}"
-        )
-    return {name: given.get(name, default) for name in names}

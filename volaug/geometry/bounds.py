@@ -13,6 +13,8 @@ import numpy as np
 from ..kernels.coordinates import ROUNDING
 from .bspline import TO_BEZIER, Floats, level, of_coordinates
 
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
 # The Bezier points of the two halves of a cubic from its own.
 FIRST_HALF = np.array([[8, 0, 0, 0], [4, 4, 0, 0], [2, 4, 2, 0], [1, 3, 3, 1]]) / 8.0
 HALVES = np.stack([FIRST_HALF, FIRST_HALF[::-1, ::-1]])
@@ -26,6 +28,22 @@ CORNERS = [16 * i + 4 * j + k for i, j, k in itertools.product((0, 3), repeat=3)
 # a coordinate has its least value all along a curve, and that is a whole number.
 DIVISIONS = 20
 MOST_CELLS = 2**10
+
+
+def source_box(
+    affine: Floats, control_points: Floats, shape: tuple[int, ...], source: tuple[int, ...]
+) -> Box:
+    """The voxels of a `source` shape around the range of a map; (0, 0) thrice if it is outside.
+
+    The other arguments are as of `voxel_range`.
+    """
+    low, high = voxel_range(affine, control_points, shape)
+    if (high <= -1).any() or (low >= source).any():
+        return ((0, 0), (0, 0), (0, 0))
+    last = np.subtract(source, 1)
+    start = np.clip(low, 0, last).astype(int).tolist()
+    stop = (np.clip(high, 0, last) + 1).astype(int).tolist()
+    return tuple(zip(start, stop, strict=True))  # type: ignore[return-value]
 
 
 def voxel_range(
