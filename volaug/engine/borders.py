@@ -54,6 +54,7 @@ def _axis_rule(mode: str, n: int, sampler: str, padding: int) -> list[float]:
     last, half = n - 1.0, n - 0.5
     # cells [0, 1), [1, 2) ... [n - 2, n - 1]; a single voxel is a cell by itself
     rule = {
+        "inner_low": 0.0,
         "inner": last if n == 1 or sampler != "linear" else last - ROUNDING,
         "support_low": -math.inf,
         "support_high": math.inf,

@@ -13,7 +13,7 @@ from .lanes import F64, I8, I64, LANES
 
 # A border's rule, for each axis, in the order of an array's columns; coordinates in voxels.
 RULE = (
-    "inner",  # what is from 0 to here needs no rule
+    "inner_low", "inner",  # what is between these needs no rule
     "support_low", "support_high",  # and what is outside of these is filled
     "fold_low", "fold_high",  # outside of these, a coordinate x is folded:
     "shift", "period", "turn",  # q = (x + shift) mod period, min(q, turn - q) - shift
@@ -22,7 +22,7 @@ RULE = (
     "above",  # from this floor on the neighbour above is beyond the border, and below from -1
     "last_nearest", "after_nearest",  # a nearest voxel beyond the former becomes the latter
 )  # fmt: skip
-INNER, SUPPORT_LOW, SUPPORT_HIGH, FOLD_LOW = range(4)
+INNER_LOW, INNER, SUPPORT_LOW, SUPPORT_HIGH, FOLD_LOW = range(5)
 COLUMNS = len(RULE)
 
 # The states of a voxel. On a FACE a fraction is 1, and what is below on that axis is not read.

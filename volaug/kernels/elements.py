@@ -108,6 +108,11 @@ def write(typingctx, dtype, address, at, value):
     return types.void(dtype, address, at, value), codegen
 
 
+def held_as(dtype):
+    """The Numba type that the bits of a voxel are held as: on a processor it has no float16."""
+    return {types.float16: types.uint16, types.boolean: types.uint8}.get(dtype, dtype)
+
+
 @intrinsic
 def voxel(typingctx, dtype, address, at):
     """The voxel `at` as it is."""
@@ -115,7 +120,7 @@ def voxel(typingctx, dtype, address, at):
     def codegen(context, b, signature, arguments):
         return b.load(pointer_to(b, signature.args[0].dtype, *arguments[1:]))
 
-    return dtype.dtype(dtype, address, at), codegen
+    return held_as(dtype.dtype)(dtype, address, at), codegen
 
 
 @intrinsic

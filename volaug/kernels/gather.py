@@ -109,3 +109,37 @@ def neighbour(axis, state, step, around):
         not state & BELOW[axis],
         not above or around[axis] != 0,
     )
+
+
+@device
+def voxel_or_fill(dtype, source, k, exists, fill):
+    """The voxel `k` of a source, or `fill` where there is none, or none is wanted."""
+    if not exists:
+        return fill
+    elements.check(k, source[1])
+    return elements.voxel(dtype, source[0], k)
+
+
+@device
+def corners(dtype, source, around, state, k, weights, fill):
+    """The eight voxels around one cell, with care: one of weight 0 is not read, and need not exist.
+
+    `k` is the linear index of the cell, in the memory, and `state` says which neighbours are
+    beyond the border; these are `fill`, or around the corner. Ordered as the axes are.
+    """
+    far0, near_is0, far_is0 = neighbour(0, state, source[3], around)
+    far1, near_is1, far_is1 = neighbour(1, state, source[4], around)
+    far2, near_is2, far_is2 = neighbour(2, state, 1, around)
+    near0, far_is0 = near_is0 and weights[0] < 1, far_is0 and weights[0] > 0
+    near1, far_is1 = near_is1 and weights[1] < 1, far_is1 and weights[1] > 0
+    near2, far_is2 = near_is2 and weights[2] < 1, far_is2 and weights[2] > 0
+    return (
+        voxel_or_fill(dtype, source, k, near0 and near1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far2, near0 and near1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far1, near0 and far_is1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far1 + far2, near0 and far_is1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far0, far_is0 and near1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far2, far_is0 and near1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far1, far_is0 and far_is1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far1 + far2, far_is0 and far_is1 and far_is2, fill),
+    )

@@ -20,9 +20,9 @@ from numba.extending import intrinsic
 from . import elements, lanes
 from .borders import FACE, INSIDE, OUTSIDE
 from .cells import cell_of, end_of_run, state_of
-from .gather import around_block, check_block, neighbour
+from .gather import around_block, check_block, corners
 from .lanes import F64, I64, LANES
-from .options import device, kernel
+from .options import kernel
 
 
 def _exact(b, weight):
@@ -113,36 +113,6 @@ def vote(typingctx, labels, weights):
     return labels.dtype(labels, weights), codegen
 
 
-@device
-def label_voxel(dtype, source, around, state, k, weights, fill):
-    """One voxel, with care: a neighbour of weight 0 is not read, and need not exist.
-
-    The arguments are as of `linear_voxel`.
-    """
-    address, extent, _, plane, row, _ = source
-    far0, near_is0, far_is0 = neighbour(0, state, plane, around)
-    far1, near_is1, far_is1 = neighbour(1, state, row, around)
-    far2, near_is2, far_is2 = neighbour(2, state, 1, around)
-    w0, w1, w2 = weights
-
-    def voxel(offset, exists):
-        if not exists:
-            return fill
-        elements.check(k + offset, extent)
-        return elements.voxel(dtype, address, k + offset)
-
-    def pair(offset, exists):
-        near = voxel(offset, exists and near_is2 and w2 < 1)
-        return near, voxel(offset + far2, exists and far_is2 and w2 > 0)
-
-    def square(offset, exists):
-        near = pair(offset, exists and near_is1 and w1 < 1)
-        return near + pair(offset + far1, exists and far_is1 and w1 > 0)
-
-    labels = square(0, near_is0 and w0 < 1) + square(far0, far_is0 and w0 > 0)
-    return vote(labels, weights)
-
-
 @kernel
 def label_row(dtype, _, fraction, source, around, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see calls.py and cells.py."""
@@ -165,6 +135,6 @@ def label_row(dtype, _, fraction, source, around, cells, run, fill, target):
             for i in range(first, end):
                 index, weights = cell_of(fraction, cells, i)
                 k = source[2] + index
-                label = label_voxel(dtype, source, around, state, k, weights, beyond)
+                label = vote(corners(dtype, source, around, state, k, weights, beyond), weights)
                 elements.set_voxel(dtype, target[0], target[2] + i, label)
         first = end

@@ -30,7 +30,7 @@ from .gather import (
     around_blended,
     around_block,
     check_block,
-    neighbour,
+    corners,
     row_loader,
     store_blended,
     store_voxels,
@@ -151,38 +151,27 @@ def mix(p, q, weight):
     return p + weight * (q - p)
 
 
+@intrinsic
+def floats_of(typingctx, dtype, voxels):
+    """Eight voxels as floats."""
+    real = elements.arithmetic(dtype.dtype)
+    signature = types.UniTuple(real, 8)(dtype, voxels)
+
+    def codegen(context, b, signature, arguments):
+        of = signature.args[0].dtype
+        values = cgutils.unpack_tuple(b, arguments[1], 8)
+        return cgutils.pack_array(b, [elements.to_float(b, of, value) for value in values])
+
+    return signature, codegen
+
+
 @device
-def linear_voxel(read, source, around, state, k, weights, fill):
-    """One voxel, with care: a neighbour of weight 0 is not read, and need not exist.
-
-    `k` is the linear index of the cell, in the memory, and `state` says which neighbours are
-    beyond the border; these are `fill`, or around the corner.
-    """
-    address, extent, _, plane, row, _ = source
-    steps = (plane, row, 1)
-    far0, near_is0, far_is0 = neighbour(0, state, steps[0], around)
-    far1, near_is1, far_is1 = neighbour(1, state, steps[1], around)
-    far2, near_is2, far_is2 = neighbour(2, state, steps[2], around)
+def linear_voxel(v, weights):
+    """One voxel from the eight corners of its cell."""
     w0, w1, w2 = weights
-
-    def voxel(offset, exists, wanted):
-        if not wanted or not exists:
-            return fill
-        elements.check(k + offset, extent)
-        return elements.read(read, address, k + offset)
-
-    def pair(offset, exists, wanted):
-        near = voxel(offset, exists and near_is2, wanted and w2 < 1.0)
-        far = voxel(offset + far2, exists and far_is2, wanted and w2 > 0.0)
-        return mix(near, far, w2)
-
-    def square(offset, exists, wanted):
-        near = pair(offset, exists and near_is1, wanted and w1 < 1.0)
-        far = pair(offset + far1, exists and far_is1, wanted and w1 > 0.0)
-        return mix(near, far, w1)
-
-    near = square(0, near_is0, w0 < 1.0)
-    return mix(near, square(far0, far_is0, w0 > 0.0), w0)
+    near = mix(mix(v[0], v[1], w2), mix(v[2], v[3], w2), w1)
+    far = mix(mix(v[4], v[5], w2), mix(v[6], v[7], w2), w1)
+    return mix(near, far, w0)
 
 
 @kernel
@@ -214,10 +203,11 @@ def linear_row(read, write, fraction, source, around, cells, run, fill, target):
                 check_block(source, cells, at, 0, 1)
                 exact_block(read, write, fraction, source, cells, at, target)
         else:
-            beyond = elements.read(read, fill, 0)
+            beyond = elements.voxel(read, fill, 0)
             for i in range(first, end):
                 index, weights = cell_of(fraction, cells, i)
                 k = source[2] + index
-                value = linear_voxel(read, source, around, state, k, weights, beyond)
+                voxels = corners(read, source, around, state, k, weights, beyond)
+                value = linear_voxel(floats_of(read, voxels), weights)
                 elements.write(write, target[0], target[2] + i, value)
         first = end

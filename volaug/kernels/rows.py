@@ -14,7 +14,7 @@ voxel, where a sum over 4 x 4 x 4 control points has 192.
 import numpy as np
 from numba import float64
 
-from .borders import COLUMNS, INNER, INSIDE, OUTSIDE, SUPPORT_HIGH, SUPPORT_LOW
+from .borders import COLUMNS, INNER, INNER_LOW, INSIDE, OUTSIDE, SUPPORT_HIGH, SUPPORT_LOW
 from .cells import cells_by_rule, cells_inside, set_states
 from .coordinates import ROUNDING, SNAP, multiply_add
 from .elements import voxel
@@ -58,6 +58,16 @@ def interval_within(start, step, low, high, first, stop):
 
 
 @device
+def part_within(line, border, column, first, stop):
+    """The part of first..stop of an affine row that is within two columns of the rules."""
+    for axis in range(3):
+        low, high = number_of(border, axis, column), number_of(border, axis, column + 1)
+        start, step = line[2 * axis], line[2 * axis + 1]
+        first, stop = interval_within(start, step, low, high, first, stop)
+    return first, stop
+
+
+@device
 def is_inner(line, border, i):
     """Whether voxel `i` of an affine row needs no rule."""
     return (
@@ -77,23 +87,13 @@ def locate_affine_row(fraction, cells, line, strides, border, width):
     first, stop = 0, width
     plain = is_inner(line, border, 0) and is_inner(line, border, width - 1)
     if not plain and number_of(border, 0, SUPPORT_HIGH) < np.inf:  # and so the other axes
-        low, high = number_of(border, 0, SUPPORT_LOW), number_of(border, 0, SUPPORT_HIGH)
-        first, stop = interval_within(line[0], line[1], low, high, first, stop)
-        low, high = number_of(border, 1, SUPPORT_LOW), number_of(border, 1, SUPPORT_HIGH)
-        first, stop = interval_within(line[2], line[3], low, high, first, stop)
-        low, high = number_of(border, 2, SUPPORT_LOW), number_of(border, 2, SUPPORT_HIGH)
-        first, stop = interval_within(line[4], line[5], low, high, first, stop)
+        first, stop = part_within(line, border, SUPPORT_LOW, first, stop)
         if stop <= first:
             return 0, 0, True
         plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
     begin, end = first, stop
     if not plain:
-        high = number_of(border, 0, INNER)
-        begin, end = interval_within(line[0], line[1], 0.0, high, begin, end)
-        high = number_of(border, 1, INNER)
-        begin, end = interval_within(line[2], line[3], 0.0, high, begin, end)
-        high = number_of(border, 2, INNER)
-        begin, end = interval_within(line[4], line[5], 0.0, high, begin, end)
+        begin, end = part_within(line, border, INNER_LOW, begin, end)
     # a block may run into the next part of the row, which is written after it
     at = first
     while at < stop:
