@@ -142,32 +142,25 @@ class _Block:
 # from element `at` on, with fractions of the type `fraction`. `polynomials` are three times as
 # many coefficients as terms, the constant term first and SNAP included in it; linear on an
 # affine row, cubic in a span of a B-spline.
-@intrinsic
-def mixed_inside(typingctx, fraction, cells, at, offset, polynomials, strides):
-    """Index and fractions of eight voxels that are known to be INSIDE."""
-    signature = types.void(fraction, cells, at, offset, polynomials, strides)
+def _inside(store):
+    """The intrinsic that stores cells of eight voxels that are known to be INSIDE."""
 
-    def codegen(context, b, signature, arguments):
-        _, cells, at, offset, polynomials, strides = arguments
-        snapped = coordinates(b, offset, polynomials, signature.args[4].count)
-        _Block(b, cells, at, snapped, strides).store_mixed(signature.args[0].dtype)
-        return context.get_dummy_value()
+    def store_block(typingctx, fraction, cells, at, offset, polynomials, strides):
+        signature = types.void(fraction, cells, at, offset, polynomials, strides)
 
-    return signature, codegen
+        def codegen(context, b, signature, arguments):
+            _, cells, at, offset, polynomials, strides = arguments
+            snapped = coordinates(b, offset, polynomials, signature.args[4].count)
+            store(_Block(b, cells, at, snapped, strides), signature.args[0].dtype)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return store_block
 
 
-@intrinsic
-def wanted_inside(typingctx, fraction, cells, at, offset, polynomials, strides):
-    """What is wanted of eight voxels that are known to be INSIDE."""
-    signature = types.void(fraction, cells, at, offset, polynomials, strides)
-
-    def codegen(context, b, signature, arguments):
-        _, cells, at, offset, polynomials, strides = arguments
-        snapped = coordinates(b, offset, polynomials, signature.args[4].count)
-        _Block(b, cells, at, snapped, strides).store_wanted(signature.args[0].dtype)
-        return context.get_dummy_value()
-
-    return signature, codegen
+mixed_inside = intrinsic(_inside(_Block.store_mixed))
+wanted_inside = intrinsic(_inside(_Block.store_wanted))
 
 
 @intrinsic

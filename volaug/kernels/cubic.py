@@ -13,12 +13,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import elements, lanes
-from .borders import OUTSIDE
-from .cells import cell_of, end_of_run, state_of
+from .cells import cell_of
 from .gather import (
     around_blended,
     around_block,
-    check_block,
     row_loader,
     store_blended,
     store_voxels,
@@ -26,8 +24,10 @@ from .gather import (
 from .lanes import I64, LANES
 from .options import device, kernel
 from .rows import cubic_weights
+from .runs import fill_ends, in_blocks, parallel_row, sample_runs
 
 TAPS = 4
+REACH = (-1, 2)  # of coefficients along each axis, from a cell
 
 
 def _weights(b, t):
@@ -138,23 +138,6 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
 
 
 @device
-def parallel_row(read, write, fraction, source, cells, first, stop, target):
-    """Voxels first..stop, all INSIDE, of a row that is parallel to the source's; whether it can."""
-    begin, weights = cell_of(fraction, cells, first)
-    end, _ = cell_of(fraction, cells, stop - 1)
-    low, count = min(begin, end) - 1, abs(end - begin) + TAPS
-    if count < LANES or stop - first < LANES:
-        return False
-    for start in range(0, count, LANES):
-        at = min(start, count - LANES)  # the last block does some voxels once more
-        blend_block(read, fraction, source, cells, weights, source[2] + low, at)
-    for start in range(first, stop, LANES):
-        at = min(start, stop - LANES)
-        along_block(write, fraction, cells, low, at, target)
-    return True
-
-
-@device
 def cubic_voxel(read, source, k, weights):
     """One voxel: the sum of 64 coefficients."""
     address, extent, _, plane, row, _ = source
@@ -169,30 +152,24 @@ def cubic_voxel(read, source, k, weights):
     return total
 
 
+@device
+def blocks(state, read, write, fraction, source, cells, first, stop, target):
+    in_blocks(cubic_block, REACH, read, write, fraction, source, cells, first, stop, target)
+
+
+@device
+def voxels(state, read, write, fraction, source, around, cells, first, stop, fill, target):
+    for i in range(first, stop):
+        index, weights = cell_of(fraction, cells, i)
+        value = cubic_voxel(read, source, source[2] + index, weights)
+        elements.write(write, target[0], target[2] + i, value)
+
+
 @kernel
 def cubic_row(read, write, fraction, source, around, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see calls.py and cells.py."""
-    first, stop, plain, parallel, width = run
-    elements.fill(write, fill, target, 0, first)
-    elements.fill(write, fill, target, stop, width)
-    if (
-        parallel
-        and plain
-        and parallel_row(read, write, fraction, source, cells, first, stop, target)
+    fill_ends(write, run, fill, target)
+    if not parallel_row(
+        blend_block, along_block, REACH, read, write, fraction, source, cells, run, target
     ):
-        return
-    while first < stop:
-        end = stop if plain else end_of_run(cells, first, stop)
-        if not plain and state_of(cells, first) == OUTSIDE:
-            elements.fill(write, fill, target, first, end)
-        elif end - first >= LANES:
-            for start in range(first, end, LANES):
-                at = min(start, end - LANES)  # the last block does some voxels once more
-                check_block(source, cells, at, -1, 2)
-                cubic_block(read, write, fraction, source, cells, at, target)
-        else:
-            for i in range(first, end):
-                index, weights = cell_of(fraction, cells, i)
-                value = cubic_voxel(read, source, source[2] + index, weights)
-                elements.write(write, target[0], target[2] + i, value)
-        first = end
+        sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)

@@ -10,6 +10,9 @@ from .cells import BLENDED
 from .lanes import I32, I64, LANES
 from .options import device
 
+# How far the eight voxels around a cell reach along each axis.
+CELL = (0, 1)
+
 
 def around_block(b, dtype, fraction, source, cells, at):
     """The three weights of eight cells from `at` on, and a function that loads their voxels.

@@ -18,11 +18,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import elements, lanes
-from .borders import FACE, INSIDE, OUTSIDE
-from .cells import cell_of, end_of_run, state_of
-from .gather import around_block, check_block, corners
+from .cells import cell_of
+from .gather import CELL, around_block, corners
 from .lanes import F64, I64, LANES
-from .options import kernel
+from .options import device, kernel
+from .runs import fill_ends, in_blocks, sample_runs
 
 
 def _exact(b, weight):
@@ -71,13 +71,13 @@ def _vote(b, dtype, labels, weights):
 
 
 @intrinsic
-def label_block(typingctx, dtype, fraction, source, cells, at, target):
+def label_block(typingctx, read, write, fraction, source, cells, at, target):
     """Voxels at..at + 8 of the target's row, from their cells."""
-    signature = types.void(dtype, fraction, source, cells, at, target)
+    signature = types.void(read, write, fraction, source, cells, at, target)
 
     def codegen(context, b, signature, arguments):
-        of, fraction = (kind.dtype for kind in signature.args[:2])
-        _, _, source, cells, at, target = arguments
+        of, _, fraction = (kind.dtype for kind in signature.args[:3])
+        _, _, _, source, cells, at, target = arguments
         weights, beside = around_block(b, of, fraction, source, cells, at)
         _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
         corners = [I64(0), row, plane, b.add(plane, row)]
@@ -113,28 +113,22 @@ def vote(typingctx, labels, weights):
     return labels.dtype(labels, weights), codegen
 
 
+@device
+def blocks(state, dtype, _, fraction, source, cells, first, stop, target):
+    in_blocks(label_block, CELL, dtype, dtype, fraction, source, cells, first, stop, target)
+
+
+@device
+def voxels(state, dtype, _, fraction, source, around, cells, first, stop, fill, target):
+    beyond = elements.voxel(dtype, fill, 0)
+    for i in range(first, stop):
+        index, weights = cell_of(fraction, cells, i)
+        found = corners(dtype, source, around, state, source[2] + index, weights, beyond)
+        elements.set_voxel(dtype, target[0], target[2] + i, vote(found, weights))
+
+
 @kernel
-def label_row(dtype, _, fraction, source, around, cells, run, fill, target):
+def label_row(read, write, fraction, source, around, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see calls.py and cells.py."""
-    first, stop, plain, _, width = run
-    elements.fill(dtype, fill, target, 0, first)
-    elements.fill(dtype, fill, target, stop, width)
-    while first < stop:
-        state, end = INSIDE, stop
-        if not plain:
-            state, end = state_of(cells, first), end_of_run(cells, first, stop)
-        if state == OUTSIDE:
-            elements.fill(dtype, fill, target, first, end)
-        elif state in (INSIDE, FACE) and end - first >= LANES:
-            for start in range(first, end, LANES):
-                at = min(start, end - LANES)  # the last block does some voxels once more
-                check_block(source, cells, at, 0, 1)
-                label_block(dtype, fraction, source, cells, at, target)
-        else:
-            beyond = elements.voxel(dtype, fill, 0)
-            for i in range(first, end):
-                index, weights = cell_of(fraction, cells, i)
-                k = source[2] + index
-                label = vote(corners(dtype, source, around, state, k, weights, beyond), weights)
-                elements.set_voxel(dtype, target[0], target[2] + i, label)
-        first = end
+    fill_ends(write, run, fill, target)
+    sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)

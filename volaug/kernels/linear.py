@@ -24,12 +24,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import elements, lanes
-from .borders import FACE, INSIDE, OUTSIDE
-from .cells import cell_of, end_of_run, state_of
+from .borders import FACE
+from .cells import cell_of
 from .gather import (
+    CELL,
     around_blended,
     around_block,
-    check_block,
     corners,
     row_loader,
     store_blended,
@@ -37,6 +37,7 @@ from .gather import (
 )
 from .lanes import CONTRACT, I64, LANES
 from .options import device, kernel
+from .runs import fill_ends, in_blocks, parallel_row, sample_runs
 
 
 def mix_lanes(b, p, q, weight, exact):
@@ -125,23 +126,6 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
 
 
 @device
-def parallel_row(read, write, fraction, source, cells, first, stop, target):
-    """Voxels first..stop, all INSIDE, of a row that is parallel to the source's; whether it can."""
-    begin, weights = cell_of(fraction, cells, first)
-    end, _ = cell_of(fraction, cells, stop - 1)
-    low, count = min(begin, end), abs(end - begin) + 2
-    if count < LANES or stop - first < LANES:
-        return False
-    for start in range(0, count, LANES):
-        at = min(start, count - LANES)  # the last block does some voxels once more
-        blend_block(read, fraction, source, cells, weights, source[2] + low, at)
-    for start in range(first, stop, LANES):
-        at = min(start, stop - LANES)
-        along_block(write, fraction, cells, low, at, target)
-    return True
-
-
-@device
 def mix(p, q, weight):
     """`mix_lanes` of scalars."""
     if weight == 0.0:
@@ -174,40 +158,29 @@ def linear_voxel(v, weights):
     return mix(near, far, w0)
 
 
+@device
+def blocks(state, read, write, fraction, source, cells, first, stop, target):
+    if state == FACE:
+        in_blocks(exact_block, CELL, read, write, fraction, source, cells, first, stop, target)
+    else:
+        in_blocks(linear_block, CELL, read, write, fraction, source, cells, first, stop, target)
+
+
+@device
+def voxels(state, read, write, fraction, source, around, cells, first, stop, fill, target):
+    beyond = elements.voxel(read, fill, 0)
+    for i in range(first, stop):
+        index, weights = cell_of(fraction, cells, i)
+        found = corners(read, source, around, state, source[2] + index, weights, beyond)
+        value = linear_voxel(floats_of(read, found), weights)
+        elements.write(write, target[0], target[2] + i, value)
+
+
 @kernel
 def linear_row(read, write, fraction, source, around, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see calls.py and cells.py."""
-    first, stop, plain, parallel, width = run
-    elements.fill(write, fill, target, 0, first)
-    elements.fill(write, fill, target, stop, width)
-    if (
-        parallel
-        and plain
-        and parallel_row(read, write, fraction, source, cells, first, stop, target)
+    fill_ends(write, run, fill, target)
+    if not parallel_row(
+        blend_block, along_block, CELL, read, write, fraction, source, cells, run, target
     ):
-        return
-    while first < stop:
-        state, end = INSIDE, stop
-        if not plain:
-            state, end = state_of(cells, first), end_of_run(cells, first, stop)
-        if state == OUTSIDE:
-            elements.fill(write, fill, target, first, end)
-        elif state == INSIDE and end - first >= LANES:
-            for start in range(first, end, LANES):
-                at = min(start, end - LANES)  # the last block does some voxels once more
-                check_block(source, cells, at, 0, 1)
-                linear_block(read, write, fraction, source, cells, at, target)
-        elif state == FACE and end - first >= LANES:
-            for start in range(first, end, LANES):
-                at = min(start, end - LANES)
-                check_block(source, cells, at, 0, 1)
-                exact_block(read, write, fraction, source, cells, at, target)
-        else:
-            beyond = elements.voxel(read, fill, 0)
-            for i in range(first, end):
-                index, weights = cell_of(fraction, cells, i)
-                k = source[2] + index
-                voxels = corners(read, source, around, state, k, weights, beyond)
-                value = linear_voxel(floats_of(read, voxels), weights)
-                elements.write(write, target[0], target[2] + i, value)
-        first = end
+        sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)

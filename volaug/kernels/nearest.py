@@ -6,6 +6,7 @@ from . import elements
 from .borders import OUTSIDE
 from .cells import end_of_run, state_of
 from .options import device, kernel
+from .runs import fill_ends
 
 
 @device
@@ -20,9 +21,8 @@ def copy_voxels(dtype, source, nearest, target, first, stop):
 @kernel
 def nearest_row(dtype, _, fraction, source, around, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see calls.py and cells.py."""
-    first, stop, plain, _, width = run
-    elements.fill(dtype, fill, target, 0, first)
-    elements.fill(dtype, fill, target, stop, width)
+    fill_ends(dtype, run, fill, target)
+    first, stop, plain, _, _ = run
     while first < stop:
         end = stop if plain else end_of_run(cells, first, stop)
         if not plain and state_of(cells, first) == OUTSIDE:  # an outside span has no indices
