@@ -14,11 +14,16 @@ LAYERS = [
     {"__init__"},
     {"cli"},
     {"compilation"},
+    {"pipeline"},
+    {"record"},
+    {"targets"},
+    {"transforms"},
     {"warp"},
     {"resample"},
     {"engine"},
+    {"keys"},
     {"geometry"},
-    {"checks", "threads"},
+    {"checks", "plain", "threads"},
     {"kernels"},
 ]
 # Heavy or optional: imported by whoever needs them, when they do.

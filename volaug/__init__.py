@@ -2,13 +2,41 @@
 
 from .compilation import warmup
 from .engine.prefilter import spline_filter
+from .pipeline import Compose
+from .record import Record, Sample
 from .resample import affine_transform, elastic_deform
 from .threads import get_num_threads, set_num_threads
+from .transforms.crop import CenterCrop, RandomCrop
+from .transforms.group import OneOf
+from .transforms.intensity import RandomContrast
+from .transforms.spatial import (
+    RandomAffine,
+    RandomElastic,
+    RandomFlip,
+    RandomRotation,
+    RandomScaling,
+    RandomShear,
+    RandomTranslation,
+)
 from .warp import Warp
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CenterCrop",
+    "Compose",
+    "OneOf",
+    "RandomAffine",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomElastic",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomScaling",
+    "RandomShear",
+    "RandomTranslation",
+    "Record",
+    "Sample",
     "Warp",
     "__version__",
     "affine_transform",

@@ -70,6 +70,24 @@ def as_shape(name: str, value: Any) -> tuple[int, int, int]:
     return shape
 
 
+def as_whole(name: str, value: Any, least: int, greatest: int) -> int:
+    """A whole number within limits."""
+    try:
+        if isinstance(value, bool | np.bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+    if not least <= number <= greatest:
+        raise ValueError(f"{name} must be from {least} to {greatest}, got {number}")
+    return number
+
+
+def as_seed(name: str, value: Any) -> int:
+    """A seed, or another part of a sample's key."""
+    return as_whole(name, value, 0, 2**64 - 1)
+
+
 def as_floats(name: str, value: Any, wanted: str) -> npt.NDArray[np.float64]:
     """A float64 copy in which every number is finite."""
     given = np.asarray(value)
@@ -130,6 +148,38 @@ def as_control_points(value: Any) -> npt.NDArray[np.float64]:
     return points
 
 
+def as_spacing(value: Any) -> npt.NDArray[np.float64]:
+    """The size of a voxel along axes 0, 1, 2."""
+    wanted = "three voxel sizes in mm, each greater than 0"
+    spacing = as_floats("spacing", value, wanted)
+    if spacing.shape != (3,) or not (spacing > 0.0).all():
+        raise ValueError(f"spacing must be {wanted}, got {value!r}")
+    return spacing
+
+
+def as_world(value: Any) -> npt.NDArray[np.float64]:
+    """The (4, 4) matrix from voxels to mm that comes with a file."""
+    matrix = as_floats("affine", value, "a (4, 4) matrix from voxels to mm")
+    if matrix.shape != (4, 4) or not np.array_equal(matrix[3], (0.0, 0.0, 0.0, 1.0)):
+        raise ValueError(
+            "affine must be a (4, 4) matrix from voxels to mm, whose last row is 0, 0, 0, 1, "
+            f"got {matrix.tolist()}"
+        )
+    if abs(_volume_of_directions(matrix[:3, :3].T.tolist())) < SINGULAR:
+        raise ValueError(f"affine must be invertible, got {matrix.tolist()}")
+    return matrix
+
+
+def as_voxel_size(spacing: Any, affine: Any) -> tuple[Any, Any]:
+    """A tuple of three and None, None and a read-only (4, 4) array, or None twice."""
+    if spacing is not None and affine is not None:
+        raise ValueError("give spacing or affine, which holds the spacing: got both")
+    if affine is not None:
+        affine = as_world(affine)
+        affine.flags.writeable = False
+    return None if spacing is None else tuple(as_spacing(spacing).tolist()), affine
+
+
 def as_points(value: Any) -> npt.NDArray[np.float64]:
     """Places (N, 3), in voxels."""
     wanted = "places in voxels, of shape (N, 3)"
@@ -137,6 +187,18 @@ def as_points(value: Any) -> npt.NDArray[np.float64]:
     if points.ndim != 2 or points.shape[1] != 3:
         raise ValueError(f"points must be {wanted}, got shape {points.shape}")
     return points
+
+
+def as_boxes(value: Any) -> npt.NDArray[np.float64]:
+    """Boxes (N, 2, 3): their least and their greatest corner, in voxels."""
+    wanted = "boxes of shape (N, 2, 3): the least and the greatest corner of each, in voxels"
+    boxes = as_floats("boxes", value, wanted)
+    if boxes.ndim != 3 or boxes.shape[1:] != (2, 3):
+        raise ValueError(f"boxes must be {wanted}, got shape {boxes.shape}")
+    if (boxes[:, 0] > boxes[:, 1]).any():
+        first = boxes[(boxes[:, 0] > boxes[:, 1]).any(axis=1)][0].tolist()
+        raise ValueError(f"boxes must be {wanted}, got a least corner beyond the greatest: {first}")
+    return boxes
 
 
 def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -170,35 +232,37 @@ def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return fills
 
 
-def as_output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def as_output(
+    out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str = "out"
+) -> npt.NDArray[Any]:
     """The memory of `out`, if a result of `shape` can be written to it."""
-    written = _memory_of_output(out)
+    written = memory_of(out, name)
     if written.shape != shape or written.dtype != dtype:
         raise ValueError(
-            f"out must be {dtype} of shape {shape}, got {written.dtype} of shape {written.shape}"
+            f"{name} must be {dtype} of shape {shape}, got {written.dtype} of shape {written.shape}"
         )
     if not written.flags.writeable:
-        raise ValueError("out must be writeable, got a read-only array")
+        raise ValueError(f"{name} must be writeable, got a read-only array")
     if 0 in written.strides and any(
         stride == 0 and length > 1 for stride, length in zip(written.strides, shape, strict=True)
     ):
-        raise ValueError(f"out must have a place for each voxel, got strides {written.strides}")
+        raise ValueError(f"{name} must have a place for each voxel, got strides {written.strides}")
     return written
 
 
-def _memory_of_output(out: Any) -> npt.NDArray[Any]:
+def memory_of(out: Any, name: str = "out") -> npt.NDArray[Any]:
     """An array that shares the memory of `out`; never a copy, which the result would be lost in."""
     if isinstance(out, np.ndarray):
         return out
     if hasattr(out, "__array_interface__"):
-        return as_array("out", out)
+        return as_array(name, out)
     if not hasattr(out, "__dlpack__"):
-        raise TypeError(f"out must be an array that can be written to, got {type(out).__name__}")
+        raise TypeError(f"{name} must be an array that can be written to, got {type(out).__name__}")
     try:
         shared = np.from_dlpack(out)
     except Exception as error:  # every library has its own
         raise TypeError(
-            f"out must be an array that shares its memory, got {type(out).__name__} ({error})"
+            f"{name} must be an array that shares its memory, got {type(out).__name__} ({error})"
         ) from error
     if not shared.flags.writeable and hasattr(out, "__array__"):
         # NumPy 2.0 takes all that comes by DLPack for read-only; torch's own way may share too

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from . import checks
 from .geometry.bounds import Box, source_box
-from .geometry.bspline import Floats
+from .geometry.boxes import moved_boxes
+from .geometry.bspline import Floats, knot_spacing
 from .geometry.displacement import displace, over_grid, undisplace
 from .geometry.inverse import inverse_control_points
 from .geometry.jacobian import least_determinant
@@ -216,6 +217,40 @@ class Warp:
         if self.control_points is None:
             return np.ascontiguousarray(places)
         return undisplace(over_grid(self.control_points, self.shape), places)
+
+    def pull_boxes(self, boxes: npt.ArrayLike) -> Floats:
+        """Boxes in the input around what boxes in the output read; see `map_boxes`."""
+        return moved_boxes(checks.as_boxes(boxes), self.pull_points, self._knots())
+
+    def map_boxes(self, boxes: npt.ArrayLike) -> Floats:
+        """Boxes in the output around what becomes of boxes in the input.
+
+        Parameters
+        ----------
+        boxes : (N, 2, 3) array_like
+            The least and the greatest corner of each, in input voxels, and between them.
+
+        Returns
+        -------
+        (N, 2, 3) float64 array
+            In output voxels, and not cut at its grid. Exact for an affine warp, to half a voxel
+            else. NaN where a point of the box has no place in the output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Saying what was wanted and what was given.
+        """
+        knots = self._knots()
+        if knots is not None:
+            knots = 1.0 / np.abs(np.linalg.inv(self.matrix) / knots[:, np.newaxis]).max(axis=0)
+        return moved_boxes(checks.as_boxes(boxes), self.map_points, knots)
+
+    def _knots(self) -> Floats | None:
+        """The distance of the displacement's knots, in output voxels."""
+        if self.control_points is None:
+            return None
+        return np.array(knot_spacing(self.shape, self.control_points.shape[1:]))
 
     def inverse(self, shape: tuple[int, int, int]) -> "Warp":
         """The warp that undoes this one.

@@ -113,6 +113,36 @@ def level(control_points: Floats, shape: tuple[int, ...]) -> Floats:
     return control_points
 
 
+def refined(control_points: Floats, spans: tuple[int, ...]) -> Floats:
+    """Control points of the same displacement on so many times finer a lattice.
+
+    Parameters
+    ----------
+    control_points : (3, k0, k1, k2) array
+    spans : (3,) ints
+        Knot spans along each axis, a multiple of those there are.
+
+    Notes
+    -----
+    A B-spline of a spacing is a sum of those of an m-th of it, with the coefficients of
+    ``((1 + z + .. + z^(m - 1)) / m)^4 * m`` (Unser 1999, the m-scale relation).
+    """
+    for axis, (wanted, length) in enumerate(zip(spans, control_points.shape[1:], strict=True), 1):
+        factor = wanted // (length - 3)
+        if factor > 1:
+            box = np.full(factor, 1.0 / factor)
+            parts = factor * np.convolve(np.convolve(box, box), np.convolve(box, box))
+            to_finer = np.zeros((wanted + 3, length))
+            for i in range(length):
+                # from the knot (i - 1) * factor on both sides, and one knot before the first
+                first = (i - 1) * factor - 2 * (factor - 1) + 1
+                for place, part in enumerate(parts, first):
+                    if 0 <= place < wanted + 3:
+                        to_finer[place, i] = part
+            control_points = along(to_finer, control_points, axis)
+    return control_points
+
+
 def interpolating(samples: Floats) -> Floats:
     """Control points (3, s0 + 3, s1 + 3, s2 + 3) from values (3, s0 + 1, ...) at the knots.
 

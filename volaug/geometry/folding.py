@@ -1,0 +1,57 @@
+"""Whether a B-spline displacement folds: bounds that are certain, from its control points."""
+
+import math
+
+import numpy as np
+
+from .bspline import Floats, knot_spacing
+
+# A lattice cannot fold whose control points move less than this share of the knot spacing along
+# each axis: Y. Choi, S. Lee, "Injectivity conditions of 2D and 3D uniform cubic B-spline
+# functions", Graphical Models 62(6), 2000, where it is 1 / 2.479472335.
+FREE_REACH = 0.4033
+
+# Just below a limit, so that it is held in float64 too.
+BELOW = 1.0 - 1e-9
+
+
+def unfolding_factor(control_points: Floats, shape: tuple[int, ...], to_mm: Floats) -> float:
+    """By how much a displacement may be multiplied and still be certain not to fold.
+
+    Parameters
+    ----------
+    control_points : (3, k0, k1, k2) array
+        In voxels of the grid.
+    shape : (3,) ints
+        The grid.
+    to_mm : (3,) array
+        The sizes of its voxels, or any other three positive numbers. The certificate is for
+        displacements measured so: it is the closest where they are of one order.
+
+    Returns
+    -------
+    float
+        1 or more if it is certain already; infinite for no displacement at all.
+
+    Notes
+    -----
+    The greater of two bounds. The first is that of Choi and Lee (2000). The second: a derivative
+    of the displacement along an axis is a mean of differences of neighbouring control points, over
+    the knot spacing. Where for each of its components the greatest of these along the three axes
+    sum up to less than 1, the Jacobian matrix is diagonally dominant, and its determinant
+    positive (compare S. Chun, J. Fessler, "A simple regularizer for B-spline nonrigid image
+    registration that encourages local invertibility", IEEE Journal of Selected Topics in Signal
+    Processing 3(1), 2009).
+    """
+    spacing = np.array(knot_spacing(shape, control_points.shape[1:]))
+    reach = float((np.abs(control_points).max(axis=(1, 2, 3)) / spacing).max())
+    if reach == 0.0:
+        return math.inf
+    if reach < FREE_REACH:
+        return FREE_REACH * BELOW / reach
+    slopes = np.zeros(3)
+    for axis in range(3):
+        steepest = np.abs(np.diff(control_points, axis=axis + 1)).max(axis=(1, 2, 3))
+        slopes += steepest * to_mm / (spacing[axis] * to_mm[axis])
+    steepest_sum = float(slopes.max())  # 0 where all points move alike
+    return math.inf if steepest_sum == 0.0 else BELOW * max(FREE_REACH / reach, 1.0 / steepest_sum)

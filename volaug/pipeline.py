@@ -1,0 +1,290 @@
+"""Pipelines: steps in a row, draws from keys, and what is done with a sample."""
+
+import itertools
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from . import checks
+from .keys import Key, Numbers, fresh_number
+from .plain import as_table, check_format, from_plain, to_plain
+from .record import Record, Sample
+from .targets import Target, grid_shape, target_table
+from .transforms.crop import CenterCrop, RandomCrop
+from .transforms.fusion import Grid, grid_of
+from .transforms.group import Group, OneOf
+from .transforms.intensity import RandomContrast
+from .transforms.operations import Crop
+from .transforms.spatial import (
+    RandomAffine,
+    RandomElastic,
+    RandomFlip,
+    RandomRotation,
+    RandomScaling,
+    RandomShear,
+    RandomTranslation,
+)
+from .transforms.transform import Operation, Step, Transform
+
+FORMAT, VERSION = "volaug.pipeline", 1
+
+
+@dataclass(frozen=True, repr=False)
+class Compose(Group):
+    """A pipeline: transforms one after the other, for the targets of a sample.
+
+    Spatial steps that follow one another are composed into one warp and resampled once:
+    affine ones exactly, in the order listed; elastic displacements add up and act in the grid of
+    the output, wherever they are listed; a crop is the window that is computed. A step of
+    another kind between two of them, if it is drawn, parts them into two warps.
+
+    Parameters
+    ----------
+    transforms : list of transforms
+        Also groups: a `OneOf`, or another `Compose` that has nothing but transforms, `p` and
+        `name`.
+    seed : int, optional
+        0 to 2^64 - 1. From the operating system by default.
+    targets : mapping from names to {"image", "label", "points", "boxes"}, optional
+        Names beside these four, such as ``{"t2": "image"}``.
+    interpolation, mode : mapping from names to str, optional
+        Of images and labels, as in `affine_transform`. By default images are "linear" and labels
+        "label" (the vote of trilinear weights), and all "constant".
+    cval : mapping from names to numbers, optional
+        What lies outside, one number or one a channel; 0 by default.
+    p : float
+        How likely any of it happens.
+    name : str, optional
+        See `Transform`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what was wanted and what was given.
+
+    Examples
+    --------
+    >>> pipeline = Compose([RandomFlip(axes=0), RandomAffine(p=1.0)], seed=7)
+    >>> record = pipeline.draw((182, 218, 182), spacing=(1.0, 1.0, 1.0), epoch=3, index=17)
+    >>> record.warp.shape
+    (182, 218, 182)
+    """
+
+    seed: int | None = field(default=None, kw_only=True)
+    targets: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    interpolation: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    mode: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    cval: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+
+    _key_seed: int = field(init=False, compare=False)
+    _table: dict[str, Target] = field(init=False, compare=False)
+    _labels: tuple[Any, ...] = field(init=False, compare=False)
+
+    def check(self) -> None:
+        """See that only the outermost has options, and derive what it draws with."""
+        super().check()
+        for group in self.inner_groups():
+            if isinstance(group, Compose) and group._has_options():
+                raise ValueError(
+                    "a Compose within another has no seed, targets, interpolation, mode or "
+                    f"cval of its own, got {group!r}"
+                )
+        table = target_table(self.targets, self.interpolation, self.mode, self.cval)
+        # a pickled pipeline keeps the seed that it got here
+        seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
+        object.__setattr__(self, "_key_seed", seed)
+        object.__setattr__(self, "_table", table)
+        object.__setattr__(self, "_labels", labelled(self))
+
+    def _has_options(self) -> bool:
+        options = (self.targets, self.interpolation, self.mode, self.cval)
+        return self.seed is not None or any(options)
+
+    def chosen(self, numbers: Numbers) -> Sequence[int]:
+        """All of them, in their order."""
+        return range(len(self.transforms))
+
+    def draw(
+        self,
+        shape: tuple[int, int, int],
+        *,
+        spacing: npt.ArrayLike | None = None,
+        affine: npt.ArrayLike | None = None,
+        epoch: int = 0,
+        index: int | None = None,
+    ) -> Record:
+        """Draw what to do to a sample, without seeing a voxel of it.
+
+        Parameters
+        ----------
+        shape : (3,) ints
+            Of its images and labels, without channels.
+        spacing : (3,) array_like, optional
+            The size of a voxel in mm. Lengths of the steps are then in mm, and turns are turns
+            in mm; otherwise they are in voxels.
+        affine : (4, 4) array_like, optional
+            From voxels to mm, in place of `spacing`: what a NIfTI file has.
+        epoch, index : int
+            Which pass over the data, and which sample of it. The same seed, epoch and index
+            are the same draw. Without an index a pipeline without a seed draws anew each time;
+            with a seed it must be given.
+
+        Returns
+        -------
+        Record
+
+        Raises
+        ------
+        TypeError, ValueError
+            Saying what was wanted and what was given.
+        """
+        shape = checks.as_shape("shape", shape)
+        given_spacing, given_affine = checks.as_voxel_size(spacing, affine)
+        if index is None and self.seed is not None:
+            raise ValueError(
+                "index must be given, as the pipeline has a seed: which sample this is, so that "
+                "the same key gives the same draw"
+            )
+        key = Key(self._key_seed, epoch, fresh_number() if index is None else index)
+        steps: list[tuple[str, Operation]] = []
+        grid = grid_of(shape, given_spacing, given_affine)
+        draw_steps(self, self._labels, key, grid, steps)
+        return Record(key, shape, given_spacing, given_affine, self._table, tuple(steps))
+
+    def __call__(
+        self,
+        *,
+        spacing: npt.ArrayLike | None = None,
+        affine: npt.ArrayLike | None = None,
+        epoch: int = 0,
+        index: int | None = None,
+        out: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        **targets: npt.ArrayLike,
+    ) -> Sample:
+        """Draw, and apply it to the targets of a sample.
+
+        Parameters
+        ----------
+        spacing, affine, epoch, index
+            As of `draw`.
+        out, threads, **targets
+            As of `Record.apply`. At least one is an image or a label.
+
+        Returns
+        -------
+        Sample
+            A dict of the augmented targets by name, with their `record`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Before any work, saying what was wanted and what was given.
+        """
+        shape = grid_shape(self._table, targets)
+        record = self.draw(shape, spacing=spacing, affine=affine, epoch=epoch, index=index)
+        return record.apply(out=out, threads=threads, **targets)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists, for JSON or TOML."""
+        values = to_plain(self)
+        del values["type"]
+        return {"format": FORMAT, "version": VERSION, **values}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> "Compose":
+        """The pipeline of which `to_dict` made `values`.
+
+        Types of transforms are looked up among volaug's own, and nowhere else.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Saying what is wrong with it, and for an unknown name which known one is the nearest.
+        """
+        given = check_format(values, FORMAT, VERSION)
+        pipeline: Compose = transform_from({**given, "type": "Compose"}, "the pipeline")
+        return pipeline
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Compose":
+        """The pipeline that a TOML file says, whose tables and names are those of `to_dict`."""
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"a pipeline must be TOML: {error}") from None
+        return cls.from_dict(values)
+
+
+# Every transform that there is, by the name under which files know it.
+TRANSFORMS: dict[str, type[Transform]] = {
+    kind.__name__: kind
+    for kind in (
+        CenterCrop, Compose, OneOf, RandomAffine, RandomContrast, RandomCrop, RandomElastic,
+        RandomFlip, RandomRotation, RandomScaling, RandomShear, RandomTranslation,
+    )
+}  # fmt: skip
+
+
+def transform_from(values: Any, what: str) -> Any:
+    """The transform that plain values say, with those within it."""
+    values = as_table(what, values)
+    inner = values.get("transforms")
+    if isinstance(inner, list):
+        named = (f"transform {number} of {what}" for number in range(len(inner)))
+        values = {**values, "transforms": [*map(transform_from, inner, named)]}
+    return from_plain(values, TRANSFORMS, what)
+
+
+Labels = tuple[str, tuple[Any, ...]]  # of a transform, and of those within it
+
+
+def labelled(outermost: Transform) -> Labels:
+    """A label for each transform: its name, or its type and which of that type it is."""
+    count: Counter[str] = Counter()
+
+    def label(transform: Transform) -> Labels:
+        kind = type(transform).__name__
+        own = transform.name
+        if own is None:
+            count[kind] += 1
+            own = kind if count[kind] == 1 else f"{kind} {count[kind]}"
+        inner = transform.transforms if isinstance(transform, Group) else ()
+        return own, tuple(map(label, inner))
+
+    def flat(labels: Labels) -> list[str]:
+        return [labels[0], *itertools.chain.from_iterable(map(flat, labels[1]))]
+
+    labels = label(outermost)
+    name, times = Counter(flat(labels)).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"each transform must have its own name, got {name!r} for {times}")
+    return labels
+
+
+def draw_steps(
+    transform: Transform,
+    labels: Labels,
+    key: Key,
+    grid: Grid,
+    steps: list[tuple[str, Operation]],
+    asked: bool = True,
+) -> Grid:
+    """Add what a transform draws for a picture to the steps; the grid of what they make of it."""
+    label, inner_labels = labels
+    numbers = Numbers(key, label)
+    if asked and not transform.happens(numbers):
+        return grid
+    if isinstance(transform, Group):
+        for place in transform.chosen(numbers):
+            inner = transform.transforms[place], inner_labels[place]
+            grid = draw_steps(*inner, key, grid, steps, transform.asks)
+        return grid
+    assert isinstance(transform, Step)
+    operation = transform.draw(grid, numbers)
+    steps.append((label, operation))
+    return grid._replace(shape=operation.shape) if isinstance(operation, Crop) else grid

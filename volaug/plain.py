@@ -1,0 +1,111 @@
+"""Objects as plain values for JSON and TOML, and back through a closed list of classes.
+
+A class is looked up by its own name among those that belong there, never by a path that could
+import something else.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+
+def frozen(value: Any) -> Any:
+    """Numbers, tuples and dicts of them, whatever arrays, lists and mappings they came in."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return tuple(frozen(item) for item in value)
+    if isinstance(value, Mapping):
+        return {name: frozen(item) for name, item in value.items()}
+    return value
+
+
+def arguments(kind: Any) -> tuple[Field[Any], ...]:
+    """The fields with which a dataclass is made."""
+    return tuple(item for item in fields(kind) if item.init)
+
+
+def to_plain(thing: Any) -> dict[str, Any]:
+    """The type of a dataclass and its arguments, but those that are None or an empty mapping."""
+    values = {item.name: _plain_value(getattr(thing, item.name)) for item in arguments(thing)}
+    return {
+        "type": type(thing).__name__,
+        **{name: value for name, value in values.items() if value is not None and value != {}},
+    }
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return [_plain_value(item) for item in value]
+    return to_plain(value) if is_dataclass(value) else value
+
+
+def from_plain(values: Any, classes: Mapping[str, type], what: str) -> Any:
+    """The object of one of some classes of which `to_plain` made `values`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying where it is wrong, and for an unknown name which known one is the nearest.
+    """
+    name: Any = as_table(what, values).get("type")
+    check_known(f"type of {what}", [name], classes)
+    given = {key: value for key, value in values.items() if key != "type"}
+    return made(f"{what}, {name}", classes[name], given)
+
+
+def made(what: str, kind: type, values: Any) -> Any:
+    """A dataclass from its arguments by name."""
+    check_known(
+        f"argument of {what}", as_table(what, values), (item.name for item in arguments(kind))
+    )
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what}: {error}") from error
+
+
+def as_table(what: str, values: Any) -> Mapping[str, Any]:
+    """A mapping."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{what} must be a table of names and values, got {_shown(values)}")
+    return values
+
+
+def check_known(what: str, names: Iterable[Any], known: Iterable[str]) -> None:
+    """See that all names are known ones, or tell the nearest."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ValueError(
+                f"unknown {what} {_shown(name)}; {hint}there are {', '.join(map(repr, known))}"
+            )
+
+
+def check_format(values: Any, wanted: str, version: int) -> dict[str, Any]:
+    """What a file holds beside its format and its version, if it can be read."""
+    if as_table(f"a {wanted}", values).get("format") != wanted:
+        raise ValueError(
+            f'a {wanted} must say format = "{wanted}", got {_shown(values.get("format"))}'
+        )
+    given = values.get("version")
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise ValueError(f"the version of a {wanted} must be a whole number, got {_shown(given)}")
+    if given > version:
+        raise ValueError(
+            f"this {wanted} has version {given}, made by a newer volaug: this one reads up to "
+            f"version {version}"
+        )
+    return {name: value for name, value in values.items() if name not in ("format", "version")}
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

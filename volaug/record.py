@@ -1,0 +1,307 @@
+"""What was drawn for a sample: enough to do it again, to another image, or to undo it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import checks
+from .geometry.bspline import Floats
+from .keys import Key
+from .plain import as_table, check_format, check_known, from_plain, made, to_plain
+from .targets import Target, as_targets
+from .transforms.fusion import Fusion, grid_of
+from .transforms.operations import OPERATIONS, IntensityOperation
+from .transforms.transform import Operation
+from .warp import Warp
+
+FORMAT, VERSION = "volaug.record", 1
+
+Stage = Warp | IntensityOperation
+Move = Callable[[Floats], Floats]
+
+
+class Sample(dict[str, Any]):
+    """The augmented targets by name, and the `record` of what was done to them."""
+
+    record: "Record"
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """The draw of one sample, apart from any voxel.
+
+    Made by `Compose.draw`, or by `Record.from_json`; or taken from a sample, as
+    ``sample.record``.
+
+    Attributes
+    ----------
+    key : Key
+        ``(seed, epoch, index)``.
+    shape : (3,) ints
+        The grid that it is for.
+    spacing : (3,) tuple or None
+    affine : (4, 4) array or None
+        What the call said of the size of voxels.
+    targets : mapping from names to Target
+        As in the pipeline.
+    steps : tuple of (str, operation)
+        The name of each step that was taken, and what it drew.
+    """
+
+    key: Key
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float] | None
+    affine: Floats | None
+    targets: Mapping[str, Target]
+    steps: tuple[tuple[str, Operation], ...]
+
+    def __post_init__(self) -> None:
+        self.stages  # noqa: B018 - so that an error comes now
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two records are the same to the last bit."""
+        return isinstance(other, Record) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """What is done, one after the other: warps, and changes of intensity between them.
+
+        Spatial operations that follow one another are one `Warp`; the first stage always is one.
+        """
+        fusion = Fusion(grid_of(self.shape, self.spacing, self.affine))
+        stages: list[Stage] = []
+        open_warp = True
+        for _, operation in self.steps:
+            if isinstance(operation, IntensityOperation):
+                if open_warp:
+                    stages.append(fusion.warp())
+                    fusion, open_warp = Fusion(fusion.grid), False
+                stages.append(operation)
+            else:
+                operation.fuse(fusion)
+                open_warp = True
+        if open_warp:
+            stages.append(fusion.warp())
+        return tuple(stages)
+
+    @property
+    def warps(self) -> tuple[Warp, ...]:
+        """The stages that move voxels."""
+        return tuple(stage for stage in self.stages if isinstance(stage, Warp))
+
+    @property
+    def warp(self) -> Warp:
+        """The one warp of all spatial operations.
+
+        Raises
+        ------
+        ValueError
+            If there are several, with changes of intensity between them.
+        """
+        warps = self.warps
+        if len(warps) > 1:
+            raise ValueError(
+                f"this record has {len(warps)} warps, since intensity steps stand between the "
+                "spatial ones; see stages"
+            )
+        return warps[0]
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """The grid of the result."""
+        return self.warps[-1].shape
+
+    @property
+    def output_affine(self) -> Floats | None:
+        """The matrix from voxels of the result to mm, if there was one for the input.
+
+        Where a voxel of the result lies in the input's world, but for elastic displacements: over
+        the input in a viewer, a turned image lies where it was.
+        """
+        if self.affine is None:
+            return None
+        affine = self.affine
+        for warp in self.warps:
+            last = np.eye(4)
+            last[:3, :3], last[:3, 3] = warp.matrix, warp.offset
+            affine = affine @ last
+        return affine
+
+    def apply(
+        self,
+        *,
+        out: Mapping[str, Any] | None = None,
+        threads: int | None = None,
+        **targets: npt.ArrayLike,
+    ) -> Sample:
+        """Do it to images, labels, points and boxes.
+
+        Parameters
+        ----------
+        out : mapping from names to arrays, optional
+            Where to write the results of the images and labels that it names.
+        threads : int, optional
+            At most this many threads; see `set_num_threads`.
+        **targets
+            Arrays by the names of the pipeline's targets: images and labels of the record's
+            `shape`, with or without channels, points (N, 3) and boxes (N, 2, 3) in its voxels.
+
+        Returns
+        -------
+        Sample
+            A dict of the same names, with this record; and ``"spacing"`` or ``"affine"`` (see
+            `output_affine`) if it was made with one. Points and boxes are in voxels of the
+            result, also where they lie outside of it. Nothing shares memory with the input.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Before any work, saying what was wanted and what was given.
+        """
+        volumes, places = as_targets(self.targets, targets, self.shape, "which the record is for")
+        volumes = self._run(volumes, out, threads)
+        for warp in self.warps:
+            places = self._move(places, warp.map_points, warp.map_boxes)
+        sample = Sample({name: volumes.get(name, places.get(name)) for name in targets})
+        if self.spacing is not None:
+            sample["spacing"] = self.spacing
+        if self.affine is not None:
+            sample["affine"] = self.output_affine
+        sample.record = self
+        return sample
+
+    def invert(self, *, threads: int | None = None, **targets: npt.ArrayLike) -> dict[str, Any]:
+        """Bring results back to the grid of the input: a prediction on an augmented image, say.
+
+        Parameters
+        ----------
+        threads, **targets
+            As of `apply`, but in voxels of the result: labels by their vote, the channels of an
+            image (probabilities, say) each by interpolation.
+
+        Returns
+        -------
+        dict
+            Of the same names. What the result did not show is `cval`. Changes of intensity
+            are not undone.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Also if a displacement folds, which `folding="forbid"` excludes; see `Warp.inverse`.
+        """
+        whose = "which the record's result has"
+        volumes, places = as_targets(self.targets, targets, self.output_shape, whose)
+        if volumes:
+            for inverse in self._inverses:
+                volumes = inverse.apply_all(volumes, threads=threads, **self._options(volumes))
+        for warp in reversed(self.warps):
+            places = self._move(places, warp.pull_points, warp.pull_boxes)
+        return {name: volumes.get(name, places.get(name)) for name in targets}
+
+    def _run(
+        self, volumes: dict[str, Any], out: Mapping[str, Any] | None, threads: int | None
+    ) -> dict[str, Any]:
+        options, last = self._options(volumes), self.warps[-1]
+        for name, given in (out or {}).items():
+            check_known("image or label of out", [name], volumes)
+            volume = checks.as_volume(volumes[name], name)
+            shape = (*volume.shape[:-3], *self.output_shape)
+            checks.as_output(given, shape, volume.dtype, f"out[{name!r}]")
+        for stage in self.stages:
+            if isinstance(stage, Warp):
+                into = out if stage is last else None
+                volumes = stage.apply_all(volumes, out=into, threads=threads, **options)
+                continue
+            for name, volume in volumes.items():
+                if self.targets[name].kind == "image":
+                    voxels = checks.memory_of(volume)
+                    for channel in voxels if voxels.ndim == 4 else voxels[np.newaxis]:
+                        stage.change(channel)
+        return volumes
+
+    def _move(self, places: dict[str, Floats], points: Move, boxes: Move) -> dict[str, Floats]:
+        ways = {"points": points, "boxes": boxes}
+        return {name: ways[self.targets[name].kind](value) for name, value in places.items()}
+
+    def _options(self, volumes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """How each of some volumes is resampled."""
+        names = ("interpolation", "mode", "cval")
+        return {o: {name: getattr(self.targets[name], o) for name in volumes} for o in names}
+
+    @cached_property
+    def _inverses(self) -> tuple[Warp, ...]:
+        """What undoes the warps, from the last to the first."""
+        shapes = [self.shape, *(warp.shape for warp in self.warps[:-1])]
+        pairs = zip(reversed(self.warps), reversed(shapes), strict=True)
+        return tuple(warp.inverse(shape) for warp, shape in pairs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; exact, also through JSON."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "key": asdict(self.key),
+            "shape": list(self.shape),
+            "spacing": None if self.spacing is None else list(self.spacing),
+            "affine": None if self.affine is None else self.affine.tolist(),
+            "targets": {name: asdict(target) for name, target in self.targets.items()},
+            "steps": [{"name": name, **to_plain(operation)} for name, operation in self.steps],
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, values: Any) -> "Record":
+        """The record of which `to_dict` made `values`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Saying what is wrong with it, and for an unknown name which known one is the nearest.
+        """
+        given = check_format(values, FORMAT, VERSION)
+        names = ("key", "shape", "spacing", "affine", "targets", "steps")
+        check_known("part of a record", given, names)
+        for name in names:
+            if name not in given:
+                raise ValueError(f"a record must have the parts {', '.join(names)}, got no {name}")
+        if not isinstance(given["steps"], list):
+            raise ValueError(f"the steps of a record must be a list, got {given['steps']!r}")
+        steps = []
+        for number, step in enumerate(given["steps"]):
+            what = f"step {number} of the record"
+            if not isinstance(step, Mapping) or not isinstance(step.get("name"), str):
+                raise ValueError(f"{what} must be a table with a name")
+            values = {key: value for key, value in step.items() if key != "name"}
+            steps.append((step["name"], from_plain(values, OPERATIONS, what)))
+        spacing, affine = checks.as_voxel_size(given["spacing"], given["affine"])
+        return cls(
+            made("the key of a record", Key, given["key"]),
+            checks.as_shape("shape", given["shape"]),
+            spacing,
+            affine,
+            {
+                name: made(f"target {name!r}", Target, target)
+                for name, target in as_table("targets", given["targets"]).items()
+            },
+            tuple(steps),
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Record":
+        """The record of which `to_json` made `text`; see `from_dict`."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"a record must be JSON: {error}") from None
+        return cls.from_dict(values)

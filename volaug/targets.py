@@ -1,0 +1,149 @@
+"""What a sample consists of: images, labels, points and boxes by name, and how each is warped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import checks
+from .engine.borders import MODES
+from .plain import check_known
+
+KINDS = ("image", "label", "points", "boxes")
+
+# What a pipeline's call takes beside its targets.
+RESERVED = ("spacing", "affine", "epoch", "index", "out", "threads")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a name stands for, and for images and labels how they are resampled."""
+
+    kind: str
+    interpolation: str = "linear"
+    mode: str = "constant"
+    cval: Any = 0.0
+
+    def __post_init__(self) -> None:
+        checks.check_choice("the kind of a target", self.kind, KINDS)
+        checks.check_choice("interpolation", self.interpolation, checks.INTERPOLATIONS)
+        checks.check_choice("mode", self.mode, MODES)
+        fills = np.asarray(self.cval).tolist()
+        for fill in fills if isinstance(fills, list) else [fills]:
+            if not isinstance(fill, bool | int | float):
+                raise TypeError(f"cval must be a number or one a channel, got {self.cval!r}")
+        object.__setattr__(self, "cval", fills)
+
+    @property
+    def has_voxels(self) -> bool:
+        """Whether it is an image or a label, and not places."""
+        return self.kind in ("image", "label")
+
+
+def target_table(
+    kinds: Mapping[str, str],
+    interpolation: Mapping[str, str],
+    mode: Mapping[str, str],
+    cval: Mapping[str, Any],
+) -> dict[str, Target]:
+    """All targets of a pipeline: those that each has, and those that a user names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what was wanted and what was given.
+    """
+    for option, given in (
+        ("targets", kinds), ("interpolation", interpolation), ("mode", mode), ("cval", cval),
+    ):  # fmt: skip
+        if not isinstance(given, Mapping):
+            raise TypeError(f"{option} must be a mapping from names, got {type(given).__name__}")
+    for name in kinds:
+        if not isinstance(name, str) or not name.isidentifier() or name in RESERVED:
+            raise ValueError(
+                f"a target's name must be one for an argument, and not {', '.join(RESERVED)}, "
+                f"got {name!r}"
+            )
+    named = {**{kind: kind for kind in KINDS}, **kinds}
+    for option, given in (("interpolation", interpolation), ("mode", mode), ("cval", cval)):
+        check_known(f"target of {option}", given, named)
+    table = {}
+    for name, kind in named.items():
+        usual = "label" if kind == "label" else "linear"
+        try:
+            table[name] = Target(
+                kind,
+                interpolation.get(name, usual),
+                mode.get(name, "constant"),
+                cval.get(name, 0.0),
+            )
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"target {name!r}: {error}") from None
+        if not table[name].has_voxels and any(name in o for o in (interpolation, mode, cval)):
+            raise ValueError(f"target {name!r} is of kind {kind!r} and has no voxels to resample")
+    return table
+
+
+def as_targets(
+    table: Mapping[str, Target],
+    given: Mapping[str, Any],
+    shape: tuple[int, int, int],
+    whose: str,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The volumes and the places among what a user passes, checked.
+
+    Parameters
+    ----------
+    table : mapping from names to Target
+    given : mapping from names to arrays
+    shape : (3,) ints
+        The grid that all volumes must have.
+    whose : str
+        What has that grid, for the message.
+
+    Returns
+    -------
+    dict, dict
+        Volumes, as they were given, and float64 arrays of points (N, 3) and boxes (N, 2, 3).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying which of them is wrong, what was wanted and what was given.
+    """
+    check_known("target", given, table)
+    volumes, places = {}, {}
+    for name, value in given.items():
+        if not table[name].has_voxels:
+            as_places = checks.as_points if table[name].kind == "points" else checks.as_boxes
+            try:
+                places[name] = as_places(value)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name!r}: {error}") from None
+            continue
+        found = checks.as_volume(value, name).shape[-3:]
+        if found != shape:
+            raise ValueError(f"{name!r} must have the shape {shape}, {whose}, got {found}")
+        volumes[name] = value
+    return volumes, places
+
+
+def grid_shape(table: Mapping[str, Target], given: Mapping[str, Any]) -> tuple[int, int, int]:
+    """The one shape of all volumes that a user passes, without channels."""
+    check_known("target", given, table)
+    shapes = {
+        name: checks.as_volume(value, name).shape[-3:]
+        for name, value in given.items()
+        if table[name].has_voxels
+    }
+    if not shapes:
+        raise ValueError(
+            "an image or a label is needed, which shows the grid; for points or boxes alone use "
+            "draw(shape, ...).apply(...)"
+        )
+    if len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{name!r} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"images and labels must have one shape without channels, got {listed}")
+    n0, n1, n2 = next(iter(shapes.values()))
+    return n0, n1, n2

@@ -1,0 +1,68 @@
+"""Crops: the output's window. Nothing outside of it is computed."""
+
+from dataclasses import dataclass
+
+from .. import checks
+from ..keys import Numbers
+from .fusion import Grid
+from .operations import Crop, Shape
+from .transform import Step
+
+
+@dataclass(frozen=True, repr=False)
+class RandomCrop(Step):
+    """Keep a window of the picture, each place of which is as likely.
+
+    What other spatial steps read beyond the window is still there, as the crop is a part of the
+    one warp: a patch that is turned has no empty corners where the picture goes on.
+
+    Parameters
+    ----------
+    shape : int, or one for each axis
+        In voxels. Along an axis on which the picture is shorter it lies in the middle of the
+        window, and the rest is border.
+    p : float
+        How likely it happens.
+    name : str, optional
+        See `Transform`.
+    """
+
+    shape: int | Shape
+
+    def check(self) -> None:
+        object.__setattr__(self, "shape", as_window(self.shape))
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Crop:
+        room = _room(grid, self.shape)
+        a, b, c = (r // 2 if r < 0 else numbers.whole(0, r) for r in room)
+        return Crop((a, b, c), as_window(self.shape))
+
+
+@dataclass(frozen=True, repr=False)
+class CenterCrop(Step):
+    """Keep a window in the middle of the picture.
+
+    Parameters
+    ----------
+    shape, p, name
+        As of `RandomCrop`. Where the rest is odd, one more of its voxels lies behind the window.
+    """
+
+    shape: int | Shape
+
+    def check(self) -> None:
+        object.__setattr__(self, "shape", as_window(self.shape))
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Crop:
+        a, b, c = (r // 2 for r in _room(grid, self.shape))
+        return Crop((a, b, c), as_window(self.shape))
+
+
+def as_window(value: int | Shape) -> Shape:
+    """The lengths of a window, from one or three."""
+    return checks.as_shape("shape", value if isinstance(value, tuple) else (value,) * 3)
+
+
+def _room(grid: Grid, window: int | Shape) -> list[int]:
+    """By how much the picture is longer than the window, along each axis."""
+    return [n - m for n, m in zip(grid.shape, as_window(window), strict=True)]

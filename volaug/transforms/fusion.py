@@ -1,0 +1,115 @@
+"""Consecutive spatial operations, composed into one warp."""
+
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from ..geometry.bspline import Floats, refined
+from ..geometry.folding import unfolding_factor
+from ..warp import Warp
+
+# What is done about a displacement that may fold, the strictest first.
+FOLDING = ("forbid", "warn", "allow")
+
+# Of the lattice on which the displacements of a warp add up, along each axis.
+MOST_SPANS = 64
+
+
+class Grid(NamedTuple):
+    """The voxels of a picture, and how large they are."""
+
+    shape: tuple[int, int, int]
+    to_mm: Floats  # (3, 3) from voxels to mm in a frame of perpendicular axes, upper triangular
+
+    @property
+    def centre(self) -> Floats:
+        """The place that stretching, shearing and turning leave where it is."""
+        return (np.array(self.shape) - 1.0) / 2.0
+
+
+def grid_of(
+    shape: tuple[int, int, int], spacing: tuple[float, float, float] | None, affine: Floats | None
+) -> Grid:
+    """The grid of a picture whose voxel sizes, or whose matrix from voxels to mm, are known.
+
+    Without either a voxel is the unit of length. An affine's axes need not be perpendicular, as
+    after a shear: mm are measured along axis 0, and perpendicular to what came before.
+    """
+    if affine is not None:
+        axes = affine[:3, :3]
+        return Grid(shape, np.ascontiguousarray(np.linalg.cholesky(axes.T @ axes).T))
+    return Grid(shape, np.eye(3) if spacing is None else np.diag(spacing))
+
+
+class Fusion:
+    """What the operations so far make of a picture: where its voxels read the first one.
+
+    The output voxel `o` reads ``matrix @ (o + u(o)) + offset``, where ``u`` is the sum of all
+    displacements, which act in the last output grid, whatever came after them.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.matrix = np.eye(3)
+        self.offset = np.zeros(3)
+        self._displacements: list[Floats] = []
+        self._folding = len(FOLDING) - 1
+
+    def pull(self, matrix: Floats, offset: Floats) -> None:
+        """Read the picture so far at ``matrix @ o + offset``."""
+        self.offset = self.matrix @ offset + self.offset
+        self.matrix = self.matrix @ matrix
+
+    def window(self, start: tuple[int, int, int], shape: tuple[int, int, int]) -> None:
+        """Go on with a window of the picture, which may reach beyond it."""
+        self.pull(np.eye(3), np.array(start, np.float64))
+        self.grid = self.grid._replace(shape=shape)
+
+    def displace(self, control_points: Floats, folding: str) -> None:
+        """Add a displacement in mm, (3, k0, k1, k2), to the others."""
+        to_voxels = np.linalg.inv(self.grid.to_mm)
+        self._displacements.append(np.tensordot(to_voxels, control_points, axes=1))
+        self._folding = min(self._folding, FOLDING.index(folding))
+
+    def warp(self) -> Warp:
+        """The one warp of them all.
+
+        Raises
+        ------
+        ValueError
+            If displacements have no common lattice that is coarse enough.
+        """
+        shape = self.grid.shape
+        if not self._displacements:
+            return Warp(shape, self.matrix, self.offset)
+        total = summed(self._displacements, shape)
+        folding = FOLDING[self._folding]
+        if folding != "allow":
+            factor = unfolding_factor(total, shape, np.diag(self.grid.to_mm))
+            if factor < 1.0 and folding == "forbid":
+                total = factor * total
+            elif factor < 1.0 and (least := Warp(shape, control_points=total).min_jacobian()) <= 0:
+                warnings.warn(
+                    f"an elastic displacement folds: its least Jacobian determinant is {least:.3g}",
+                    stacklevel=2,
+                )
+        return Warp(shape, self.matrix, self.offset, total)
+
+
+def summed(displacements: list[Floats], shape: tuple[int, int, int]) -> Floats:
+    """The sum of displacements, on the coarsest lattice that has the knots of all of them."""
+    spans = tuple(math.lcm(*(d.shape[axis] - 3 for d in displacements)) for axis in (1, 2, 3))
+    most = min(MOST_SPANS, *(n - 1 for n in shape if n > 1), MOST_SPANS)
+    if max(spans) > most:
+        lattices = ", ".join(str(d.shape[1:]) for d in displacements)
+        raise ValueError(
+            f"the control points of the elastic steps of one warp must have a common lattice of at "
+            f"most {most + 3} along each axis of {shape} voxels, got {lattices}: choose such that "
+            "their numbers, less 3, divide one another"
+        )
+    total = np.zeros((3, *(s + 3 for s in spans)))
+    for displacement in displacements:
+        total += refined(displacement, spans)
+    return total

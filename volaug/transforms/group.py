@@ -1,0 +1,76 @@
+"""Transforms that are made of others."""
+
+import abc
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..keys import Numbers
+from .ranges import as_number
+from .transform import Transform
+
+
+@dataclass(frozen=True, repr=False)
+class Group(Transform):
+    """Some transforms, of which a draw chooses."""
+
+    transforms: Sequence[Transform]
+
+    # Whether each that is chosen is asked by its own `p` as well.
+    asks: ClassVar[bool] = True
+
+    def check(self) -> None:
+        given = self.transforms
+        if not isinstance(given, tuple) or not all(isinstance(t, Transform) for t in given):
+            raise TypeError(f"transforms must be a list of transforms, got {given!r}")
+
+    @abc.abstractmethod
+    def chosen(self, numbers: Numbers) -> Sequence[int]:
+        """The places of the transforms that are taken."""
+
+    def inner_groups(self) -> Iterator["Group"]:
+        """All groups within this one."""
+        for transform in self.transforms:
+            if isinstance(transform, Group):
+                yield transform
+                yield from transform.inner_groups()
+
+
+@dataclass(frozen=True, repr=False)
+class OneOf(Group):
+    """One of several transforms, drawn by weight.
+
+    Parameters
+    ----------
+    transforms : list of transforms
+        The one that is picked is taken for certain: its own `p` is not asked. (That of
+        `RandomFlip`, which is for each axis, is.)
+    weights : list of floats, optional
+        How likely each is picked, relative to the others; all alike by default.
+    p : float
+        How likely any of them is taken.
+    name : str, optional
+        See `Transform`.
+    """
+
+    weights: Sequence[float] | None = None
+
+    asks: ClassVar[bool] = False
+
+    def check(self) -> None:
+        super().check()
+        if not self.transforms:
+            raise ValueError("transforms must be at least one, got none")
+        if self.weights is None:
+            return
+        if not isinstance(self.weights, tuple) or len(self.weights) != len(self.transforms):
+            raise ValueError(
+                f"weights must be one number for each of {len(self.transforms)} transforms, "
+                f"got {self.weights!r}"
+            )
+        if sum(as_number("weights", weight, 0.0, math.inf) for weight in self.weights) == 0.0:
+            raise ValueError(f"weights must not all be 0, got {self.weights!r}")
+
+    def chosen(self, numbers: Numbers) -> Sequence[int]:
+        return (numbers.pick(tuple(self.weights or (1.0,) * len(self.transforms))),)

@@ -1,0 +1,172 @@
+"""What steps draw: plain numbers, and what they do to a picture.
+
+An operation holds all that a draw has settled, so that a list of them says what was done to a
+sample. Lengths are in mm if the picture's voxel size was given, and in voxels if not.
+"""
+
+import abc
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import checks
+from ..geometry.bspline import Floats
+from ..geometry.forward import shearing, stretching, turning
+from ..plain import frozen
+from .fusion import FOLDING, Fusion
+from .ranges import as_number, as_triple
+
+Three = tuple[float, float, float]
+Shape = tuple[int, int, int]
+
+
+class SpatialOperation(abc.ABC):
+    """It moves voxels: of images, labels, points and boxes."""
+
+    @abc.abstractmethod
+    def fuse(self, fusion: Fusion) -> None:
+        """Do it to the picture that a fusion has so far."""
+
+
+class IntensityOperation(abc.ABC):
+    """It changes the values of images alone."""
+
+    @abc.abstractmethod
+    def change(self, channel: npt.NDArray[Any]) -> None:
+        """Do it to one channel (n0, n1, n2), in place."""
+
+
+@dataclass(frozen=True)
+class Flip(SpatialOperation):
+    """Mirror the picture along some axes."""
+
+    axes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", as_axes(self.axes))
+
+    def fuse(self, fusion: Fusion) -> None:
+        signs, offset = np.ones(3), np.zeros(3)
+        for axis in self.axes:
+            signs[axis], offset[axis] = -1.0, fusion.grid.shape[axis] - 1.0
+        fusion.pull(np.diag(signs), offset)
+
+
+@dataclass(frozen=True)
+class Affine(SpatialOperation):
+    """Stretch, shear and turn the picture about its centre, and move it, in this order."""
+
+    scale: Three = (1.0, 1.0, 1.0)
+    shear: Three = (0.0, 0.0, 0.0)
+    degrees: Three = (0.0, 0.0, 0.0)
+    translation: Three = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "shear", "degrees", "translation"):
+            limits = (1e-6, 1e6) if name == "scale" else (-1e9, 1e9)
+            value = as_triple(name, frozen(getattr(self, name)), *limits)
+            object.__setattr__(self, name, value)
+
+    def fuse(self, fusion: Fusion) -> None:
+        to_mm, centre = fusion.grid.to_mm, fusion.grid.centre
+        forward = turning(self.degrees) @ shearing(self.shear) @ stretching(self.scale)
+        back = np.linalg.inv(forward) @ to_mm
+        to_voxels = np.linalg.inv(to_mm)
+        matrix = to_voxels @ back
+        fusion.pull(matrix, centre - matrix @ (centre + to_voxels @ self.translation))
+
+
+@dataclass(frozen=True, eq=False)
+class Elastic(SpatialOperation):
+    """Move the picture by a cubic B-spline over the output grid.
+
+    The output voxel `o` shows what was at ``o + u(o)``: where the displacement is positive,
+    the picture moves towards lower indices. `control_points` are as they were drawn; where they
+    may fold and `folding` is "forbid", the warp that is made of them has less of them.
+    """
+
+    control_points: Floats = field(repr=False)
+    folding: str = "forbid"
+
+    def __post_init__(self) -> None:
+        checks.check_choice("folding", self.folding, FOLDING)
+        points = checks.as_control_points(self.control_points)
+        points.flags.writeable = False
+        object.__setattr__(self, "control_points", points)
+
+    def fuse(self, fusion: Fusion) -> None:
+        fusion.displace(self.control_points, self.folding)
+
+
+@dataclass(frozen=True)
+class Crop(SpatialOperation):
+    """Keep a window of the picture; beyond the picture, it shows its border."""
+
+    start: Shape
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", checks.as_shape("shape", self.shape))
+        start = frozen(self.start)
+        if not isinstance(start, tuple) or len(start) != 3:
+            raise ValueError(f"start must be three whole numbers, got {start!r}")
+        limit = 2**31
+        start = tuple(checks.as_whole("start", item, -limit, limit) for item in start)
+        object.__setattr__(self, "start", start)
+
+    def fuse(self, fusion: Fusion) -> None:
+        fusion.window(self.start, self.shape)
+
+
+@dataclass(frozen=True)
+class Contrast(IntensityOperation):
+    """Multiply the differences from the mean of a channel."""
+
+    factor: float
+    preserve_range: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factor", as_number("factor", self.factor, 0.0, 1e6))
+        as_flag("preserve_range", self.preserve_range)
+
+    def change(self, channel: npt.NDArray[Any]) -> None:
+        if channel.dtype == np.bool:
+            return  # two values have no contrast that could change
+        whole = channel.dtype.kind in "iu"
+        finite = channel if whole else channel[np.isfinite(channel)]
+        if finite.size == 0:
+            return
+        mean, low, high = finite.mean(dtype=np.float64), finite.min(), finite.max()
+        single = channel.dtype in (np.float16, np.float32)
+        changed: npt.NDArray[Any] = channel.astype(np.float32 if single else np.float64)
+        np.subtract(changed, mean, out=changed, casting="same_kind")
+        np.multiply(changed, self.factor, out=changed)
+        np.add(changed, mean, out=changed, casting="same_kind")
+        if self.preserve_range:
+            np.clip(changed, low, high, out=changed)
+        if whole:
+            limits = np.iinfo(channel.dtype)
+            np.add(changed, np.copysign(0.5, changed), out=changed)  # what follows truncates
+            np.clip(changed, limits.min, np.nextafter(limits.max + 1.0, 0.0), out=changed)
+        channel[...] = changed
+
+
+def as_axes(value: Any) -> tuple[int, ...]:
+    """Some of the axes 0, 1, 2, in order."""
+    given = frozen(value)
+    given = given if isinstance(given, tuple) else (given,)
+    axes = [checks.as_whole("axes", axis, 0, 2) for axis in given]
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"axes must name each axis once, got {value!r}")
+    return tuple(sorted(axes))
+
+
+def as_flag(name: str, value: Any) -> None:
+    """See that it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+OPERATIONS = {kind.__name__: kind for kind in (Flip, Affine, Elastic, Crop, Contrast)}

@@ -1,0 +1,63 @@
+"""Ranges that a user gives: a number, a pair, or one of these for each axis."""
+
+import math
+from typing import Any
+
+Range = Any  # a number, (low, high), or three of these
+Pair = tuple[float, float]
+Pairs = tuple[Pair, Pair, Pair]
+
+
+def as_number(name: str, value: Any, least: float, greatest: float) -> float:
+    """A finite number within limits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not least <= value <= greatest or not math.isfinite(value):  # NaN is not
+        raise ValueError(f"{name} must be from {least:g} to {greatest:g}, got {value!r}")
+    return float(value)
+
+
+def as_triple(name: str, value: Any, least: float, greatest: float) -> tuple[float, float, float]:
+    """A number for all three axes, or one for each."""
+    given = value if isinstance(value, tuple) else (value,) * 3
+    if len(given) != 3:
+        raise ValueError(f"{name} must be a number, or one for each of three axes, got {value!r}")
+    a, b, c = (as_number(name, item, least, greatest) for item in given)
+    return a, b, c
+
+
+def symmetric(name: str, value: Any, greatest: float) -> Pair:
+    """The pair, or -a to a for a number `a`."""
+    if isinstance(value, tuple):
+        return _as_pair(name, value, -greatest, greatest)
+    limit = as_number(name, value, 0.0, greatest)
+    return -limit, limit
+
+
+def factors(name: str, value: Any, greatest: float) -> Pair:
+    """The pair, or 1 / (1 + a) to 1 + a for a number `a`."""
+    if isinstance(value, tuple):
+        return _as_pair(name, value, 1.0 / greatest, greatest)
+    more = 1.0 + as_number(name, value, 0.0, greatest - 1.0)
+    return 1.0 / more, more
+
+
+def for_axes(kind: Any, name: str, value: Any, greatest: float) -> Pairs:
+    """What `kind` makes of each of three, or thrice of what there is."""
+    if isinstance(value, tuple) and len(value) not in (2, 3):
+        raise ValueError(
+            f"{name} must be a number, a pair (low, high), or one of these for each of three "
+            f"axes, got {value!r}"
+        )
+    given = value if isinstance(value, tuple) and len(value) == 3 else (value,) * 3
+    a, b, c = (kind(name, item, greatest) for item in given)
+    return a, b, c
+
+
+def _as_pair(name: str, value: tuple[Any, ...], least: float, greatest: float) -> Pair:
+    if len(value) != 2:
+        raise ValueError(f"{name} must be a number or a pair (low, high), got {value!r}")
+    low, high = (as_number(name, item, least, greatest) for item in value)
+    if low > high:
+        raise ValueError(f"{name} must be a pair (low, high), got {value!r}, which is reversed")
+    return low, high

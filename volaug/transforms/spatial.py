@@ -1,0 +1,330 @@
+"""Flips, affine and elastic steps: what a user picks, and how it is drawn.
+
+Numbers say what happens to the picture: a positive shift moves it towards higher indices, a scale
+over 1 enlarges it. Lengths are in mm where the call of the pipeline says how large a voxel is
+(`spacing` or `affine`), and in voxels else. A range is a number, a pair (low, high), or one of
+these for each of the three axes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import checks
+from ..keys import Numbers
+from .fusion import FOLDING, MOST_SPANS, Grid
+from .operations import Affine, Elastic, Flip, Three, as_axes, as_flag
+from .ranges import Pairs, Range, as_triple, factors, for_axes, symmetric
+from .transform import Step
+
+FARTHEST = 1e6  # mm; more is not meant
+
+
+@dataclass(frozen=True, repr=False)
+class RandomFlip(Step):
+    """Mirror the picture along axes, each of which is drawn for itself: ``a b c`` to ``c b a``.
+
+    Parameters
+    ----------
+    axes : int or tuple of ints
+        Only these. For a brain that is the one from left to right; and none where labels tell
+        left from right, as they do not change sides.
+    p : float
+        How likely each of the axes is flipped; 0.5 as in nnU-Net, which flips all three.
+    name : str, optional
+        See `Transform`.
+
+    Notes
+    -----
+    Exact: voxels are copied.
+    """
+
+    axes: int | Sequence[int] = (0, 1, 2)
+    p: float = field(default=0.5, kw_only=True)
+
+    def check(self) -> None:
+        object.__setattr__(self, "axes", as_axes(self.axes))
+
+    def happens(self, numbers: Numbers) -> bool:
+        """Always: `p` is for each axis."""
+        return True
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Flip:
+        # all axes are asked, so that leaving one out does not change what the others draw
+        flipped = [axis for axis in range(3) if numbers.chance(self.p)]
+        return Flip(tuple(axis for axis in flipped if axis in as_axes(self.axes)))
+
+
+@dataclass(frozen=True, repr=False)
+class RandomTranslation(Step):
+    """Move the picture along each axis by a number that is drawn evenly: ``a b c`` to ``0 a b``.
+
+    Parameters
+    ----------
+    shift : range
+        In mm (or voxels), towards higher indices; a number `a` means -a to a. By default 5 % of
+        a head's 200 mm, which is mild; twice that is strong.
+    p : float
+        How likely it happens.
+    name : str, optional
+        See `Transform`.
+    """
+
+    shift: Range = 10.0
+    p: float = field(default=0.2, kw_only=True)
+
+    def check(self) -> None:
+        _lengths("shift", self.shift)
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Affine:
+        return Affine(translation=_evenly(_lengths("shift", self.shift), numbers))
+
+
+@dataclass(frozen=True, repr=False)
+class RandomRotation(Step):
+    """Turn the picture about its centre: about axis 0, then axis 1, then axis 2.
+
+    Each angle is drawn evenly. Right-handed: a positive one turns axis 1 towards axis 2 (about
+    axis 0), axis 2 towards axis 0 (about axis 1), and axis 0 towards axis 1 (about axis 2).
+
+    Parameters
+    ----------
+    degrees : range
+        A number `a` means -a to a. 15 by default, which is mild for a head; 30 is nnU-Net's.
+        For slices that are far apart turn about their normal alone, ``(180, 0, 0)``: what
+        nnU-Net calls dummy 2D.
+    p : float
+        How likely it happens; 0.2 as in nnU-Net.
+    name : str, optional
+        See `Transform`.
+
+    Notes
+    -----
+    In mm, so that on voxels that are longer than wide nothing is sheared.
+    """
+
+    degrees: Range = 15.0
+    p: float = field(default=0.2, kw_only=True)
+
+    def check(self) -> None:
+        _angles(self.degrees)
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Affine:
+        return Affine(degrees=_evenly(_angles(self.degrees), numbers))
+
+
+@dataclass(frozen=True, repr=False)
+class RandomScaling(Step):
+    """Stretch the picture about its centre: a factor of 2 along an axis makes it twice as long.
+
+    The logarithm of each factor is drawn evenly, so that halves are as likely as doubles.
+
+    Parameters
+    ----------
+    scale : range
+        Factors; a number `a` means 1 / (1 + a) to 1 + a. 0.85 to 1.2 by default, which is mild
+        for a head; nnU-Net draws 0.7 to 1.4.
+    isotropic : bool
+        One draw for all axes, each within its own range. Otherwise each axis has its own.
+    p : float
+        How likely it happens; 0.2 as in nnU-Net.
+    name : str, optional
+        See `Transform`.
+    """
+
+    scale: Range = (0.85, 1.2)
+    isotropic: bool = False
+    p: float = field(default=0.2, kw_only=True)
+
+    def check(self) -> None:
+        as_flag("isotropic", self.isotropic)
+        _factors(self.scale)
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Affine:
+        return Affine(scale=_in_proportion(_factors(self.scale), self.isotropic, numbers))
+
+
+@dataclass(frozen=True, repr=False)
+class RandomShear(Step):
+    """Slide the picture's planes along each other, about its centre; its volume stays.
+
+    Each factor is drawn evenly. In mm along one axis for each mm along another: with 0.1, what
+    lies 50 mm further along the second moves 5 mm further along the first.
+
+    Parameters
+    ----------
+    shear : range
+        Of axis 0 along axis 1, of axis 0 along axis 2, and of axis 1 along axis 2; with a
+        rotation and a scaling these make all linear maps. A number `a` means -a to a. 0.02 by
+        default, which is mild for a head; 0.1 is strong.
+    p : float
+        How likely it happens.
+    name : str, optional
+        See `Transform`.
+    """
+
+    shear: Range = 0.02
+    p: float = field(default=0.2, kw_only=True)
+
+    def check(self) -> None:
+        _slopes(self.shear)
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Affine:
+        return Affine(shear=_evenly(_slopes(self.shear), numbers))
+
+
+@dataclass(frozen=True, repr=False)
+class RandomAffine(Step):
+    """Stretch, shear and turn the picture about its centre and move it, in this order.
+
+    Parameters
+    ----------
+    degrees, scale, shear, translation : range
+        As of `RandomRotation`, `RandomScaling`, `RandomShear`, and `RandomTranslation`, where it
+        is called `shift`. 0 leaves one out.
+    isotropic : bool
+        As of `RandomScaling`.
+    p : float
+        How likely it happens: all of it, or nothing.
+    name : str, optional
+        See `Transform`.
+
+    Notes
+    -----
+    A place `x` goes to ``R H S (x - c) + c + t``, where ``c = (n - 1) / 2`` is the centre of the
+    grid, in mm: `S` stretches, `H` shears and `R` turns.
+    """
+
+    degrees: Range = 15.0
+    scale: Range = (0.85, 1.2)
+    shear: Range = 0.02
+    translation: Range = 10.0
+    isotropic: bool = False
+    p: float = field(default=0.2, kw_only=True)
+
+    def check(self) -> None:
+        as_flag("isotropic", self.isotropic)
+        _angles(self.degrees)
+        _factors(self.scale)
+        _slopes(self.shear)
+        _lengths("translation", self.translation)
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Affine:
+        return Affine(
+            degrees=_evenly(_angles(self.degrees), numbers),
+            scale=_in_proportion(_factors(self.scale), self.isotropic, numbers),
+            shear=_evenly(_slopes(self.shear), numbers),
+            translation=_evenly(_lengths("translation", self.translation), numbers),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class RandomElastic(Step):
+    """Bend the picture by a cubic B-spline whose control points move at random.
+
+    Each component of each control point is drawn evenly from -max_displacement to
+    max_displacement. The spline approximates them, so that no voxel moves further. The control
+    points lie over the pipeline's output: of a patch, if it crops.
+
+    Parameters
+    ----------
+    max_displacement : float, or one for each axis
+        In mm (or voxels). 7 by default: 0.15 of the distance between seven control points on a
+        head of 190 mm, which is mild; 0.4 of that distance is the limit for any that must not
+        fold.
+    control_points : int, or one for each axis
+        4 or more, counting one beyond each end; the knots are ``(n - 1) / (k - 3)`` voxels
+        apart. 7 as in TorchIO. Or 1: the same displacement all along that axis, as for slices
+        that are far apart, with ``max_displacement=(0, 7, 7), control_points=(1, 7, 7)``.
+    locked_borders : int
+        So many layers of control points at each end of every axis do not move, 0 to 3. With 3
+        the picture's border stays where it is; with 2 it moves by a sixth of the third layer.
+    folding : {"forbid", "warn", "allow"}
+        What if tissue could fold over itself: the displacement becomes smaller until it is
+        certain not to (see `unfolding_factor` in `geometry/folding.py`), or there is a warning
+        if it folds, or nothing. It is asked of all elastic steps of one warp together, and the
+        strictest of them counts.
+    p : float
+        How likely it happens.
+    name : str, optional
+        See `Transform`.
+
+    References
+    ----------
+    D. Rueckert et al., "Nonrigid registration using free-form deformations", IEEE Transactions
+    on Medical Imaging 18(8), 1999; Y. Choi, S. Lee, "Injectivity conditions of 2D and 3D uniform
+    cubic B-spline functions", Graphical Models 62(6), 2000.
+    """
+
+    max_displacement: float | Sequence[float] = 7.0
+    control_points: int | Sequence[int] = 7
+    locked_borders: int = 0
+    folding: str = "forbid"
+    p: float = field(default=0.2, kw_only=True)
+
+    def check(self) -> None:
+        checks.check_choice("folding", self.folding, FOLDING)
+        checks.as_whole("locked_borders", self.locked_borders, 0, 3)
+        self._reach()
+        least = 2 * self.locked_borders + 1
+        for points in self._lattice():
+            if points not in (1, *range(max(4, least), MOST_SPANS + 4)):
+                raise ValueError(
+                    f"control_points must be 1 or from {max(4, least)} to {MOST_SPANS + 3} with "
+                    f"{self.locked_borders} locked_borders, got {self.control_points!r}"
+                )
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Elastic:
+        lattice = self._lattice()
+        points = 2.0 * numbers.uniforms(3, *lattice) - 1.0
+        points *= np.array(self._reach())[:, np.newaxis, np.newaxis, np.newaxis]
+        for axis, length in enumerate(lattice, start=1):
+            if length == 1:
+                points = np.repeat(points, 4, axis)
+            elif self.locked_borders:
+                ends = points.swapaxes(0, axis)
+                ends[: self.locked_borders] = ends[-self.locked_borders :] = 0.0
+        return Elastic(points, self.folding)
+
+    def _reach(self) -> Three:
+        return as_triple("max_displacement", self.max_displacement, 0.0, FARTHEST)
+
+    def _lattice(self) -> tuple[int, int, int]:
+        given = self.control_points
+        given = given if isinstance(given, tuple) else (given,) * 3
+        if len(given) != 3:
+            raise ValueError(f"control_points must be one number or three, got {given!r}")
+        a, b, c = (checks.as_whole("control_points", k, 1, MOST_SPANS + 3) for k in given)
+        return a, b, c
+
+
+def _angles(value: Range) -> Pairs:
+    return for_axes(symmetric, "degrees", value, 360.0)
+
+
+def _factors(value: Range) -> Pairs:
+    return for_axes(factors, "scale", value, 10.0)
+
+
+def _slopes(value: Range) -> Pairs:
+    return for_axes(symmetric, "shear", value, 10.0)
+
+
+def _lengths(name: str, value: Range) -> Pairs:
+    return for_axes(symmetric, name, value, FARTHEST)
+
+
+def _evenly(ranges: Pairs, numbers: Numbers) -> Three:
+    a, b, c = (numbers.uniform(low, high) for low, high in ranges)
+    return a, b, c
+
+
+def _in_proportion(ranges: Pairs, together: bool, numbers: Numbers) -> Three:
+    """Numbers whose logarithms are drawn evenly; for all axes at once, or each for itself."""
+    ways = [numbers.uniform() for _ in ranges]
+    a, b, c = (
+        low * (high / low) ** (ways[0] if together else way)
+        for way, (low, high) in zip(ways, ranges, strict=True)
+    )
+    return a, b, c
