@@ -13,7 +13,7 @@ from . import checks
 from .keys import Key, Numbers, fresh_number
 from .plain import as_table, check_format, from_plain, to_plain
 from .record import Record, Sample
-from .targets import Target, grid_shape, target_table
+from .targets import Target, as_targets, common_grid, target_table
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.fusion import Grid, grid_of
 from .transforms.group import Group, OneOf
@@ -96,9 +96,7 @@ class Compose(Group):
         table = target_table(self.targets, self.interpolation, self.mode, self.cval)
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
-        object.__setattr__(self, "_key_seed", seed)
-        object.__setattr__(self, "_table", table)
-        object.__setattr__(self, "_labels", labelled(self))
+        self._derive(_key_seed=seed, _table=table, _labels=labelled(self))
 
     def _has_options(self) -> bool:
         options = (self.targets, self.interpolation, self.mode, self.cval)
@@ -185,9 +183,10 @@ class Compose(Group):
         TypeError, ValueError
             Before any work, saying what was wanted and what was given.
         """
-        shape = grid_shape(self._table, targets)
+        volumes, places = as_targets(self._table, targets)
+        shape = common_grid(volumes)
         record = self.draw(shape, spacing=spacing, affine=affine, epoch=epoch, index=index)
-        return record.apply(out=out, threads=threads, **targets)
+        return record.apply_checked(volumes, places, out, threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, for JSON or TOML."""

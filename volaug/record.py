@@ -13,7 +13,7 @@ from . import checks
 from .geometry.bspline import Floats
 from .keys import Key
 from .plain import as_table, check_format, check_known, from_plain, made, to_plain
-from .targets import Target, as_targets
+from .targets import Array, Target, as_targets, check_grid
 from .transforms.fusion import Fusion, grid_of
 from .transforms.operations import OPERATIONS, IntensityOperation
 from .transforms.transform import Operation
@@ -156,20 +156,32 @@ class Record:
         Returns
         -------
         Sample
-            A dict of the same names, with this record; and ``"spacing"`` or ``"affine"`` (see
-            `output_affine`) if it was made with one. Points and boxes are in voxels of the
-            result, also where they lie outside of it. Nothing shares memory with the input.
+            A dict of the same names, volumes first, with this record; and ``"spacing"`` or
+            ``"affine"`` (see `output_affine`) if it was made with one. Points and boxes are in
+            voxels of the result, also where they lie outside of it. Nothing shares memory with
+            the input.
 
         Raises
         ------
         TypeError, ValueError
             Before any work, saying what was wanted and what was given.
         """
-        volumes, places = as_targets(self.targets, targets, self.shape, "which the record is for")
-        volumes = self._run(volumes, out, threads)
+        volumes, places = as_targets(self.targets, targets)
+        check_grid(volumes, self.shape, "which the record is for")
+        return self.apply_checked(volumes, places, out, threads)
+
+    def apply_checked(
+        self,
+        volumes: Mapping[str, Array],
+        places: Mapping[str, Floats],
+        out: Mapping[str, Any] | None,
+        threads: int | None,
+    ) -> Sample:
+        """`apply` to what `as_targets` gives and has the record's shape."""
+        sample = Sample(self._run(volumes, out, threads))
         for warp in self.warps:
             places = self._move(places, warp.map_points, warp.map_boxes)
-        sample = Sample({name: volumes.get(name, places.get(name)) for name in targets})
+        sample.update(places)
         if self.spacing is not None:
             sample["spacing"] = self.spacing
         if self.affine is not None:
@@ -197,37 +209,41 @@ class Record:
         TypeError, ValueError
             Also if a displacement folds, which `folding="forbid"` excludes; see `Warp.inverse`.
         """
-        whose = "which the record's result has"
-        volumes, places = as_targets(self.targets, targets, self.output_shape, whose)
-        if volumes:
-            for inverse in self._inverses:
-                volumes = inverse.apply_all(volumes, threads=threads, **self._options(volumes))
+        volumes, places = as_targets(self.targets, targets)
+        check_grid(volumes, self.output_shape, "which the record's result has")
+        results: dict[str, Any] = volumes
+        for inverse in self._inverses if volumes else ():
+            results = inverse.apply_all(results, threads=threads, **self._options(results))
         for warp in reversed(self.warps):
             places = self._move(places, warp.pull_points, warp.pull_boxes)
-        return {name: volumes.get(name, places.get(name)) for name in targets}
+        return {**results, **places}
 
     def _run(
-        self, volumes: dict[str, Any], out: Mapping[str, Any] | None, threads: int | None
+        self, volumes: Mapping[str, Array], out: Mapping[str, Any] | None, threads: int | None
     ) -> dict[str, Any]:
         options, last = self._options(volumes), self.warps[-1]
-        for name, given in (out or {}).items():
-            check_known("image or label of out", [name], volumes)
-            volume = checks.as_volume(volumes[name], name)
-            shape = (*volume.shape[:-3], *self.output_shape)
-            checks.as_output(given, shape, volume.dtype, f"out[{name!r}]")
+        if len(self.warps) > 1:  # the last of them would find it wrong when the first is done
+            self._check_out(volumes, out or {})
+        results: dict[str, Any] = dict(volumes)
         for stage in self.stages:
             if isinstance(stage, Warp):
                 into = out if stage is last else None
-                volumes = stage.apply_all(volumes, out=into, threads=threads, **options)
+                results = stage.apply_all(results, out=into, threads=threads, **options)
                 continue
-            for name, volume in volumes.items():
+            for name, result in results.items():
                 if self.targets[name].kind == "image":
-                    voxels = checks.memory_of(volume)
+                    voxels = checks.memory_of(result)
                     for channel in voxels if voxels.ndim == 4 else voxels[np.newaxis]:
                         stage.change(channel)
-        return volumes
+        return results
 
-    def _move(self, places: dict[str, Floats], points: Move, boxes: Move) -> dict[str, Floats]:
+    def _check_out(self, volumes: Mapping[str, Array], out: Mapping[str, Any]) -> None:
+        check_known("image or label of out", out, volumes)
+        for name, given in out.items():
+            shape = (*volumes[name].shape[:-3], *self.output_shape)
+            checks.as_output(given, shape, volumes[name].dtype, f"out[{name!r}]")
+
+    def _move(self, places: Mapping[str, Floats], points: Move, boxes: Move) -> dict[str, Floats]:
         ways = {"points": points, "boxes": boxes}
         return {name: ways[self.targets[name].kind](value) for name, value in places.items()}
 

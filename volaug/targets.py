@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import checks
 from .engine.borders import MODES
+from .geometry.bspline import Floats
 from .plain import check_known
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, int, int]
 
 KINDS = ("image", "label", "points", "boxes")
 
@@ -86,26 +91,14 @@ def target_table(
 
 
 def as_targets(
-    table: Mapping[str, Target],
-    given: Mapping[str, Any],
-    shape: tuple[int, int, int],
-    whose: str,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The volumes and the places among what a user passes, checked.
-
-    Parameters
-    ----------
-    table : mapping from names to Target
-    given : mapping from names to arrays
-    shape : (3,) ints
-        The grid that all volumes must have.
-    whose : str
-        What has that grid, for the message.
+    table: Mapping[str, Target], given: Mapping[str, Any]
+) -> tuple[dict[str, Array], dict[str, Floats]]:
+    """The volumes and the places among what a user passes, by name.
 
     Returns
     -------
     dict, dict
-        Volumes, as they were given, and float64 arrays of points (N, 3) and boxes (N, 2, 3).
+        Arrays of images and labels, and of points (N, 3) and boxes (N, 2, 3).
 
     Raises
     ------
@@ -115,28 +108,29 @@ def as_targets(
     check_known("target", given, table)
     volumes, places = {}, {}
     for name, value in given.items():
-        if not table[name].has_voxels:
-            as_places = checks.as_points if table[name].kind == "points" else checks.as_boxes
-            try:
-                places[name] = as_places(value)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{name!r}: {error}") from None
+        kind = table[name].kind
+        if kind in ("image", "label"):
+            volumes[name] = checks.as_volume(value, name)
             continue
-        found = checks.as_volume(value, name).shape[-3:]
-        if found != shape:
-            raise ValueError(f"{name!r} must have the shape {shape}, {whose}, got {found}")
-        volumes[name] = value
+        try:
+            places[name] = (checks.as_points if kind == "points" else checks.as_boxes)(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name!r}: {error}") from None
     return volumes, places
 
 
-def grid_shape(table: Mapping[str, Target], given: Mapping[str, Any]) -> tuple[int, int, int]:
-    """The one shape of all volumes that a user passes, without channels."""
-    check_known("target", given, table)
-    shapes = {
-        name: checks.as_volume(value, name).shape[-3:]
-        for name, value in given.items()
-        if table[name].has_voxels
-    }
+def check_grid(volumes: Mapping[str, Array], shape: Shape, whose: str) -> None:
+    """See that volumes have the shape that something (`whose`, for the message) has."""
+    for name, volume in volumes.items():
+        if volume.shape[-3:] != shape:
+            raise ValueError(
+                f"{name!r} must have the shape {shape}, {whose}, got {volume.shape[-3:]}"
+            )
+
+
+def common_grid(volumes: Mapping[str, Array]) -> Shape:
+    """The one shape of all volumes, without channels."""
+    shapes = {name: volume.shape[-3:] for name, volume in volumes.items()}
     if not shapes:
         raise ValueError(
             "an image or a label is needed, which shows the grid; for points or boxes alone use "

@@ -7,6 +7,7 @@ displacement is a cubic polynomial made of control points ``s .. s + 3`` (Unser,
 perfect fit for signal and image processing", IEEE Signal Processing Magazine 16(6), 1999).
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -47,13 +48,21 @@ def of_coordinates(affine: Floats, displacement: Floats, shape: tuple[int, ...])
         Control points of what is added to those coordinates.
     shape : (3,) ints
     """
-    lattice = displacement.shape[1:]
-    spacing = knot_spacing(shape, lattice)
-    knots = [(np.arange(k) - 1) * h for k, h in zip(lattice, spacing, strict=True)]
-    places = np.stack(np.meshgrid(*knots, indexing="ij"))
-    control_points = np.tensordot(affine[:, :3], places, axes=1) + displacement
-    control_points += affine[:, 3, None, None, None]
-    return control_points
+    # (3, k): what the knots along each axis add
+    along_0, along_1, along_2 = (
+        affine[:, axis, np.newaxis] * ((np.arange(k) - 1) * h)
+        for axis, (k, h) in enumerate(_knots(displacement, shape))
+    )
+    planes = along_1[:, :, np.newaxis] + (along_2 + affine[:, 3:])[:, np.newaxis]
+    coordinates = displacement + planes[:, np.newaxis]
+    coordinates += along_0[:, :, np.newaxis, np.newaxis]
+    return coordinates
+
+
+def _knots(control_points: Floats, shape: tuple[int, ...]) -> list[tuple[int, float]]:
+    """How many control points there are along each axis, and the spacing of their knots."""
+    lattice = control_points.shape[1:]
+    return list(zip(lattice, knot_spacing(shape, lattice), strict=True))
 
 
 def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> SplineMap:
@@ -71,14 +80,38 @@ def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> 
     control points.
     """
     _, k0, k1, k2 = displacement.shape
-    spacing = knot_spacing(shape, (k0, k1, k2))
-    control_points = of_coordinates(affine, displacement, shape)
-    spans = k2 - 3
-    starts = np.minimum(np.ceil(np.arange(spans + 1) * spacing[2]), shape[2]).astype(np.int64)
-    starts[-1] = shape[2]
+    to_polynomial, starts = span_polynomials(shape[2], k2)
+    coordinates = of_coordinates(affine, displacement, shape)
+    axis, plane, row, step = coordinates.strides
+    windows = np.lib.stride_tricks.as_strided(
+        coordinates, (k0, k1, k2 - 3, 3, 4), (plane, row, step, axis, step), writeable=False
+    )
+    lattice = np.matmul(windows, to_polynomial).reshape(k0, k1, 12 * (k2 - 3))
+    density = 1.0 / np.array(knot_spacing(shape, (k0, k1, k2))[:2])
+    flat, reach = displacement.reshape(3, -1), np.empty(6)
+    flat.min(axis=1, out=reach[::2])
+    flat.max(axis=1, out=reach[1::2])
+    return SplineMap(lattice, density, starts, reach)
 
-    begin = starts[:-1] / spacing[2] - np.arange(spans)  # in spans, 0 to 1
-    density = 1.0 / spacing[2]
+
+@functools.lru_cache(64)
+def span_polynomials(length: int, points: int) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Of so many control points on an axis: matrices from four of them to a span's polynomial.
+
+    Returns
+    -------
+    (points - 3, 4, 4) array
+        From the right: four control points times this are the coefficients of a polynomial in
+        voxels from the first voxel of the span, the lowest power first.
+    (points - 2,) array
+        The first voxel of each span, and the end.
+    """
+    (spacing,) = knot_spacing((length,), (points,))
+    spans = points - 3
+    starts = np.minimum(np.ceil(np.arange(spans + 1) * spacing), length).astype(np.int64)
+    starts[-1] = length
+    begin = starts[:-1] / spacing - np.arange(spans)  # in spans, 0 to 1
+    density = 1.0 / spacing
     one, zero = np.ones(spans), np.zeros(spans)
     # p(begin + density * i) as a polynomial in i
     rebase = np.array(
@@ -89,13 +122,8 @@ def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> 
             [zero, zero, zero, density**3 * one],
         ]
     )
-    to_polynomial = np.einsum("pqs,qc->spc", rebase, TO_POLYNOMIAL)
-    windows = np.lib.stride_tricks.sliding_window_view(control_points, 4, axis=3)
-    lattice = np.matmul(to_polynomial, windows.transpose(1, 2, 3, 4, 0))  # k0, k1, s, p, axis
-    lattice = np.ascontiguousarray(lattice.transpose(0, 1, 2, 4, 3)).reshape(k0, k1, 12 * spans)
-    flat = displacement.reshape(3, -1)
-    reach = np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).ravel()
-    return SplineMap(lattice, 1.0 / np.array(spacing[:2]), starts, reach)
+    to_polynomial = np.ascontiguousarray(np.einsum("pqs,qc->scp", rebase, TO_POLYNOMIAL))
+    return to_polynomial, starts
 
 
 def along(matrix: Floats, values: Floats, axis: int) -> Floats:

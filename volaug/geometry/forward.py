@@ -8,26 +8,23 @@ import numpy as np
 from .bspline import Floats
 
 
-def stretching(factors: Sequence[float]) -> Floats:
-    """Along axes 0, 1, 2, by so many times."""
-    return np.diag(np.asarray(factors, np.float64))
+def shaping(scale: Sequence[float], shear: Sequence[float]) -> Floats:
+    """Stretch along axes 0, 1, 2, and then shear.
 
-
-def shearing(factors: Sequence[float]) -> Floats:
-    """Axis 0 moves along with axis 1, axis 0 with axis 2, and axis 1 with axis 2."""
-    matrix = np.eye(3)
-    matrix[0, 1], matrix[0, 2], matrix[1, 2] = factors
-    return matrix
+    The shears are of axis 0 along axis 1, of axis 0 along axis 2, and of axis 1 along axis 2.
+    """
+    a, b, c = scale
+    along_01, along_02, along_12 = shear
+    return np.array([[a, along_01 * b, along_02 * c], [0.0, b, along_12 * c], [0.0, 0.0, c]])
 
 
 def turning(degrees: Sequence[float]) -> Floats:
-    """About axis 0, then axis 1, then axis 2, right-handed: axis 0 turns 1 towards 2, and so on."""
-    matrix = np.eye(3)
-    for axis, angle in enumerate(degrees):
-        if angle != 0.0:
-            turned, towards = (axis + 1) % 3, (axis + 2) % 3
-            cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            rows = matrix[[turned, towards]]
-            matrix[turned] = cosine * rows[0] - sine * rows[1]
-            matrix[towards] = sine * rows[0] + cosine * rows[1]
-    return matrix
+    """Turn about axis 0, then axis 1, then axis 2, right-handed: the first turns 1 towards 2."""
+    (a, p), (b, q), (c, r) = ((math.cos(t), math.sin(t)) for t in map(math.radians, degrees))
+    return np.array(
+        [
+            [b * c, p * q * c - a * r, a * q * c + p * r],
+            [b * r, p * q * r + a * c, a * q * r - p * c],
+            [-q, p * b, a * b],
+        ]
+    )

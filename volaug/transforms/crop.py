@@ -1,6 +1,6 @@
 """Crops: the output's window. Nothing outside of it is computed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .. import checks
 from ..keys import Numbers
@@ -28,14 +28,15 @@ class RandomCrop(Step):
     """
 
     shape: int | Shape
+    _window: Shape = field(init=False, compare=False)
 
     def check(self) -> None:
-        object.__setattr__(self, "shape", as_window(self.shape))
+        self._derive(_window=as_window(self.shape))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Crop:
-        room = _room(grid, self.shape)
+        room = _room(grid, self._window)
         a, b, c = (r // 2 if r < 0 else numbers.whole(0, r) for r in room)
-        return Crop((a, b, c), as_window(self.shape))
+        return Crop((a, b, c), self._window)
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,13 +50,14 @@ class CenterCrop(Step):
     """
 
     shape: int | Shape
+    _window: Shape = field(init=False, compare=False)
 
     def check(self) -> None:
-        object.__setattr__(self, "shape", as_window(self.shape))
+        self._derive(_window=as_window(self.shape))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Crop:
-        a, b, c = (r // 2 for r in _room(grid, self.shape))
-        return Crop((a, b, c), as_window(self.shape))
+        a, b, c = (r // 2 for r in _room(grid, self._window))
+        return Crop((a, b, c), self._window)
 
 
 def as_window(value: int | Shape) -> Shape:
@@ -63,6 +65,6 @@ def as_window(value: int | Shape) -> Shape:
     return checks.as_shape("shape", value if isinstance(value, tuple) else (value,) * 3)
 
 
-def _room(grid: Grid, window: int | Shape) -> list[int]:
+def _room(grid: Grid, window: Shape) -> list[int]:
     """By how much the picture is longer than the window, along each axis."""
-    return [n - m for n, m in zip(grid.shape, as_window(window), strict=True)]
+    return [n - m for n, m in zip(grid.shape, window, strict=True)]

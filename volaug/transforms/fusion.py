@@ -1,5 +1,6 @@
 """Consecutive spatial operations, composed into one warp."""
 
+import functools
 import math
 import warnings
 from typing import NamedTuple
@@ -22,6 +23,7 @@ class Grid(NamedTuple):
 
     shape: tuple[int, int, int]
     to_mm: Floats  # (3, 3) from voxels to mm in a frame of perpendicular axes, upper triangular
+    from_mm: Floats  # its inverse
 
     @property
     def centre(self) -> Floats:
@@ -37,10 +39,16 @@ def grid_of(
     Without either a voxel is the unit of length. An affine's axes need not be perpendicular, as
     after a shear: mm are measured along axis 0, and perpendicular to what came before.
     """
-    if affine is not None:
-        axes = affine[:3, :3]
-        return Grid(shape, np.ascontiguousarray(np.linalg.cholesky(axes.T @ axes).T))
-    return Grid(shape, np.eye(3) if spacing is None else np.diag(spacing))
+    if affine is None:
+        return _spaced_grid(shape, spacing or (1.0, 1.0, 1.0))
+    axes = affine[:3, :3]
+    to_mm = np.ascontiguousarray(np.linalg.cholesky(axes.T @ axes).T)
+    return Grid(shape, to_mm, np.linalg.inv(to_mm))
+
+
+@functools.lru_cache(64)  # most volumes of a study are alike
+def _spaced_grid(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Grid:
+    return Grid(shape, np.diag(spacing), np.diag(1.0 / np.array(spacing)))
 
 
 class Fusion:
@@ -69,8 +77,8 @@ class Fusion:
 
     def displace(self, control_points: Floats, folding: str) -> None:
         """Add a displacement in mm, (3, k0, k1, k2), to the others."""
-        to_voxels = np.linalg.inv(self.grid.to_mm)
-        self._displacements.append(np.tensordot(to_voxels, control_points, axes=1))
+        in_voxels = self.grid.from_mm @ control_points.reshape(3, -1)
+        self._displacements.append(in_voxels.reshape(control_points.shape))
         self._folding = min(self._folding, FOLDING.index(folding))
 
     def warp(self) -> Warp:
@@ -109,7 +117,5 @@ def summed(displacements: list[Floats], shape: tuple[int, int, int]) -> Floats:
             f"most {most + 3} along each axis of {shape} voxels, got {lattices}: choose such that "
             "their numbers, less 3, divide one another"
         )
-    total = np.zeros((3, *(s + 3 for s in spans)))
-    for displacement in displacements:
-        total += refined(displacement, spans)
-    return total
+    total, *others = (refined(displacement, spans) for displacement in displacements)
+    return sum(others, total)

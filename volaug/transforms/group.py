@@ -1,7 +1,6 @@
 """Transforms that are made of others."""
 
 import abc
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -69,7 +68,7 @@ class OneOf(Group):
                 f"weights must be one number for each of {len(self.transforms)} transforms, "
                 f"got {self.weights!r}"
             )
-        if sum(as_number("weights", weight, 0.0, math.inf) for weight in self.weights) == 0.0:
+        if sum(as_number("weights", weight, 0.0, 1e9) for weight in self.weights) == 0.0:
             raise ValueError(f"weights must not all be 0, got {self.weights!r}")
 
     def chosen(self, numbers: Numbers) -> Sequence[int]:

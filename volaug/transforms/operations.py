@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .. import checks
 from ..geometry.bspline import Floats
-from ..geometry.forward import shearing, stretching, turning
+from ..geometry.forward import shaping, turning
 from ..plain import frozen
 from .fusion import FOLDING, Fusion
 from .ranges import as_number, as_triple
@@ -70,12 +70,11 @@ class Affine(SpatialOperation):
             object.__setattr__(self, name, value)
 
     def fuse(self, fusion: Fusion) -> None:
-        to_mm, centre = fusion.grid.to_mm, fusion.grid.centre
-        forward = turning(self.degrees) @ shearing(self.shear) @ stretching(self.scale)
-        back = np.linalg.inv(forward) @ to_mm
-        to_voxels = np.linalg.inv(to_mm)
-        matrix = to_voxels @ back
-        fusion.pull(matrix, centre - matrix @ (centre + to_voxels @ self.translation))
+        grid = fusion.grid
+        forward = turning(self.degrees) @ shaping(self.scale, self.shear)
+        matrix = grid.from_mm @ np.linalg.inv(forward) @ grid.to_mm
+        moved = grid.centre + grid.from_mm @ self.translation
+        fusion.pull(matrix, grid.centre - matrix @ moved)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,18 +1,22 @@
 """Ranges that a user gives: a number, a pair, or one of these for each axis."""
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 Range = Any  # a number, (low, high), or three of these
 Pair = tuple[float, float]
 Pairs = tuple[Pair, Pair, Pair]
+Kind = Callable[[str, Any, float], Pair]
+
+# Lengths beyond this, in mm or voxels, are not meant.
+FARTHEST = 1e6
 
 
 def as_number(name: str, value: Any, least: float, greatest: float) -> float:
-    """A finite number within limits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """A number within limits."""
+    if type(value) not in (float, int):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not least <= value <= greatest or not math.isfinite(value):  # NaN is not
+    if not least <= value <= greatest:  # NaN is not
         raise ValueError(f"{name} must be from {least:g} to {greatest:g}, got {value!r}")
     return float(value)
 
@@ -42,7 +46,27 @@ def factors(name: str, value: Any, greatest: float) -> Pair:
     return 1.0 / more, more
 
 
-def for_axes(kind: Any, name: str, value: Any, greatest: float) -> Pairs:
+def angles(value: Any) -> Pairs:
+    """Degrees about each axis."""
+    return _for_axes(symmetric, "degrees", value, 360.0)
+
+
+def stretches(value: Any) -> Pairs:
+    """Factors along each axis."""
+    return _for_axes(factors, "scale", value, 10.0)
+
+
+def slopes(value: Any) -> Pairs:
+    """Shears, each of an axis along another."""
+    return _for_axes(symmetric, "shear", value, 10.0)
+
+
+def lengths(name: str, value: Any) -> Pairs:
+    """Lengths along each axis."""
+    return _for_axes(symmetric, name, value, FARTHEST)
+
+
+def _for_axes(kind: Kind, name: str, value: Any, greatest: float) -> Pairs:
     """What `kind` makes of each of three, or thrice of what there is."""
     if isinstance(value, tuple) and len(value) not in (2, 3):
         raise ValueError(

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import checks
+from ..geometry.bspline import Floats
 from ..keys import Numbers
 from .fusion import FOLDING, MOST_SPANS, Grid
-from .operations import Affine, Elastic, Flip, Three, as_axes, as_flag
-from .ranges import Pairs, Range, as_triple, factors, for_axes, symmetric
+from .operations import Affine, Elastic, Flip, Shape, Three, as_axes, as_flag
+from .ranges import FARTHEST, Pairs, Range, angles, as_triple, lengths, slopes, stretches
 from .transform import Step
-
-FARTHEST = 1e6  # mm; more is not meant
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,9 +41,10 @@ class RandomFlip(Step):
 
     axes: int | Sequence[int] = (0, 1, 2)
     p: float = field(default=0.5, kw_only=True)
+    _axes: tuple[int, ...] = field(init=False, compare=False)
 
     def check(self) -> None:
-        object.__setattr__(self, "axes", as_axes(self.axes))
+        self._derive(_axes=as_axes(self.axes))
 
     def happens(self, numbers: Numbers) -> bool:
         """Always: `p` is for each axis."""
@@ -53,7 +53,7 @@ class RandomFlip(Step):
     def draw(self, grid: Grid, numbers: Numbers) -> Flip:
         # all axes are asked, so that leaving one out does not change what the others draw
         flipped = [axis for axis in range(3) if numbers.chance(self.p)]
-        return Flip(tuple(axis for axis in flipped if axis in as_axes(self.axes)))
+        return Flip(tuple(axis for axis in flipped if axis in self._axes))
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,12 +73,13 @@ class RandomTranslation(Step):
 
     shift: Range = 10.0
     p: float = field(default=0.2, kw_only=True)
+    _lengths: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
-        _lengths("shift", self.shift)
+        self._derive(_lengths=lengths("shift", self.shift))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(translation=_evenly(_lengths("shift", self.shift), numbers))
+        return Affine(translation=_evenly(self._lengths, numbers))
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,12 +107,13 @@ class RandomRotation(Step):
 
     degrees: Range = 15.0
     p: float = field(default=0.2, kw_only=True)
+    _angles: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
-        _angles(self.degrees)
+        self._derive(_angles=angles(self.degrees))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(degrees=_evenly(_angles(self.degrees), numbers))
+        return Affine(degrees=_evenly(self._angles, numbers))
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,13 +138,14 @@ class RandomScaling(Step):
     scale: Range = (0.85, 1.2)
     isotropic: bool = False
     p: float = field(default=0.2, kw_only=True)
+    _factors: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
         as_flag("isotropic", self.isotropic)
-        _factors(self.scale)
+        self._derive(_factors=stretches(self.scale))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(scale=_in_proportion(_factors(self.scale), self.isotropic, numbers))
+        return Affine(scale=_in_proportion(self._factors, self.isotropic, numbers))
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,12 +169,13 @@ class RandomShear(Step):
 
     shear: Range = 0.02
     p: float = field(default=0.2, kw_only=True)
+    _slopes: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
-        _slopes(self.shear)
+        self._derive(_slopes=slopes(self.shear))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(shear=_evenly(_slopes(self.shear), numbers))
+        return Affine(shear=_evenly(self._slopes, numbers))
 
 
 @dataclass(frozen=True, repr=False)
@@ -202,20 +206,26 @@ class RandomAffine(Step):
     translation: Range = 10.0
     isotropic: bool = False
     p: float = field(default=0.2, kw_only=True)
+    _angles: Pairs = field(init=False, compare=False)
+    _factors: Pairs = field(init=False, compare=False)
+    _slopes: Pairs = field(init=False, compare=False)
+    _lengths: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
         as_flag("isotropic", self.isotropic)
-        _angles(self.degrees)
-        _factors(self.scale)
-        _slopes(self.shear)
-        _lengths("translation", self.translation)
+        self._derive(
+            _angles=angles(self.degrees),
+            _factors=stretches(self.scale),
+            _slopes=slopes(self.shear),
+            _lengths=lengths("translation", self.translation),
+        )
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
         return Affine(
-            degrees=_evenly(_angles(self.degrees), numbers),
-            scale=_in_proportion(_factors(self.scale), self.isotropic, numbers),
-            shear=_evenly(_slopes(self.shear), numbers),
-            translation=_evenly(_lengths("translation", self.translation), numbers),
+            degrees=_evenly(self._angles, numbers),
+            scale=_in_proportion(self._factors, self.isotropic, numbers),
+            shear=_evenly(self._slopes, numbers),
+            translation=_evenly(self._lengths, numbers),
         )
 
 
@@ -262,57 +272,35 @@ class RandomElastic(Step):
     locked_borders: int = 0
     folding: str = "forbid"
     p: float = field(default=0.2, kw_only=True)
+    _reach: Floats = field(init=False, compare=False)
+    _lattice: Shape = field(init=False, compare=False)
 
     def check(self) -> None:
         checks.check_choice("folding", self.folding, FOLDING)
-        checks.as_whole("locked_borders", self.locked_borders, 0, 3)
-        self._reach()
-        least = 2 * self.locked_borders + 1
-        for points in self._lattice():
-            if points not in (1, *range(max(4, least), MOST_SPANS + 4)):
-                raise ValueError(
-                    f"control_points must be 1 or from {max(4, least)} to {MOST_SPANS + 3} with "
-                    f"{self.locked_borders} locked_borders, got {self.control_points!r}"
-                )
+        locked = checks.as_whole("locked_borders", self.locked_borders, 0, 3)
+        reach = as_triple("max_displacement", self.max_displacement, 0.0, FARTHEST)
+        given = self.control_points
+        given = given if isinstance(given, tuple) else (given,) * 3
+        least, most = max(4, 2 * locked + 1), MOST_SPANS + 3
+        lattice = [checks.as_whole("control_points", k, 1, most) for k in given]
+        if len(lattice) != 3 or any(1 < k < least for k in lattice):
+            raise ValueError(
+                f"control_points must be 1 or from {least} to {most}, with {locked} "
+                f"locked_borders, or three such numbers, got {self.control_points!r}"
+            )
+        self._derive(_reach=np.reshape(reach, (3, 1, 1, 1)), _lattice=tuple(lattice))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Elastic:
-        lattice = self._lattice()
-        points = 2.0 * numbers.uniforms(3, *lattice) - 1.0
-        points *= np.array(self._reach())[:, np.newaxis, np.newaxis, np.newaxis]
-        for axis, length in enumerate(lattice, start=1):
+        points = numbers.uniforms(3, *self._lattice)
+        points -= 0.5
+        points *= 2.0 * self._reach
+        for axis, length in enumerate(self._lattice, start=1):
             if length == 1:
                 points = np.repeat(points, 4, axis)
             elif self.locked_borders:
                 ends = points.swapaxes(0, axis)
                 ends[: self.locked_borders] = ends[-self.locked_borders :] = 0.0
         return Elastic(points, self.folding)
-
-    def _reach(self) -> Three:
-        return as_triple("max_displacement", self.max_displacement, 0.0, FARTHEST)
-
-    def _lattice(self) -> tuple[int, int, int]:
-        given = self.control_points
-        given = given if isinstance(given, tuple) else (given,) * 3
-        if len(given) != 3:
-            raise ValueError(f"control_points must be one number or three, got {given!r}")
-        a, b, c = (checks.as_whole("control_points", k, 1, MOST_SPANS + 3) for k in given)
-        return a, b, c
-
-
-def _angles(value: Range) -> Pairs:
-    return for_axes(symmetric, "degrees", value, 360.0)
-
-
-def _factors(value: Range) -> Pairs:
-    return for_axes(factors, "scale", value, 10.0)
-
-
-def _slopes(value: Range) -> Pairs:
-    return for_axes(symmetric, "shear", value, 10.0)
-
-
-def _lengths(name: str, value: Range) -> Pairs:
-    return for_axes(symmetric, name, value, FARTHEST)
 
 
 def _evenly(ranges: Pairs, numbers: Numbers) -> Three:

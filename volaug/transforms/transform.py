@@ -2,6 +2,7 @@
 
 import abc
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..keys import Numbers
 from ..plain import arguments, frozen
@@ -51,7 +52,12 @@ class Transform(abc.ABC):
 
     @abc.abstractmethod
     def check(self) -> None:
-        """See that it was given what it can draw from."""
+        """See that it was given what it can draw from, and derive what draws need."""
+
+    def _derive(self, **values: Any) -> None:
+        """Keep what follows from the arguments, and so is none."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
 
 class Step(Transform):
