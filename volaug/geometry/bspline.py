@@ -86,7 +86,8 @@ def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> 
     windows = np.lib.stride_tricks.as_strided(
         coordinates, (k0, k1, k2 - 3, 3, 4), (plane, row, step, axis, step), writeable=False
     )
-    lattice = np.matmul(windows, to_polynomial).reshape(k0, k1, 12 * (k2 - 3))
+    polynomials = np.ascontiguousarray(np.matmul(windows, to_polynomial))
+    lattice = polynomials.reshape(k0, k1, 12 * (k2 - 3))
     density = 1.0 / np.array(knot_spacing(shape, (k0, k1, k2))[:2])
     flat, reach = displacement.reshape(3, -1), np.empty(6)
     flat.min(axis=1, out=reach[::2])
