@@ -285,5 +285,6 @@ def draw_steps(
         return grid
     assert isinstance(transform, Step)
     operation = transform.draw(grid, numbers)
-    steps.append((label, operation))
+    if operation is not None:
+        steps.append((label, operation))
     return grid._replace(shape=operation.shape) if isinstance(operation, Crop) else grid

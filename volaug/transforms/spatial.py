@@ -50,10 +50,11 @@ class RandomFlip(Step):
         """Always: `p` is for each axis."""
         return True
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Flip:
+    def draw(self, grid: Grid, numbers: Numbers) -> Flip | None:
         # all axes are asked, so that leaving one out does not change what the others draw
         flipped = [axis for axis in range(3) if numbers.chance(self.p)]
-        return Flip(tuple(axis for axis in flipped if axis in self._axes))
+        axes = tuple(axis for axis in flipped if axis in self._axes)
+        return Flip(axes) if axes else None
 
 
 @dataclass(frozen=True, repr=False)

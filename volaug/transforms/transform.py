@@ -64,5 +64,5 @@ class Step(Transform):
     """A transform that draws one operation."""
 
     @abc.abstractmethod
-    def draw(self, grid: Grid, numbers: Numbers) -> Operation:
-        """Draw what to do to a picture of this grid."""
+    def draw(self, grid: Grid, numbers: Numbers) -> Operation | None:
+        """Draw what to do to a picture of this grid, if anything."""
