@@ -194,8 +194,16 @@ def resample(
     control_points: npt.NDArray[np.float64] | None,
     threads: int | None,
 ) -> list[Any]:
-    """Warp some volumes, each into its `out` or a new array of its memory order."""
+    """Warp some volumes, each into its `out` or a new array of its memory order.
+
+    `shape` is that of the only volume if None.
+    """
     count = thread_count(threads)
+    if shape is None:
+        (request,) = requests
+        n0, n1, n2 = request.volume.shape[-3:]
+        shape = n0, n1, n2
+    voxel_map = None if control_points is not None else copies.whole_voxel_map(affine, shape)
     for number, request in enumerate(requests):
         if request.target is not None:
             others = [other.volume for other in requests]
@@ -204,18 +212,14 @@ def resample(
     results, samplings = [], []
     for request in requests:
         source = _with_channels(request.volume)
-        shape_out = source.shape[1:] if shape is None else shape
         if request.target is None:
             memory = layout.memory_of(source)
             order = (0, 1, 2) if memory is None else memory.order
-            target = layout.empty_in_order(order, source.shape[0], shape_out, source.dtype)
+            target = layout.empty_in_order(order, source.shape[0], shape, source.dtype)
             results.append(target if request.volume.ndim == 4 else target[0])
         else:
             target = _with_channels(request.target)
             results.append(request.out)
-        voxel_map = (
-            None if control_points is not None else copies.whole_voxel_map(affine, shape_out)
-        )
         if voxel_map is not None:
             copies.copy_voxels(source, target, voxel_map, request.mode, request.fills, count)
             continue
