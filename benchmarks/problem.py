@@ -1,7 +1,7 @@
-"""The warp that every benchmark measures, and the volumes it is measured on.
+"""The warps that every benchmark measures, and the volumes they are measured on.
 
-The matrix differs from its transpose, from its inverse and along the axes, so that an engine
-which exchanges any of them computes another picture.
+The matrix of the one that is given differs from its transpose, from its inverse and along the
+axes, so that an engine which exchanges any of them computes another picture.
 """
 
 import functools
@@ -23,6 +23,14 @@ SHIFT = (2.3, -1.7, 3.1)  # voxels
 LATTICE = (11, 11, 11)
 DISPLACEMENT = 3.0  # standard deviation of the control points, in voxels
 WHOLE_SHIFT = (3.0, 5.0, 7.0)  # voxels
+
+# What a random pipeline draws from: what is usual for a head. Every sample has all of it, and
+# each axis is mirrored in half of them.
+DEGREES = 15.0  # to either side, about each axis
+SCALE = (0.85, 1.2)
+SLOPE = 0.02  # of a shear, to either side
+KNOTS = 7  # control points along each axis
+FARTHEST = 7 / 128  # of the side: how far a control point moves at most
 
 # What the largest value of a volume becomes: all of 8 bits, and the 12 bits of a scanner.
 GREATEST = {"uint8": 255, "int16": 4095}
@@ -80,6 +88,13 @@ def as_integers(volume: Volume, dtype: str) -> Array:
     """Return a volume that begins at 0, scaled to what `dtype` holds of a scan."""
     levels: Array = np.rint(volume * (GREATEST[dtype] / volume.max())).astype(dtype)
     return levels
+
+
+def tiled(volume: Array, side: int) -> Array:
+    """Return a cube that is filled with copies of a smaller one, side by side."""
+    places = np.arange(side) % len(volume)
+    cube: Array = volume[np.ix_(places, places, places)]  # without another array in between
+    return cube
 
 
 def touched_like(volume: Array) -> Array:

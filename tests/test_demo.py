@@ -3,6 +3,7 @@
 # ruff: noqa: E402 - what the demo needs may be missing
 
 import os
+import re
 import sys
 
 import numpy as np
@@ -14,19 +15,27 @@ for needed in ("matplotlib", "nibabel", "nilearn", "rich", "typer"):
 
 import matplotlib.image
 import nibabel
+from nibabel.affines import apply_affine
 from nilearn import datasets
+from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
-from volaug import __version__, cli
+from volaug import Compose, RandomRotation, Record, Warp, __version__, cli
 from volaug.cli.app import app
+from volaug.cli.demo import words
+from volaug.cli.demo.brain import GREY, LANDMARKS, WHITE, Brain, load_brain
 from volaug.cli.demo.files import replacing
-from volaug.cli.demo.slices import slices
+from volaug.cli.demo.run import augmented
+from volaug.cli.demo.sheet import HEADER, MARGIN, WORDS
+from volaug.cli.demo.slices import VIEWS, slices_of
+from volaug.cli.demo.strategies import demo_strategies
 from volaug.cli.demo.timing import compare, scipy_warp
-from volaug.cli.demo.warps import affine_warp, demo_warps, rotation
 
 SHAPE = (197, 233, 189)
-STEMS = ("original", *(case.stem for case in demo_warps(SHAPE)))
-FILES = [f"{stem}_{kind}.nii.gz" for stem in STEMS for kind in ("image", "labels")]
+STRATEGIES = {strategy.stem: strategy for strategy in demo_strategies()}
+STEMS = (*STRATEGIES,)
+VOLUMES = [f"{stem}_{kind}.nii.gz" for stem in ("original", *STEMS) for kind in ("image", "labels")]
+RECORDS = [f"{stem}_record.json" for stem in STEMS]
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +52,30 @@ def template():
     return datasets.load_mni152_template(resolution=1)
 
 
-def voxels(path):
-    return np.asanyarray(nibabel.load(path).dataobj)
+@pytest.fixture(scope="module")
+def sheet(demo):
+    return matplotlib.image.imread(demo[0] / "sheet.png")[..., :3]
+
+
+def voxels(demo, stem, kind="image"):
+    """In C order, as they were when they were augmented."""
+    path = demo[0] / f"{stem}_{kind}.nii.gz"
+    return np.ascontiguousarray(nibabel.load(path).dataobj)
+
+
+def record_of(demo, stem):
+    return Record.from_json((demo[0] / f"{stem}_record.json").read_text())
 
 
 def test_writes_its_files_and_nothing_else(demo):
     folder, result = demo
-    assert sorted(os.listdir(folder)) == sorted([*FILES, "sheet.png"])
-    assert "Elastic + affine" in result.stdout
+    assert sorted(os.listdir(folder)) == sorted([*VOLUMES, *RECORDS, "sheet.png"])
+    assert "All together" in result.stdout
     assert str(folder / "sheet.png") in result.stdout
     assert result.stderr == ""  # no progress bar where there is no terminal
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", VOLUMES)
 def test_headers(demo, template, name):
     nifti = nibabel.load(demo[0] / name)
     assert nifti.shape == template.shape
@@ -68,80 +88,224 @@ def test_headers(demo, template, name):
         assert code > 0
 
 
-def test_labels_are_tissues_of_the_right_size(demo):
-    for name in FILES[1::2]:
-        assert set(np.unique(voxels(demo[0] / name))) == {0, 1, 2, 3}, name
-    millilitres = np.bincount(voxels(demo[0] / "original_labels.nii.gz").ravel()) / 1000
+def test_original_is_the_template(demo, template):
+    np.testing.assert_array_equal(voxels(demo, "original"), np.asanyarray(template.dataobj))
+
+
+def test_original_labels_are_tissues_of_the_right_size(demo):
+    millilitres = np.bincount(voxels(demo, "original", "labels").ravel()) / 1000
+    assert len(millilitres) == 4
     assert 900 < millilitres[1] < 1200
     assert 500 < millilitres[2] < 700
     assert 100 < millilitres[3] < 300
 
 
-def test_original_is_the_template(demo, template):
-    original = voxels(demo[0] / "original_image.nii.gz")
-    np.testing.assert_array_equal(original, np.asanyarray(template.dataobj))
+def test_the_seven_strategies_come_first_and_then_all_of_them():
+    titles = [strategy.title for strategy in STRATEGIES.values()]
+    seven = ["Translation", "Rotation", "Flip", "Stretch", "Shear", "Elastic", "Contrast"]
+    assert titles == [*seven, "All together"]
 
 
-@pytest.mark.parametrize("stem", ["rotation", "elastic-affine"])
-def test_labels_are_what_scipy_makes_of_them(demo, stem):
-    labels = voxels(demo[0] / "original_labels.nii.gz")
-    warp = next(case.warp for case in demo_warps(SHAPE) if case.stem == stem)
-    warped = voxels(demo[0] / f"{stem}_labels.nii.gz")
+@pytest.mark.parametrize("stem", STEMS)
+def test_records_make_the_files_again(demo, stem):
+    record = record_of(demo, stem)
+    again = record.apply(
+        image=voxels(demo, "original"), label=voxels(demo, "original", "labels"), threads=2
+    )
+    np.testing.assert_array_equal(voxels(demo, stem), again["image"])
+    np.testing.assert_array_equal(voxels(demo, stem, "labels"), again["label"])
+
+
+def test_all_together_draws_what_each_draws_alone(demo):
+    *alone, together = (record_of(demo, stem).to_dict()["steps"] for stem in STEMS)
+    assert [step for steps in alone for step in steps] == together
+    assert len(record_of(demo, "all-together").warps) == 1
+
+
+def test_labels_are_what_scipy_makes_of_them(demo):
+    labels, warp = voxels(demo, "original", "labels"), record_of(demo, "all-together").warp
     ids = np.unique(labels)
     shares = np.stack([scipy_warp(warp, (labels == id_).astype(float), order=1) for id_ in ids])
     second, most = np.sort(shares, axis=0)[-2:]
     clear = (most - second > 1e-4) | (most == 0)  # outside, every indicator is 0
     assert clear.mean() > 0.999
-    np.testing.assert_array_equal(warped[clear], ids[shares.argmax(axis=0)][clear])
+    expected = ids[shares.argmax(axis=0)][clear]
+    np.testing.assert_array_equal(voxels(demo, "all-together", "labels")[clear], expected)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_tissues_grow_as_the_warp_does(demo, stem):
+    before, after = (np.bincount(voxels(demo, s, "labels").ravel()) for s in ("original", stem))
+    warp = record_of(demo, stem).warp
+    growth = 1 / abs(np.linalg.det(warp.matrix))
+    rtol = 0.02 if warp.control_points is None else 0.1  # here it grows and there it shrinks
+    for tissue in (GREY, WHITE):  # thin sheets of fluid lose votes
+        assert after[tissue] == pytest.approx(growth * before[tissue], rel=rtol)
+    assert len(after) == 4
 
 
 def centre_of_mass(demo, stem):
-    return np.array(ndimage.center_of_mass(voxels(demo[0] / f"{stem}_image.nii.gz")))
+    return np.array(ndimage.center_of_mass(voxels(demo, stem)))
 
 
-def test_numbers_are_forward(demo):
-    before = centre_of_mass(demo, "original")
+def said(demo, stem):
+    """The number in each line of the words beside the pictures, and what follows it."""
+    lines = STRATEGIES[stem].words(record_of(demo, stem))
+    found = (re.fullmatch(r"(?:× )?([+−]?[\d.]+)(.*)", line).groups() for line in lines)
+    return [(float(number.replace("−", "-")), rest) for number, rest in found]
+
+
+# To where something moves, as a sign along an axis.
+SIGNS = {
+    "to the right": (0, 1), "to the left": (0, -1),
+    "forwards": (1, 1), "to the back": (1, -1),
+    "up": (2, 1), "down": (2, -1),
+}  # fmt: skip
+
+
+def test_translation_is_as_said(demo):
+    expected = np.zeros(3)
+    for number, rest in said(demo, "translation"):
+        axis, sign = SIGNS[rest.removeprefix(" mm ")]
+        expected[axis] = sign * number
+    moved = centre_of_mass(demo, "translation") - centre_of_mass(demo, "original")
+    assert (abs(moved) > 5).all()
+    np.testing.assert_allclose(moved, expected, atol=0.06)
+
+
+def linear_map_as_said(demo, stem):
+    """The matrix that the words of a strategy say."""
+    numbers = [number for number, _ in said(demo, stem)]
+    if stem == "rotation":
+        assert [rest[:9] for _, rest in said(demo, stem)] == [f"° about {axis}" for axis in "xyz"]
+        return Rotation.from_euler("xyz", numbers, degrees=True).as_matrix()
+    if stem == "stretch":
+        ways = ["from left to right", "from back to front", "upwards"]
+        assert [rest.strip() for _, rest in said(demo, stem)] == ways
+        return np.diag(numbers)
+    matrix = np.eye(3)
+    for number, rest in said(demo, stem):
+        moves, along = rest.removeprefix(" mm ").split(" for each mm ")
+        (moved, sign), (axis, _) = SIGNS[moves], SIGNS[along]
+        matrix[moved, axis] = sign * number
+    return matrix
+
+
+@pytest.mark.parametrize("stem", ["rotation", "stretch", "shear"])
+def test_linear_maps_are_as_said(demo, stem):
     centre = (np.array(SHAPE) - 1) / 2
-
-    moved = centre_of_mass(demo, "translation")
-    np.testing.assert_allclose(moved, np.add(before, (12.4, -9.7, 7.3)), atol=0.02)
-
-    turned = centre_of_mass(demo, "rotation")
-    expected = centre + rotation(axis=1, degrees=15.0) @ (before - centre)
-    assert expected[0] < before[0] - 2  # the crown tilts to the right, what is low to the left
-    np.testing.assert_allclose(turned, expected, atol=0.02)
-
-    stretched = centre_of_mass(demo, "stretch")
-    expected = centre + (1.15, 0.85, 0.95) * (before - centre)
-    np.testing.assert_allclose(stretched, expected, atol=0.02)
+    before = centre_of_mass(demo, "original")
+    matrix = linear_map_as_said(demo, stem)
+    expected = centre + matrix @ (before - centre)
+    assert np.abs(expected - before).max() > 1.5
+    np.testing.assert_allclose(centre_of_mass(demo, stem), expected, atol=0.15)
+    drawn = np.linalg.inv(record_of(demo, stem).warp.matrix)
+    np.testing.assert_allclose(drawn, matrix, atol=0.006)
 
 
-def test_rotation_is_right_handed():
-    for axis in range(3):
-        turned = rotation(axis, 90.0) @ np.eye(3)[(axis + 1) % 3]
-        np.testing.assert_allclose(turned, np.eye(3)[(axis + 2) % 3], atol=1e-15)
+@pytest.mark.parametrize("degrees", [9.0, -9.0])
+@pytest.mark.parametrize(
+    ("axis", "part", "moves"),
+    [
+        (0, (0, 1, 0), {9.0: "face up", -9.0: "face down"}),
+        (1, (0, 0, 1), {9.0: "crown to the right", -9.0: "crown to the left"}),
+        (2, (0, 1, 0), {9.0: "face to the left", -9.0: "face to the right"}),
+    ],
+)
+def test_turns_are_as_said(axis, part, moves, degrees):
+    angles = np.zeros(3)
+    angles[axis] = degrees
+    step = RandomRotation([(angle, angle) for angle in angles], p=1.0)
+    record = Compose([step], seed=0).draw((21, 21, 21), index=0)
+    line = words.rotation(record)[axis]
+    assert line == f"{words.signed(degrees, 1)}° about {'xyz'[axis]}: {moves[degrees]}"
+    where, sign = SIGNS[moves[degrees].split(" ", 1)[1]]
+    (place,) = record.warp.map_points([np.array((10, 10, 10)) + 10 * np.array(part)])
+    assert sign * (place[where] - 10) > 1
 
 
-def test_elastic_fields_deform_and_do_not_fold():
-    lattices = [case.warp.control_points for case in demo_warps(SHAPE)]
-    assert sum(lattice is not None for lattice in lattices) == 2
-    for lattice in filter(lambda lattice: lattice is not None, lattices):
-        spacing = [(n - 1) / (k - 3) for n, k in zip(SHAPE, lattice.shape[1:], strict=True)]
-        reach = np.abs(lattice).max(axis=(1, 2, 3))
-        assert (reach > 0.3 * np.array(spacing)).all()
-        assert (reach < 0.4033 * np.array(spacing)).all()
+def test_flip_is_as_said(demo):
+    assert STRATEGIES["flip"].words(record_of(demo, "flip"))[0] == "left and right exchanged"
+    for kind in ("image", "labels"):
+        original = voxels(demo, "original", kind)
+        np.testing.assert_array_equal(voxels(demo, "flip", kind), original[::-1])
+
+
+def test_elastic_is_as_said(demo):
+    record = record_of(demo, "elastic")
+    ((_, drawn),) = record.steps
+    text = " ".join(STRATEGIES["elastic"].words(record))
+    lattice = " × ".join(map(str, drawn.control_points.shape[1:]))
+    (reach,) = re.findall(r"up to ([\d.]+) mm", text)
+    (least,) = re.findall(r"determinant ([\d.]+)", text)
+    assert lattice in text
+    assert abs(drawn.control_points).max() == pytest.approx(float(reach), abs=0.051)
+    dense = record.warp.jacobian_determinant()
+    assert dense.min() == pytest.approx(float(least), abs=0.0051)
+    assert dense.min() > 0
+    np.testing.assert_array_equal(record.warp.control_points, drawn.control_points)  # not shrunk
+
+
+def test_contrast_is_as_said(demo):
+    (line, _) = STRATEGIES["contrast"].words(record_of(demo, "contrast"))
+    factor = float(line.removeprefix("differences from the mean × "))
+    assert abs(factor - 1) > 0.2
+    before = voxels(demo, "original")
+    mean = before.mean(dtype=float)
+    expected = np.clip(mean + factor * (before - mean), before.min(), before.max())
+    np.testing.assert_allclose(voxels(demo, "contrast"), expected, atol=0.006)
+    labels = voxels(demo, "original", "labels")
+    np.testing.assert_array_equal(voxels(demo, "contrast", "labels"), labels)
 
 
 def test_slices_show_the_right_on_the_left_and_the_face_on_the_left():
     volume = np.zeros((4, 5, 6), np.uint8)
     volume[3, 4, 5] = 1  # right, anterior, superior
-    seen = [np.argwhere(plane) for plane in slices(volume, (3, 4, 5))]
+    seen = [
+        np.argwhere(view.plane(volume, index)) for view, index in zip(VIEWS, (3, 4, 5), strict=True)
+    ]
     # rows run upwards, columns to the right
     np.testing.assert_array_equal(np.concatenate(seen), [(5, 0), (5, 0), (4, 0)])
 
 
-def test_sheet_is_a_picture(demo):
-    sheet = matplotlib.image.imread(demo[0] / "sheet.png")[..., :3]
+def test_slices_follow_their_landmarks():
+    rng = np.random.default_rng(3)
+    shape = (24, 27, 22)
+    turn = Rotation.from_euler("xyz", (9, -11, 14), degrees=True).as_matrix()
+    warp = Warp(shape, turn, (1.5, 4.0, -2.0), rng.uniform(-1, 1, (3, 5, 6, 4)))
+    places = np.array([(9.2, 11.7, 13.4), (14.1, 12.3, 8.8), (11.6, 15.2, 10.3)])
+    affine = np.eye(4)
+    affine[:3, 3] = (-5, -7, -11)
+    image = rng.random(shape, np.float32)
+    after = Brain(warp.apply(image), np.zeros(shape, np.uint8), warp.map_points(places), affine)
+    for shown, before, now in zip(slices_of(after, warp), places, after.landmarks, strict=True):
+        view = shown.view
+        index = round(now[view.axis])
+        assert shown.place == index + affine[view.axis, 3]
+        np.testing.assert_array_equal(shown.image, view.plane(after.image, index))
+        column, row = shown.landmark
+        origins = [ndimage.map_coordinates(o, [[row], [column]], order=1) for o in shown.origins]
+        expected = np.delete(before, view.axis)
+        # the slice is the nearest, up to half a voxel beside the landmark
+        np.testing.assert_allclose(np.ravel(origins), expected, atol=0.5)
+
+
+def test_landmarks_lie_on_the_sides_of_their_names(template):
+    places = apply_affine(template.affine, load_brain().landmarks)
+    sides = ["right" if place[0] > 0 else "left" for place in places]
+    assert sides == [name.split()[0] for name in LANDMARKS]
+
+
+def test_landmarks_move_along():
+    rng = np.random.default_rng(4)
+    volume, places = rng.random((14, 15, 16), np.float32), rng.uniform(4, 10, (3, 3))
+    small = Brain(volume, volume.astype(np.uint8), places, np.eye(4))
+    made, record = augmented(STRATEGIES["all-together"], small, 1)
+    assert abs(made.landmarks - places).max() > 1
+    np.testing.assert_allclose(record.warp.pull_points(made.landmarks), places, atol=1e-6)
+
+
+def test_sheet_is_a_picture(sheet):
     height, width = sheet.shape[:2]
     assert width > 2000
     assert height > 4000
@@ -151,14 +315,23 @@ def test_sheet_is_a_picture(demo):
     assert 0.005 < (~grey).mean() < 0.2  # outlines
     for edge in (sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]):
         assert edge.max() == 0  # nothing is cut off
+    beside = sheet[HEADER:, MARGIN + WORDS - 10 : MARGIN + WORDS]
+    assert beside.max() == 0  # no words run into the pictures
+
+
+def test_sheet_has_a_landmark_in_each_picture(sheet):
+    red, green, blue = np.moveaxis(sheet, -1, 0)
+    rings = (green > red + 0.3) & (green > blue + 0.2)
+    _, count = ndimage.label(ndimage.binary_dilation(rings, iterations=3))
+    pairs = len(STEMS) * len(VIEWS)
+    assert count == 2 * pairs + 1  # and one in the legend
 
 
 def test_comparison_with_scipy():
     rng = np.random.default_rng(5)
     volume = rng.random((20, 21, 22), np.float32)
-    warp = affine_warp(
-        volume.shape, rotation(2, 20.0), (1.3, 0.2, -2.1), rng.normal(size=(3, 4, 5, 6))
-    )
+    turn = Rotation.from_euler("xyz", (12, -5, 20), degrees=True).as_matrix()
+    warp = Warp(volume.shape, turn, (1.3, 0.2, -2.1), rng.normal(size=(3, 4, 5, 6)))
     timing = compare("both", warp, volume, threads=1)
     assert timing.voxels == volume.size
     assert timing.volaug > 0

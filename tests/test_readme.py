@@ -1,17 +1,71 @@
 import re
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+from volaug import Compose, OneOf, RandomAffine, RandomContrast, RandomElastic, RandomFlip
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
-def test_the_example_runs():
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def run(code):
     names = {}
     exec(compile(code, "README.md", "exec"), names)
-    image, label = names["warped"]["image"], names["warped"]["label"]
-    assert names["turned"].shape == image.shape == names["back"].shape == (96, 128, 112)
+    return names
+
+
+def test_the_pipeline_runs():
+    pytest.importorskip("nilearn")
+    code = blocks("python")[0]
+    lines = [line for line in code.splitlines() if line and not line.startswith("from ")]
+    assert len(lines) <= 10
+    names = run(code)
+    image, sample, record = names["image"], names["sample"], names["record"]
+    assert record == sample.record
+    kinds = ["RandomFlip", "RandomAffine", "RandomElastic", "RandomContrast"]
+    assert [name for name, _ in record.steps] == kinds
+
+    turned, labels = names["turned"], sample["label"]
+    assert turned.shape == image.shape == labels.shape == (197, 233, 189)
+    assert (turned.dtype, labels.dtype) == (np.float32, bool)
+    assert np.corrcoef(turned.ravel(), record.warp.apply(image).ravel())[0, 1] > 0.999
+    assert np.corrcoef(turned.ravel(), image.ravel())[0, 1] < 0.95
+    assert ((names["other"]["image"] > 0.5) == labels).mean() > 0.98
+    np.testing.assert_allclose(record.warp.pull_points(names["moved"]), names["landmarks"])
+    assert names["moved"][0, 0] < (image.shape[0] - 1) / 2  # from the right to the left
+    assert (names["back"]["label"] == names["label"]).mean() > 0.98
+
+
+def test_the_file_is_a_pipeline():
+    (text,) = blocks("toml")
+    pipeline = Compose.from_toml(text)
+    bent = RandomElastic(9.0, control_points=8)
+    assert pipeline == Compose(
+        [
+            RandomFlip(axes=0),
+            OneOf([RandomAffine(degrees=(30.0, 15.0, 15.0)), bent]),
+            RandomContrast((0.5, 2.0), p=0.3),
+        ],
+        seed=7,
+    )
+    assert Compose.from_dict(pipeline.to_dict()) == pipeline
+
+
+def test_the_warp_runs():
+    names = run(blocks("python")[1])
+    volume, image, label = names["volume"], names["warped"]["image"], names["warped"]["label"]
+    for result in (image, names["turned"], names["bent"], names["back"]):
+        assert result.shape == volume.shape == (96, 128, 112)
+    np.testing.assert_array_equal(names["bent"], image)
     assert label.dtype == "uint8"
     assert set(label.ravel()) == {0, 1}
-    assert names["bent"].shape == image.shape
-    assert (names["bent"] != image).any()  # another border
     assert names["landmarks"].shape == (1, 3)
+
+
+def test_every_block_of_code_is_tested():
+    assert len(blocks("python")) == 2

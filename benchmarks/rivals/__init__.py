@@ -1,4 +1,4 @@
-"""volaug beside numpy, scipy, SimpleITK, torch and batchgeneratorsv2, in one process, on one brain.
+"""volaug beside scipy, SimpleITK, torch, MONAI, TorchIO and others, in one process, on one brain.
 
 Run it as ``python -m benchmarks.rivals``. A rival that is not installed has no row.
 

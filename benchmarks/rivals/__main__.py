@@ -12,7 +12,7 @@ from . import report
 from .caption import caption
 from .engines.by_simpleitk import spline_difference
 from .jobs import JOBS
-from .measure import DifferentResultError, Row, measure
+from .measure import STATISTICS, DifferentResultError, Row, measure
 
 QUICK = 0.2
 SPLINE_TOLERANCE = 1e-4  # voxels
@@ -24,14 +24,16 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.rivals",
         description="volaug beside the libraries that are installed: scipy, SimpleITK, torch, "
-        "batchgeneratorsv2.",
+        "MONAI, TorchIO, batchgeneratorsv2.",
     )
     parser.add_argument("--jobs", help="names, separated by commas; all without it")
     parser.add_argument("--list", action="store_true", help="name the jobs, and stop")
     parser.add_argument("--side", type=int, default=256, help="of the cube, in voxels (256)")
     parser.add_argument("--threads", type=int, default=2, help="of every engine (2)")
     parser.add_argument("--quick", action="store_true", help="a fifth of the repeats")
-    parser.add_argument("--statistic", choices=report.STATISTICS, default="best")
+    parser.add_argument(
+        "--statistic", choices=STATISTICS, default="best", help="of warps that are given (best)"
+    )
     parser.add_argument("--markdown", action="store_true", help="a table for GitHub")
     options = parser.parse_args(argv)
     options.jobs = [name.strip() for name in (options.jobs or ",".join(JOBS)).split(",")]
@@ -64,17 +66,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DifferentResultError as error:
         print(f"benchmarks.rivals: {error}", file=sys.stderr)
         return 1
-    print(report.table(rows, options.statistic, options.markdown))
+    print(report.table(rows, options.markdown))
     print()
-    print(caption(rows, options.side, options.statistic, spline, options.markdown))
+    print(caption(rows, options.side, spline, options.markdown))
     return 0
 
 
 def measured(name: str, options: argparse.Namespace) -> list[Row]:
     """Return the rows of a job."""
-    problem = JOBS[name].problem(options.side, options.threads)
-    entries = list(JOBS[name].contenders(problem))
-    return measure(name, problem, entries, QUICK if options.quick else 1.0)
+    job = JOBS[name]
+    problem = job.problem(options.side, options.threads)
+    effort = QUICK if options.quick else 1.0
+    statistic = job.statistic or options.statistic
+    return measure(name, problem, list(job.contenders(problem)), effort, statistic)
 
 
 def same_spline(side: int) -> float:

@@ -1,20 +1,19 @@
 """What the table's numbers are, a line for each subject."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numba
 import numpy as np
 
+from ..problem import DEGREES, FARTHEST, KNOTS, SCALE, SLOPE
 from . import report
 from .case import BORDER
 from .measure import Row
-from .reference import LABEL_TOLERANCE, PICTURE_TOLERANCE
+from .reference import LABEL_TOLERANCE, PICTURE_TOLERANCE, TISSUE_TOLERANCE
 
 
-def caption(
-    rows: Sequence[Row], side: int, statistic: str, spline: float | None, markdown: bool
-) -> str:
+def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool) -> str:
     """Return the lines that concern these rows.
 
     `spline` is how far the B-splines of volaug and SimpleITK lie apart, if that was looked at.
@@ -27,8 +26,8 @@ def caption(
 
     lines = [
         f"MNI152 T1 brain in {side} x {side} x {side} voxels: float32, 0 to 255 as uint8, 0 to "
-        "4095 as int16. All maps but flip and shift rotate about three axes, stretch, shear and "
-        "shift; linear where nothing else is said."
+        "4095 as int16. All maps but flip, shift and those that are drawn rotate about three axes, "
+        "stretch, shear and shift; linear where nothing else is said."
     ]
     if concerns("elastic", "jacobian"):
         lines.append(
@@ -40,7 +39,7 @@ def caption(
             "Nearest, label: uint8; background, grey matter, white matter and other. Label: the "
             "label of the largest linearly interpolated indicator."
         )
-    if concerns("patch"):
+    if concerns("classes"):
         lines.append(
             "Patch: label, int16, in half of each side. 4 classes are those tissues; of more, the "
             "brain is cut into cells around voxels drawn at random."
@@ -53,9 +52,12 @@ def caption(
         lines.append("4 channels: float32, in one array; Mvoxel/s counts each channel.")
     if concerns("min jacobian"):
         lines.append("Min jacobian: the least determinant of the elastic map over all voxels.")
+    if concerns("pipeline", "overhead", "crop"):
+        lines += drawn_lines(side // 2, concerns)
     lines.append(
-        f"ms: the {statistic} of so many calls; the engines take turns in one process. volaug and "
-        "scipy write into an array that exists (but volaug.spline_filter), others return a new one."
+        f"ms: {statistics(rows)}; the engines take turns in one process. volaug and scipy write "
+        "into an array that exists (but volaug.spline_filter, and where maps are drawn), others "
+        "return a new one."
     )
     if "slabs" in engines:
         lines.append(
@@ -73,10 +75,53 @@ def caption(
         "Greatest difference: from a float64 reference, of the range, or the share of voxels with "
         f"another label, over voxels that read at least {BORDER} voxel inside of the volume. An "
         f"error if more than {PICTURE_TOLERANCE:g}, one level of integers, {LABEL_TOLERANCE:.1%} "
-        "(label) or 0 (nearest, flip, shift)."
+        "(label) or 0 (nearest, flip, shift). Pipeline: how far the mean of a tissue is from what "
+        f"it was, of the range; an error if more than {TISSUE_TOLERANCE:g}."
     )
     if spline is not None:
         lines.append(f"The B-splines of volaug and SimpleITK differ by {spline:.0e} voxel at most.")
     lines.append(f"{report.machine()}, numpy {np.__version__}, numba {numba.__version__}.")
     ends = "\n\n" if markdown else "\n"
     return ends.join(textwrap.fill(line, 100) for line in lines)
+
+
+def statistics(rows: Sequence[Row]) -> str:
+    """Return which statistic of the calls is shown, of which jobs."""
+    jobs: dict[str, dict[str, None]] = {}
+    for row in rows:
+        jobs.setdefault(row.statistic, {})[row.job] = None
+    (first, _), *others = jobs.items()
+    parts = [f"the {statistic} of {', '.join(names)}" for statistic, names in others]
+    return ", and ".join([f"the {first} of so many calls", *parts])
+
+
+def drawn_lines(side: int, concerns: Callable[..., bool]) -> list[str]:
+    """Return the lines on pictures of `side` voxels whose map each call draws for itself."""
+    low, high = SCALE
+    lines = [
+        f"Pipeline, overhead, crop: each call draws another map, for {side} x {side} x {side} "
+        f"voxels, in one thread: flips, each axis in half of the calls; rotation by up to "
+        f"{DEGREES:g} degrees about each axis, stretching by {low:g} to {high:g}, shears by up to "
+        f"{SLOPE:g}; and, but for crop affine, an elastic displacement: {KNOTS} control points "
+        f"along each axis that move by up to {FARTHEST * side:.3g} voxels."
+    ]
+    if concerns("pipeline"):
+        lines += [
+            "Pipeline: image, float32, and labels, int16, of 4 classes. Each engine draws by its "
+            "own rule, so that the pictures are not the same, but they are moved as far; TorchIO "
+            "and batchgeneratorsv2 have no shear. Labels: by the largest interpolated indicator "
+            "(volaug, batchgeneratorsv2) where nothing else is said; MONAI's and TorchIO's are "
+            "nearest.",
+            "MONAI: without meta data, in float32, with its affine grid cached. Two transforms "
+            "resample twice; Rand3DElasticd alone has the affine ranges as well. Its noise is "
+            "smoothed as in its own examples; as smooth as the B-spline it would take longer.",
+            "TorchIO: the same B-spline, copy=False. batchgeneratorsv2: smoothed noise too.",
+        ]
+    if concerns("overhead"):
+        lines.append(
+            "Overhead: such samples; what of them is spent outside of the kernel; and draws "
+            "alone, one after each sample, and many at once."
+        )
+    if concerns("crop"):
+        lines.append("Crop: image, int16, a patch from anywhere in a volume of so many voxels.")
+    return lines

@@ -6,6 +6,7 @@ lattices. What it computes for one of them is in `run`.
 
 import functools
 import importlib.util
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,8 @@ class Contender:
     run: Callable[[], Any]
     # the arrays of what `run` returns, to be checked; None: it computes something else
     arrays: Callable[[Any], Sequence[Array]] | None = one_array
-    voxels: int | None = None  # those of the problem
+    voxels: int | None = None  # those of the problem; 0: it does not work on voxels
+    clock: Callable[[], float] = time.perf_counter
 
 
 Engine = Callable[[Any], Iterator[Contender]]  # of a problem

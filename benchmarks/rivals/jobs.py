@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..brain import brain, labels, parcels
+from ..brain import TISSUES, brain, labels, parcels
 from ..problem import (
     Array,
     Floats,
@@ -19,11 +19,21 @@ from ..problem import (
     flip_matrix,
     pull_matrix,
     shift_matrix,
+    tiled,
 )
 from .case import Case
 from .contender import Contender, Engine
-from .engines import by_batchgenerators, by_numpy, by_scipy, by_simpleitk, by_torch, by_volaug
-from .problems import LeastDeterminant, Prefilter, Problem, Together
+from .engines import (
+    by_batchgenerators,
+    by_monai,
+    by_numpy,
+    by_scipy,
+    by_simpleitk,
+    by_torch,
+    by_torchio,
+    by_volaug,
+)
+from .problems import LeastDeterminant, Patches, Prefilter, Problem, Sample, Together
 
 CHANNELS = 4
 
@@ -33,6 +43,7 @@ class Job(NamedTuple):
 
     problem: Callable[[int, int], Problem]
     engines: tuple[Engine, ...]
+    statistic: str | None = None  # what of the calls stands for all, if the user is not to say
 
     def contenders(self, problem: Problem) -> Iterator[Contender]:
         """Yield the rows of the job."""
@@ -91,12 +102,30 @@ def determinant(side: int, threads: int) -> LeastDeterminant:
     return LeastDeterminant(warp(brain, elastic=True)(side, threads))
 
 
+def sample(side: int, threads: int) -> Sample:
+    """Make the random sample of a worker that fills batches: half the side, one thread."""
+    return Sample(brain(side // 2), parcels(side // 2, TISSUES), 1)
+
+
+def patches(elastic: bool) -> Callable[[int, int], Patches]:
+    """Return what makes patches of half the side, out of volumes 5/4, 2 and 4 times as long."""
+
+    def problem(side: int, threads: int) -> Patches:
+        patch = side // 2
+        least = int16(patch * 5 // 4)
+        volumes = tuple(tiled(least, length) for length in (len(least), 2 * patch, 4 * patch))
+        return Patches(volumes, patch, elastic)
+
+    return problem
+
+
 ALL = by_volaug.warp, by_numpy.copy, by_scipy.warp, by_simpleitk.warp, by_torch.warp
 WITH_FIELD = by_volaug.warp, by_scipy.warp, by_simpleitk.warp, by_torch.warp
 ANY_DTYPE = by_volaug.warp, by_scipy.warp, by_simpleitk.warp
 LABELS = by_volaug.warp, by_simpleitk.warp
 PATCH = by_volaug.warp, by_batchgenerators.label
 COPIES = by_volaug.warp, by_numpy.copy
+SAMPLERS = by_volaug.sample, by_monai.sample, by_torchio.sample, by_batchgenerators.sample
 
 JOBS = {
     "affine": Job(warp(brain), ALL),
@@ -123,4 +152,8 @@ JOBS = {
     "image + label elastic": Job(image_and_label(elastic=True), (by_volaug.image_and_label,)),
     "4 channels": Job(channels, (by_volaug.channels,)),
     "min jacobian": Job(determinant, (by_volaug.min_jacobian,)),
+    "pipeline": Job(sample, SAMPLERS, "mean"),
+    "overhead": Job(sample, (by_volaug.overhead,), "median"),
+    "crop": Job(patches(elastic=True), (by_volaug.patches,), "median"),
+    "crop affine": Job(patches(elastic=False), (by_volaug.patches,), "median"),
 }

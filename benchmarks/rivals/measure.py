@@ -1,7 +1,8 @@
 """Check that all engines computed the same, then time them in turn."""
 
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .contender import Contender
@@ -10,6 +11,12 @@ from .reference import Difference
 
 # What the threads of another engine may go on spinning for after its call.
 PAUSE = 0.05
+
+STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
+    "best": min,
+    "median": statistics.median,
+    "mean": statistics.fmean,
+}
 
 
 class DifferentResultError(Exception):
@@ -27,6 +34,12 @@ class Row:
     voxels: int
     differences: tuple[Difference, ...]  # of each array of the result
     seconds: list[float]
+    statistic: str
+
+    @property
+    def typical(self) -> float:
+        """The seconds that stand for all of them."""
+        return STATISTICS[self.statistic](self.seconds)
 
 
 def check(job: str, problem: Problem, entries: Sequence[Contender]) -> list[tuple[Difference, ...]]:
@@ -52,20 +65,24 @@ def check(job: str, problem: Problem, entries: Sequence[Contender]) -> list[tupl
     return found
 
 
-def measure(job: str, problem: Problem, entries: Sequence[Contender], effort: float) -> list[Row]:
+def measure(
+    job: str, problem: Problem, entries: Sequence[Contender], effort: float, statistic: str
+) -> list[Row]:
     """Return a row for each contender; their repeats, times `effort`, are spread over the run."""
     found = check(job, problem, entries)  # each has run once, which compiled and warmed it up
     repeats = [max(1, round(entry.repeats * effort)) for entry in entries]
     seconds: list[list[float]] = [[] for _ in entries]
-    turns = max(repeats)
+    turns, threads = max(repeats), 1
     for turn in range(turns):
         for entry, times, taken in zip(entries, repeats, seconds, strict=True):
             if turn * times // turns == (turn + 1) * times // turns:
                 continue
-            time.sleep(PAUSE)
-            start = time.perf_counter()
+            if threads > 1:
+                time.sleep(PAUSE)
+            threads = entry.threads
+            start = entry.clock()
             result = entry.run()
-            taken.append(time.perf_counter() - start)
+            taken.append(entry.clock() - start)
             del result  # freed after the clock has stopped
     return [
         Row(
@@ -73,9 +90,10 @@ def measure(job: str, problem: Problem, entries: Sequence[Contender], effort: fl
             entry.engine,
             entry.version,
             entry.threads,
-            entry.voxels or problem.voxels,
+            problem.voxels if entry.voxels is None else entry.voxels,
             differences,
             taken,
+            statistic,
         )
         for entry, differences, taken in zip(entries, found, seconds, strict=True)
     ]

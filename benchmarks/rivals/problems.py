@@ -1,14 +1,15 @@
 """What has to be computed, beside the warp of one volume, which is a `Case`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from scipy import ndimage
 
-from ..problem import Volume
+from ..problem import Array, Volume
 from .case import Case, in_slabs, over_lattice
-from .reference import PICTURE_TOLERANCE, Reference
+from .reference import PICTURE_TOLERANCE, Expected, Reference, Tissues
 
 
 class Problem(Protocol):
@@ -18,7 +19,7 @@ class Problem(Protocol):
     def voxels(self) -> int:
         """How many are computed."""
 
-    def references(self) -> list[Reference]:
+    def references(self) -> Sequence[Expected]:
         """Return what each array of the result has to be."""
 
 
@@ -87,3 +88,47 @@ class LeastDeterminant:
         in_slabs(work, self.case.volume.shape[0], self.case.threads)
         wanted = np.array([np.linalg.det(self.case.matrix[:, :3]) * min(least)])
         return [Reference(wanted, np.ones(1, bool), PICTURE_TOLERANCE, abs(float(wanted[0])))]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and its labels, moved together by a map that is drawn anew for each call.
+
+    The result is an array of two channels: what became of the image, and of the labels.
+    """
+
+    image: Volume
+    label: Array
+    threads: int
+
+    @property
+    def side(self) -> int:
+        """The length of each axis, in voxels."""
+        return len(self.image)
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed."""
+        return self.image.size + self.label.size
+
+    def references(self) -> list[Tissues]:
+        """Return how bright each tissue is."""
+        return [Tissues(self.image, self.label)]
+
+
+@dataclass(frozen=True)
+class Patches:
+    """A cube of `side` voxels from anywhere in a volume, moved by a map that is drawn."""
+
+    volumes: tuple[Array, ...]
+    side: int
+    elastic: bool
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed, of each volume."""
+        return self.side**3
+
+    def references(self) -> list[Reference]:
+        """Return nothing: no two calls compute the same."""
+        return []

@@ -1,6 +1,7 @@
 """What a result has to be, and how much of it may differ."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,10 @@ PICTURE_TOLERANCE = 1e-3
 
 # Share of voxels that may have another label: batchgeneratorsv2 rounds its sums to float16.
 LABEL_TOLERANCE = 1e-3
+
+# By how much the mean of a tissue may change when image and labels are moved together, of the
+# range. Where the labels are moved by another map, it changes by 0.1 to 0.3.
+TISSUE_TOLERANCE = 0.05
 
 # Levels by which an integer may miss the real value: ITK drops the fraction.
 INTEGER_TOLERANCE = 1.001
@@ -37,6 +42,13 @@ class Difference:
         return f"{self.value:.0e}" if self.value else "0"
 
 
+class Expected(Protocol):
+    """What an array has to be."""
+
+    def difference(self, result: Array) -> Difference:
+        """Compare an engine's result with it."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """A result by its definition."""
@@ -57,6 +69,26 @@ class Reference:
             return Difference(float(np.mean(found != self.values)), self.allowed, True)
         most = float(np.abs(found - self.values).max())
         return Difference(most / self.spread, self.allowed, False)
+
+
+@dataclass(frozen=True)
+class Tissues:
+    """An image and its labels, as bright in each tissue as they were before they were moved."""
+
+    image: Array
+    label: Array
+
+    def difference(self, result: Array) -> Difference:
+        """Compare the means of the tissues; NaN if one is missing, or if there are others."""
+        tissues = set(np.unique(self.label))
+        image, label = result
+        if not tissues <= set(np.unique(label)) <= {0, *tissues}:
+            return Difference(np.nan, TISSUE_TOLERANCE, False)
+        most = max(
+            abs(float(image[label == tissue].mean() - self.image[self.label == tissue].mean()))
+            for tissue in tissues
+        )
+        return Difference(most / float(np.ptp(self.image)), TISSUE_TOLERANCE, False)
 
 
 def allowed_of_range(dtype: np.dtype[np.generic], spread: float) -> float:

@@ -2,8 +2,7 @@
 
 import os
 import platform
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from volaug.threads import granted_threads
@@ -18,25 +17,20 @@ HEADER = (
     "threads",
     "calls",
     "ms",
+    "slowest",
     "Mvoxel/s",
     "times volaug",
     "greatest difference",
 )
 TEXT_COLUMNS = 3
 
-STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
-    "best": min,
-    "median": statistics.median,
-}
 
-
-def table(rows: Sequence[Row], statistic: str, markdown: bool) -> str:
+def table(rows: Sequence[Row], markdown: bool) -> str:
     """Return the rows under a header; the first of each job is what the others are times of."""
-    value = STATISTICS[statistic]
     cells: list[tuple[str, ...]] = []
     baseline: dict[str, float] = {}
     for row in rows:
-        seconds = value(row.seconds)
+        seconds = row.typical
         first = baseline.setdefault(row.job, seconds)
         cells.append(
             (
@@ -45,8 +39,9 @@ def table(rows: Sequence[Row], statistic: str, markdown: bool) -> str:
                 row.version,
                 str(row.threads),
                 str(len(row.seconds)),
-                f"{1e3 * seconds:,.1f}",
-                f"{row.voxels / 1e6 / seconds:,.0f}",
+                _milliseconds(seconds),
+                _milliseconds(max(row.seconds)),
+                f"{row.voxels / 1e6 / seconds:,.0f}" if row.voxels else "-",
                 f"{seconds / first:.2f}" if seconds < 10 * first else f"{seconds / first:.0f}",
                 _greatest(row.differences),
             )
@@ -54,6 +49,10 @@ def table(rows: Sequence[Row], statistic: str, markdown: bool) -> str:
     widths = [max(map(len, column)) for column in zip(HEADER, *cells, strict=True)]
     lines = [_line(HEADER, widths, markdown), _rule(widths, markdown)]
     return "\n".join(lines + [_line(row, widths, markdown) for row in cells])
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:,.1f}" if seconds > 1e-3 else f"{1e3 * seconds:.2f}"
 
 
 def _greatest(differences: Sequence[Difference]) -> str:

@@ -53,10 +53,11 @@ def demo(
         typer.Option(min=1, help="At most this many threads; all by default."),
     ] = None,
 ) -> None:
-    """Warp the MNI152 brain and its tissue labels in six ways, and time it beside scipy.
+    """Augment the MNI152 brain, its tissue labels and landmarks, and time it beside scipy.
 
-    Writes the image and the labels before and after each warp as NIfTI
-    files, and one sheet of pictures of them all. Nothing is downloaded.
+    By each of seven strategies, and by all of them in one pipeline. Writes the
+    image and the labels before and after as NIfTI files, what was drawn as JSON,
+    and one sheet of pictures of them all. Nothing is downloaded.
     """
     try:
         from .demo.run import run_demo

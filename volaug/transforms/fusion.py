@@ -108,14 +108,20 @@ class Fusion:
 
 def summed(displacements: list[Floats], shape: tuple[int, int, int]) -> Floats:
     """The sum of displacements, on the coarsest lattice that has the knots of all of them."""
+    for displacement in displacements:
+        lattice = displacement.shape[1:]
+        if any(k - 3 > n - 1 > 0 for k, n in zip(lattice, shape, strict=True)):
+            raise ValueError(
+                f"control_points must be at most 2 more than there are voxels along each axis, got "
+                f"{lattice} for {shape} voxels"
+            )
     spans = tuple(math.lcm(*(d.shape[axis] - 3 for d in displacements)) for axis in (1, 2, 3))
-    most = min(MOST_SPANS, *(n - 1 for n in shape if n > 1), MOST_SPANS)
-    if max(spans) > most:
+    if max(spans) > MOST_SPANS:
         lattices = ", ".join(str(d.shape[1:]) for d in displacements)
         raise ValueError(
-            f"the control points of the elastic steps of one warp must have a common lattice of at "
-            f"most {most + 3} along each axis of {shape} voxels, got {lattices}: choose such that "
-            "their numbers, less 3, divide one another"
+            "the control points of the elastic steps of one warp must have a common lattice of at "
+            f"most {MOST_SPANS + 3} along each axis, got {lattices}: choose such that their "
+            "numbers, less 3, divide one another"
         )
     total, *others = (refined(displacement, spans) for displacement in displacements)
     return sum(others, total)

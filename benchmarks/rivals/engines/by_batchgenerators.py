@@ -1,14 +1,24 @@
-"""nnU-Net's resampling of labels, in batchgeneratorsv2."""
+"""nnU-Net's resampling, in batchgeneratorsv2: of labels alone, and of random samples."""
 
 import importlib.metadata
+import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from ...problem import DEGREES, SCALE
 from ..case import Case
 from ..contender import FEW, SOME, Contender, needs
+from ..problems import Sample
 from .by_torch import grid
 
 MANY_CLASSES = 100  # 300 take 15 s a call
+
+# Its displacement is noise that a Gaussian has smoothed: about as smooth as volaug's B-spline, and
+# of the same standard deviation. How long it takes depends on neither.
+SMOOTHNESS = (0.1, 0.2)  # of the side
+MAGNITUDE = (0.03, 0.04)
 
 
 @needs("batchgeneratorsv2")
@@ -41,3 +51,46 @@ def label(case: Case) -> Iterator[Contender]:
         FEW if case.volume.max() > MANY_CLASSES else SOME,
         run,
     )
+
+
+@needs("batchgeneratorsv2")
+def sample(problem: Sample) -> Iterator[Contender]:
+    """Yield the transform with elastic on, which has no shear: in nnU-Net's setting and nearest."""
+    import torch
+    from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
+    from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+
+    torch.set_num_threads(problem.threads)
+    mirror = MirrorTransform(allowed_axes=(0, 1, 2))
+    radians, (low, high) = math.radians(DEGREES), SCALE
+    image, segmentation = (torch.from_numpy(each)[None] for each in (problem.image, problem.label))
+    for engine, mode in (
+        ("batchgeneratorsv2 SpatialTransform", "bilinear"),
+        ("batchgeneratorsv2, nearest labels", "nearest"),
+    ):
+        transform = SpatialTransform(
+            patch_size=problem.image.shape,
+            patch_center_dist_from_border=0,
+            random_crop=False,
+            p_elastic_deform=1.0,
+            elastic_deform_scale=SMOOTHNESS,
+            elastic_deform_magnitude=tuple(part * problem.side for part in MAGNITUDE),
+            p_rotation=1.0,
+            rotation=(-radians, radians),
+            p_scaling=1.0,
+            scaling=(1 / high, 1 / low),  # of what is read
+            mode_seg=mode,
+        )
+
+        def run(transform: Any = transform) -> Any:
+            with torch.inference_mode():
+                return transform(**mirror(image=image, segmentation=segmentation))
+
+        yield Contender(
+            engine,
+            importlib.metadata.version("batchgeneratorsv2"),
+            problem.threads,
+            SOME,
+            run,
+            lambda result: (np.concatenate([result["image"], result["segmentation"]]),),
+        )

@@ -1,5 +1,6 @@
 """volaug: into arrays that exist, with all threads and with one; and into new ones."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,10 +9,14 @@ import numpy as np
 
 import volaug
 
+from ...clock import OutsideKernels
 from ...problem import Array, touched_like
+from ...samples import drawing, random_patch, random_pipeline, sampling
 from ..case import Case
 from ..contender import MANY, Contender, one_array
-from ..problems import LeastDeterminant, Prefilter, Together
+from ..problems import LeastDeterminant, Patches, Prefilter, Sample, Together
+
+DRAWS = 100  # one takes too short a time to be told in milliseconds
 
 Arrays = Callable[[Any], Sequence[Array]] | None
 
@@ -22,9 +27,10 @@ def contender(
     run: Callable[[], Any],
     arrays: Arrays = one_array,
     voxels: int | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Contender:
     """Return a row of volaug."""
-    return Contender(engine, volaug.__version__, threads, MANY, run, arrays, voxels)
+    return Contender(engine, volaug.__version__, threads, MANY, run, arrays, voxels, clock)
 
 
 def as_warp(case: Case) -> volaug.Warp:
@@ -114,3 +120,33 @@ def min_jacobian(problem: LeastDeterminant) -> Iterator[Contender]:
     run = applied(affine, threads, touched_like(case.volume))
     yield contender("volaug", threads, least)
     yield contender("volaug, affine warp", threads, run, None)
+
+
+def sample(problem: Sample) -> Iterator[Contender]:
+    """Yield random samples in new arrays: labels by their vote, and by the nearest voxel."""
+    for engine, labels in (("volaug", "label"), ("volaug, nearest labels", "nearest")):
+        pipeline = random_pipeline(problem.side, interpolation={"label": labels})
+        run = sampling(pipeline, image=problem.image, label=problem.label)
+        yield contender(
+            engine, 1, run, lambda result: (np.stack([result["image"], result["label"]]),)
+        )
+
+
+def overhead(problem: Sample) -> Iterator[Contender]:
+    """Yield random samples, what of them is spent outside of the kernels, and draws alone."""
+    pipeline = random_pipeline(problem.side)
+    run = sampling(pipeline, image=problem.image, label=problem.label)
+    draw = drawing(pipeline, problem.side)
+    clock = OutsideKernels()
+    outside = clock.watched(run)
+    yield contender("volaug", 1, run, None)
+    yield contender("volaug, outside kernels", 1, outside, None, 0, clock)
+    yield contender("volaug, draw", 1, draw, None, 0)
+    yield contender(f"volaug, {DRAWS} draws", 1, lambda: [draw() for _ in range(DRAWS)], None, 0)
+
+
+def patches(problem: Patches) -> Iterator[Contender]:
+    """Yield random patches in new arrays, of each of the volumes the same draws."""
+    for volume in problem.volumes:
+        run = sampling(random_patch(problem.side, problem.elastic), image=volume)
+        yield contender(f"volaug, out of {len(volume)}^3", 1, run, None)

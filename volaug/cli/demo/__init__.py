@@ -1,1 +1,1 @@
-"""`volaug demo`: a brain, six warps, their files, a sheet of pictures and a table of times."""
+"""`volaug demo`: a brain, seven strategies, their files, a sheet of pictures, a table of times."""

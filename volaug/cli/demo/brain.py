@@ -5,23 +5,33 @@ from typing import Any, NamedTuple
 import nibabel
 import numpy as np
 import numpy.typing as npt
+from nibabel.affines import apply_affine
 from nilearn import datasets
 
 Image = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
 
 BACKGROUND, GREY, WHITE, OTHER = range(4)
 
 # The T1 average is stripped of the skull: zero outside of the brain, 0.1 to 1 in it.
 SIGNAL = 0.05
 
+# In mm of MNI space, each off the planes of symmetry.
+LANDMARKS = {
+    "left thalamus": (-12.0, -18.0, 8.0),
+    "left hippocampus": (-27.0, -21.0, -15.0),
+    "right caudate nucleus": (12.0, 14.0, 8.0),
+}
+
 
 class Brain(NamedTuple):
-    """An image, its labels, and where their voxels are in the head."""
+    """An image, its labels and landmarks, and where their voxels are in the head."""
 
     image: Image
     labels: Labels
-    affine: npt.NDArray[np.float64]  # voxel indices to mm: right, anterior, superior
+    landmarks: Floats  # (N, 3) in voxels
+    affine: Floats  # voxel indices to mm: right, anterior, superior
 
 
 def load_brain() -> Brain:
@@ -30,7 +40,9 @@ def load_brain() -> Brain:
     image = as_float32(template)
     grey = as_float32(datasets.load_mni152_gm_template(resolution=1))
     white = as_float32(datasets.load_mni152_wm_template(resolution=1))
-    return Brain(image, tissue_labels(image, grey, white), np.asarray(template.affine, np.float64))
+    affine = np.asarray(template.affine, np.float64)
+    landmarks = apply_affine(np.linalg.inv(affine), [*LANDMARKS.values()])
+    return Brain(image, tissue_labels(image, grey, white), landmarks, affine)
 
 
 def tissue_labels(image: Image, grey: Image, white: Image) -> Labels:

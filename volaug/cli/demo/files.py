@@ -1,4 +1,4 @@
-"""NIfTI files, each of which is there as a whole or not at all."""
+"""Files, each of which is there as a whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -55,3 +55,9 @@ def write_nifti(
     nifti.header["descrip"] = description
     with replacing(path) as partial:
         nibabel.save(nifti, partial)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text that ends with a line's end."""
+    with replacing(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")

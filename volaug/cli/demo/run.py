@@ -4,27 +4,28 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ... import warmup
+from ... import Record, Warp
 from .brain import Brain, load_brain
-from .files import make_folder, write_nifti
+from .files import make_folder, write_nifti, write_text
 from .sheet import Row, draw_sheet
-from .slices import origin_slices, slices
+from .slices import slices_of
+from .strategies import INDEX, Strategy, demo_strategies
 from .table import timing_table
 from .timing import Timing, compare
-from .warps import NamedWarp, demo_warps, no_warp
-
-# Where the three slices meet, in mm of MNI space.
-MEETING_POINT = (-14.0, -18.0, 6.0)
 
 SHEET = "sheet.png"
 
+# A flip is a copy and contrast moves nothing: scipy.ndimage has nothing beside them.
+NOT_TIMED = ("Flip", "Contrast")
+
+CUBE = 40  # voxels on a side, for which each kernel is compiled that the brain needs
+
 
 def run_demo(out: Path, threads: int) -> list[Timing]:
-    """Warp a brain in six ways, write what comes of it, and print how long it took.
+    """Augment a brain in eight ways, write what comes of it, and print how long it took.
 
     Parameters
     ----------
@@ -44,36 +45,45 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
         If the folder or a file cannot be made.
     """
     make_folder(out)
-    timings: list[Timing] = []
+    strategies = demo_strategies()
+    warps: dict[str, Warp] = {}
     rows: list[Row] = []
+    timings: list[Timing] = []
 
     with progress_bar() as progress:
         task = progress.add_task("Compiling the kernels", total=None)
         progress.refresh()
-        warmup(("float32", "uint8"))
+        compile_kernels(strategies, threads)
         progress.update(task, description="Loading the brain", refresh=True)
         brain = load_brain()
         shape = brain.image.shape
-        voxel = voxel_at(brain.affine, MEETING_POINT)
-        cases = [no_warp(shape), *demo_warps(shape)]
-        progress.update(task, total=2 * len(cases))
+        before = slices_of(brain, Warp(shape))
+        progress.update(task, description="Original", total=2 * len(strategies), refresh=True)
+        write_brain(out, "original", brain)
 
-        for case in cases:
-            progress.update(task, description=f"{case.title}: files", refresh=True)
-            rows.append(show_case(case, brain, voxel, out, threads))
+        for strategy in strategies:
+            progress.update(task, description=f"{strategy.title}: files", refresh=True)
+            after, record = augmented(strategy, brain, threads)
+            write_brain(out, strategy.stem, after)
+            write_text(out / f"{strategy.stem}_record.json", record.to_json())
+            after_slices = slices_of(after, record.warp)
+            rows.append(Row(strategy.title, strategy.words(record), before, after_slices))
+            warps[strategy.title] = record.warp
             progress.advance(task)
-        for case in cases[1:]:
-            progress.update(task, description=f"{case.title}: times", refresh=True)
-            timings.append(compare(case.title, case.warp, brain.image, threads))
+        for title, warp in warps.items():
+            progress.update(task, description=f"{title}: times", refresh=True)
+            if title not in NOT_TIMED:
+                timings.append(compare(title, warp, brain.image, threads))
             progress.advance(task)
         progress.update(task, description="Drawing the sheet", refresh=True)
-        draw_sheet(out / SHEET, rows, MEETING_POINT)
+        draw_sheet(out / SHEET, record.key, rows)
 
     console = Console()
     console.print(timing_table(timings, shape, threads))
     console.print(
         f"Pictures of all: {out / SHEET}",
-        f"Images and labels: {out / '*.nii.gz'}, {2 * len(cases)} files",
+        f"Images and labels: {out / '*.nii.gz'}, {2 + 2 * len(strategies)} files",
+        f"What was drawn: {out / '*_record.json'}, {len(strategies)} files",
         sep="\n",
         markup=False,
         highlight=False,
@@ -82,25 +92,37 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
     return timings
 
 
-def show_case(
-    case: NamedWarp, brain: Brain, voxel: tuple[int, int, int], out: Path, threads: int
-) -> Row:
-    """Warp the brain and its labels, write both, and keep what the sheet shows of them."""
-    image = case.warp.apply(brain.image, threads=threads)
-    labels = case.warp.apply(brain.labels, interpolation="label", threads=threads)
-    for kind, voxels in (("image", image), ("labels", labels)):
-        path = out / f"{case.stem}_{kind}.nii.gz"
-        write_nifti(path, voxels, brain.affine, f"volaug demo: {case.title}, {kind}")
-    origins = origin_slices(case.warp, brain.image.shape, voxel)
-    return Row(case.title, case.words, slices(image, voxel), slices(labels, voxel), origins)
+def compile_kernels(strategies: list[Strategy], threads: int) -> None:
+    """Do all that is to come to a small brain."""
+    voxels = np.zeros((CUBE, CUBE, CUBE))
+    small = Brain(voxels.astype(np.float32), voxels.astype(np.uint8), np.zeros((1, 3)), np.eye(4))
+    for strategy in strategies:
+        augmented(strategy, small, threads)
 
 
-def voxel_at(
-    affine: npt.NDArray[np.float64], millimetres: tuple[float, float, float]
-) -> tuple[int, int, int]:
-    """The voxel nearest to a place in mm."""
-    x, y, z, _ = np.rint(np.linalg.solve(affine, (*millimetres, 1.0))).astype(int).tolist()
-    return x, y, z
+def augmented(strategy: Strategy, brain: Brain, threads: int) -> tuple[Brain, Record]:
+    """What a pipeline makes of a brain, in voxels of the same grid, and what it drew."""
+    sample = strategy.pipeline(
+        image=brain.image,
+        label=brain.labels,
+        points=brain.landmarks,
+        affine=brain.affine,
+        index=INDEX,
+        threads=threads,
+    )
+    made = Brain(sample["image"], sample["label"], sample["points"], brain.affine)
+    return made, sample.record
+
+
+def write_brain(out: Path, stem: str, brain: Brain) -> None:
+    """Write the image and the labels as NIfTI files.
+
+    All of them over the grid of the original, so that a viewer shows how they differ. (A sample's
+    own affine would lay a moved brain over the original.)
+    """
+    for kind, voxels in (("image", brain.image), ("labels", brain.labels)):
+        path = out / f"{stem}_{kind}.nii.gz"
+        write_nifti(path, voxels, brain.affine, f"volaug demo: {stem}, {kind}")
 
 
 def progress_bar() -> Progress:

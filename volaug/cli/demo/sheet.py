@@ -1,4 +1,4 @@
-"""One sheet of pictures: a row for each warp, with the labels' outlines over the image."""
+"""One sheet of pictures: a row for each strategy, before and after, with the labels' outlines."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .brain import GREY, OTHER, WHITE
+from ...keys import Key
+from .brain import BACKGROUND, GREY, LANDMARKS, OTHER, WHITE
 from .files import replacing
-from .slices import VIEWS, Plane
+from .slices import VIEWS, Slice
+from .words import signed
 
 # From the lowest line to the topmost: a border is drawn in the colour of the later of the two
 # tissues that meet there. Told apart by all common kinds of colour vision.
@@ -20,22 +22,34 @@ OUTLINES = (
     (GREY, "grey matter", "#f2b000"),
     (WHITE, "white matter", "#1e88ff"),
 )
+LANDMARK = "#40ff90"
+DIM = "#b8b8b8"
+MARK: dict[str, Any] = {"color": DIM, "bbox": {"facecolor": "black", "pad": 2.0}}
 
 # Darker than a brain is usually shown, so that the outlines stand out.
 WINDOW = (0.15, 1.1)
 
 # In pixels. A voxel of 1 mm is a whole number of them, so that all are drawn alike.
 DPI = 100
-VOXEL = 3
-TITLES = 560
-HEADER = 250
-GAP = 30
-
+VOXEL = 2
+MARGIN = 30
+WORDS = 590  # the width of what is written beside the pictures
+HEADER = 340
+PAIR_GAP = 8
+VIEW_GAP = 60
+ROW_GAP = 30
 POINT = 72 / DPI
 
 GRID = 20  # mm
-DIM = "#b8b8b8"
-MARK: dict[str, Any] = {"color": DIM, "bbox": {"facecolor": "black", "pad": 3.0}}
+
+
+class Row(NamedTuple):
+    """What one row says, and what it shows in each view."""
+
+    title: str
+    words: Sequence[str]
+    before: Sequence[Slice]
+    after: Sequence[Slice]
 
 
 class Sheet:
@@ -47,11 +61,12 @@ class Sheet:
         self.figure = Figure(size, dpi=DPI, facecolor="black")
         self.canvas = FigureCanvasAgg(self.figure)
 
-    def write(self, x: float, y: float, text: str, pixels: float, **look: Any) -> None:
-        """Write text below and, unless `look` says otherwise, to the right of a place."""
+    def write(self, x: float, y: float, text: str, pixels: float, **look: Any) -> float:
+        """Write below and, unless `look` says otherwise, to the right of a place; how far."""
         width, height = self.size
         look = {"color": "white", "verticalalignment": "top", **look}
-        self.figure.text(x / width, 1 - y / height, text, fontsize=pixels * POINT, **look)
+        written = self.figure.text(x / width, 1 - y / height, text, size=pixels * POINT, **look)
+        return float(written.get_window_extent(self.canvas.get_renderer()).x1)
 
     def axes(self, x: int, y: int, width: int, height: int) -> Axes:
         """Axes that fill a box, given by its upper left corner."""
@@ -66,69 +81,88 @@ class Sheet:
             self.canvas.print_png(str(partial))
 
 
-class Row(NamedTuple):
-    """What one row shows, slice by slice."""
-
-    title: str
-    words: str
-    images: list[Plane]
-    labels: list[Plane]
-    origins: list[Plane]  # (2, rows, columns): the input voxel that each voxel shows
-
-
-def draw_sheet(path: Path, rows: Sequence[Row], millimetres: Sequence[float]) -> None:
-    """Draw the rows, whose slices lie at these places along the three axes, as a PNG."""
-    fields = [image.shape for image in rows[0].images]
+def draw_sheet(path: Path, key: Key, rows: Sequence[Row]) -> None:
+    """Draw the rows, whose numbers were drawn from a key, as a PNG."""
+    fields = [shown.image.shape for shown in rows[0].before]
     heights, widths = ([VOXEL * field[i] for field in fields] for i in (0, 1))
-    lefts = [TITLES + sum(widths[:i]) + i * GAP for i in range(len(widths))]
-    row_height = max(heights) + GAP
-    sheet = Sheet(lefts[-1] + widths[-1] + GAP, HEADER + len(rows) * row_height)
+    pairs = [2 * width + PAIR_GAP for width in widths]
+    lefts = [MARGIN + WORDS + sum(pairs[:i]) + i * VIEW_GAP for i in range(len(pairs))]
+    row_height = max(heights) + ROW_GAP
+    sheet = Sheet(lefts[-1] + pairs[-1] + MARGIN, HEADER + len(rows) * row_height)
 
-    write_header(sheet)
-    for view, left, width, at in zip(VIEWS, lefts, widths, millimetres, strict=True):
-        place = f"{view.name}, {'xyz'[view.axis]} = {at:+.0f} mm".replace("-", "\N{MINUS SIGN}")
-        sheet.write(left + width / 2, HEADER - 42, place, 28, horizontalalignment="center")
+    write_header(sheet, key)
+    for view, landmark, left, width, pair in zip(
+        VIEWS, LANDMARKS, lefts, widths, pairs, strict=True
+    ):
+        centred: dict[str, Any] = {"horizontalalignment": "center"}
+        title = f"{view.name}, through the {landmark}"
+        sheet.write(left + pair / 2, HEADER - 88, title, 28, **centred)
+        sheet.write(left + width / 2, HEADER - 42, "before", 26, color=DIM, **centred)
+        sheet.write(left + pair - width / 2, HEADER - 42, "after", 26, color=DIM, **centred)
     for number, row in enumerate(rows):
         top = HEADER + number * row_height
-        sheet.write(GAP, top + 0.3 * row_height, row.title, 40, weight="bold")
-        sheet.write(GAP, top + 0.3 * row_height + 64, row.words, 28, color=DIM, linespacing=1.4)
-        for i, view in enumerate(VIEWS):
+        words = "\n".join(row.words)
+        sheet.write(MARGIN, top + 0.25 * row_height, row.title, 44, weight="bold")
+        sheet.write(MARGIN, top + 0.25 * row_height + 72, words, 26, color=DIM, linespacing=1.5)
+        for i, (before, after) in enumerate(zip(row.before, row.after, strict=True)):
             upper = top + (max(heights) - heights[i]) // 2
-            axes = sheet.axes(lefts[i], upper, widths[i], heights[i])
-            draw_slice(axes, row.images[i], row.labels[i], row.origins[i])
-            right = lefts[i] + widths[i]
-            sheet.write(lefts[i] + 4, upper + 4, view.left, 26, **MARK)
-            sheet.write(right - 4, upper + 4, view.right, 26, horizontalalignment="right", **MARK)
+            draw_slice(sheet, lefts[i], upper, before)
+            axes = draw_slice(sheet, lefts[i] + widths[i] + PAIR_GAP, upper, after)
+            outline(axes, before.labels != BACKGROUND, "white", linestyles="dashed", alpha=0.7)
     sheet.save(path)
 
 
-def write_header(sheet: Sheet) -> None:
+def write_header(sheet: Sheet, key: Key) -> None:
     """Say what the sheet shows, the side one looks from, and the colours."""
-    sheet.write(GAP, 28, "volaug demo: the MNI152 T1 brain at 1 mm, warped with its labels", 46)
-    convention = (
-        "Radiological convention: the patient's right (R) is on the left of the picture; "
-        f"A anterior, P posterior. Thin grid: lines that were {GRID} mm apart before the warp."
+    title = "volaug demo: the MNI152 T1 brain at 1 mm, its labels and landmarks, augmented together"
+    sheet.write(MARGIN, 28, title, 46)
+    explanation = (
+        f"Key of all draws: seed {key.seed}, epoch {key.epoch}, index {key.index}. In mm, x runs "
+        "to the right, y forwards, z up. Each slice goes through its landmark, also after.\n"
+        "Radiological convention: the patient's right (R) is on the left of the picture; A "
+        "anterior, P posterior. A border between tissues has the first of their two colours."
     )
-    sheet.write(GAP, 100, convention, 28, color=DIM)
-    left = GAP
-    for _, name, colour in reversed(OUTLINES):
-        sheet.write(left, 150, "\N{BLACK SQUARE}", 30, color=colour)
-        sheet.write(left + 34, 150, name, 28)
-        left += 70 + 14 * len(name)
-    sheet.write(left, 150, "A border is drawn in the first of the two colours.", 28, color=DIM)
+    sheet.write(MARGIN, 96, explanation, 28, color=DIM, linespacing=1.4)
+    square = "\N{BLACK SQUARE}"
+    left = float(MARGIN)
+    for symbol, name, colour in (
+        *((square, name, colour) for _, name, colour in reversed(OUTLINES)),
+        ("\N{LARGE CIRCLE}", "landmark", LANDMARK),
+        ("- -", "edge of the brain before", "white"),
+        ("+", f"lines that were {GRID} mm apart before", DIM),
+    ):
+        left = sheet.write(left, 194, symbol, 28, color=colour) + 10
+        left = sheet.write(left, 194, name, 28) + 40
 
 
-def draw_slice(axes: Axes, image: Plane, labels: Plane, origins: Plane) -> None:
-    """Draw one slice: grey image, the grid it came from, outlines of the labels."""
+def draw_slice(sheet: Sheet, left: int, upper: int, shown: Slice) -> Axes:
+    """Draw the image, the grid it came from, the labels' outlines, the landmark; say where."""
+    lines, columns = shown.image.shape
+    width, height = VOXEL * columns, VOXEL * lines
+    axes = sheet.axes(left, upper, width, height)
     low, high = WINDOW
-    axes.imshow(image, "gray", aspect="auto", interpolation="bilinear", vmin=low, vmax=high)
-    levels = np.arange(GRID / 2, max(image.shape) + GRID, GRID)
-    for origin in np.ma.masked_invalid(origins):
-        axes.contour(origin, levels, colors="white", linewidths=1.2 * POINT, alpha=0.25)
+    axes.imshow(shown.image, "gray", aspect="auto", interpolation="bilinear", vmin=low, vmax=high)
+    grid: dict[str, Any] = {"colors": "white", "linestyles": "solid", "alpha": 0.25}
+    for origins in shown.origins:
+        levels = np.arange(origins.min() // GRID * GRID + GRID / 2, origins.max(), GRID)
+        axes.contour(origins, levels, linewidths=1.2 * POINT, **grid)
     for label, _, colour in OUTLINES:
-        outlines = axes.contour(labels == label, [0.5], colors=colour)
-        outlines.set_linewidth(1.5 * POINT)
-    lines, columns = image.shape
+        outline(axes, shown.labels == label, colour)
+    ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": LANDMARK}
+    axes.plot(*shown.landmark, "o", markersize=16 * POINT, markeredgewidth=3 * POINT, **ring)
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(-0.5, lines - 0.5)
     axes.set_axis_off()
+
+    view = shown.view
+    place = f"{'xyz'[view.axis]} = {signed(shown.place, 0)} mm"
+    sheet.write(left + 6, upper + 4, view.left, 22, **MARK)
+    sheet.write(left + 6, upper + height - 30, place, 20, **MARK)
+    right = left + width - 6
+    sheet.write(right, upper + 4, view.right, 22, horizontalalignment="right", **MARK)
+    return axes
+
+
+def outline(axes: Axes, mask: Any, colour: str, **look: Any) -> None:
+    """Draw where a mask ends."""
+    axes.contour(mask, [0.5], colors=colour, linewidths=1.2 * POINT, **look)

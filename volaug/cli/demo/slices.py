@@ -1,4 +1,4 @@
-"""Three orthogonal slices of a volume, turned as a radiologist looks at them."""
+"""Slices of a volume, turned as a radiologist looks at them."""
 
 from typing import Any, NamedTuple
 
@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import Warp
+from .brain import Brain
 
 Plane = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 
 class View(NamedTuple):
@@ -17,6 +19,11 @@ class View(NamedTuple):
     axis: int
     left: str
     right: str
+
+    def plane(self, volume: npt.NDArray[Any], index: int) -> Plane:
+        """The slice at an index along the view's axis; rows run upwards."""
+        plane: Plane = np.take(volume, index, self.axis).T[:, ::-1]
+        return plane
 
 
 # Along the patient's left to right (0), back to front (1), bottom to top (2). The first axis
@@ -29,20 +36,41 @@ VIEWS = (
 )
 
 
-def slices(volume: npt.NDArray[Any], voxel: tuple[int, int, int]) -> list[Plane]:
-    """Slices of (..., n0, n1, n2) through a voxel, for `VIEWS`; rows run upwards."""
-    planes = [np.take(volume, voxel[view.axis], axis=view.axis - 3) for view in VIEWS]
-    return [np.swapaxes(plane, -2, -1)[..., ::-1].copy() for plane in planes]
+class Slice(NamedTuple):
+    """What one picture shows."""
+
+    view: View
+    place: float  # along the view's axis, in mm
+    image: Plane
+    labels: Plane
+    origins: list[Plane]  # what was there before: its voxel along each of the two axes
+    landmark: tuple[float, float]  # its column and its row
 
 
-def origin_slices(
-    warp: Warp, shape: tuple[int, int, int], voxel: tuple[int, int, int]
-) -> list[Plane]:
-    """Slices of the in-plane input coordinates (2, rows, columns) that a warp reads.
+def slices_of(brain: Brain, warp: Warp) -> list[Slice]:
+    """For each view, the slice nearest to its landmark of a brain that a warp has made."""
+    return [slice_of(brain, warp, *pair) for pair in zip(VIEWS, brain.landmarks, strict=True)]
 
-    They come from the engine itself: a linear ramp stays exact under linear interpolation. NaN
-    where the warp reads outside of the input.
-    """
-    ramps = warp.apply(np.indices(shape, dtype=np.float32), cval=np.nan)
-    planes = slices(ramps, voxel)
-    return [np.delete(plane, view.axis, axis=0) for view, plane in zip(VIEWS, planes, strict=True)]
+
+def slice_of(brain: Brain, warp: Warp, view: View, landmark: Floats) -> Slice:
+    """The slice nearest to a landmark."""
+    index = round(float(landmark[view.axis]))
+    across, up = (axis for axis in range(3) if axis != view.axis)
+    origins = origins_of_slice(warp, view.axis, index)
+    return Slice(
+        view,
+        brain.affine[view.axis, view.axis] * index + brain.affine[view.axis, 3],
+        view.plane(brain.image, index),
+        view.plane(brain.labels, index),
+        [view.plane(origins[axis], 0) for axis in (across, up)],
+        (brain.image.shape[across] - 1 - landmark[across], landmark[up]),
+    )
+
+
+def origins_of_slice(warp: Warp, axis: int, index: int) -> Floats:
+    """The input voxels (3, ...) that a warp reads for a slice of its output."""
+    shape = [1 if a == axis else n for a, n in enumerate(warp.shape)]
+    places = np.indices(shape, np.float64)
+    places[axis] = index
+    origins: Floats = warp.pull_points(places.reshape(3, -1).T).T.reshape(places.shape)
+    return origins

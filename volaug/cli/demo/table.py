@@ -8,13 +8,14 @@ from .timing import RUNS, SCIPY_RUNS, Timing
 
 
 def timing_table(timings: Sequence[Timing], shape: tuple[int, ...], threads: int) -> Table:
-    """One row a warp: volaug's time, scipy's, and how far apart the pictures are."""
+    """One row a warp: volaug's time, scipy's, and how far apart the images are."""
     table = Table(
         title=f"{' x '.join(map(str, shape))} voxels of float32, linear interpolation",
         caption=(
             f"volaug: median of {RUNS} runs, already compiled. scipy.ndimage: best of "
             f"{SCIPY_RUNS}, one thread, order=1; for an elastic warp with the making of its dense "
-            "coordinates. Difference: of the two images, whose range is 0 to 1."
+            "coordinates. Difference: of the two images, whose range is 0 to 1. All together: the "
+            "one warp of all its steps."
         ),
         caption_justify="left",
         title_justify="left",

@@ -1,18 +1,12 @@
-import inspect
 import itertools
 import re
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.ndimage
 
-from benchmarks import cold_start, operations
 from benchmarks.brain import brain, labels, parcels
-from benchmarks.cold_start import FIRST_CALL, ColdStart
 from benchmarks.problem import (
     as_integers,
     control_points,
@@ -22,142 +16,32 @@ from benchmarks.problem import (
     shift_matrix,
 )
 from benchmarks.rivals import __main__ as rivals
-from benchmarks.rivals import measure, report
+from benchmarks.rivals import caption, measure, report
 from benchmarks.rivals.case import Case, spline_weights
 from benchmarks.rivals.contender import Contender
-from benchmarks.rivals.engines import by_batchgenerators, by_scipy, by_simpleitk, by_volaug
-from benchmarks.rivals.jobs import JOBS
-from benchmarks.rivals.problems import LeastDeterminant
-from benchmarks.rivals.reference import Difference, Reference
-from benchmarks.warps import Affine, Elastic
+from benchmarks.rivals.engines import (
+    by_batchgenerators,
+    by_monai,
+    by_scipy,
+    by_simpleitk,
+    by_torchio,
+    by_volaug,
+)
+from benchmarks.rivals.jobs import JOBS, SAMPLERS
+from benchmarks.rivals.problems import LeastDeterminant, Sample
+from benchmarks.rivals.reference import Difference, Reference, Tissues
+from benchmarks.samples import random_pipeline
 from volaug import Warp
 from volaug.threads import granted_threads
 
-ROOT = Path(__file__).parents[1]
 SIDE = 48  # large enough to be shared out among threads
 THREADS = min(2, granted_threads())
-MEASURED = ("time_", "peakmem_", "track_")
-
-
-def names(suite, prefixes):
-    return [name for name in dir(suite) if name.startswith(prefixes)]
-
-
-OPERATIONS = [
-    suite
-    for suite in vars(operations).values()
-    if inspect.isclass(suite) and hasattr(suite, "time_call") and not suite.__name__.startswith("_")
-]
 
 
 def case(interpolation="linear", elastic=False, dtype="float32"):
     volume = head(SIDE) if dtype == "float32" else as_integers(head(SIDE), dtype)
     points = control_points() if elastic else None
     return Case(volume, pull_matrix(SIDE), points, interpolation, THREADS)
-
-
-def run_python(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("suite", [Affine, Elastic])
-class TestWarps:
-    def test_every_benchmark_runs(self, suite):
-        assert len(names(suite, MEASURED)) == 6
-        for name in names(suite, MEASURED):
-            benchmark = suite()
-            benchmark.setup(SIDE, THREADS)
-            value = getattr(benchmark, name)(SIDE, THREADS)
-            assert (value > 0) if name.startswith("track_") else (value is None)
-
-    def test_setup_has_written_the_output(self, suite):
-        benchmark = suite()
-        benchmark.setup(SIDE, THREADS)
-        assert not np.isnan(benchmark.out).any()
-        np.testing.assert_array_equal(benchmark.out, benchmark.warp(None, 1))
-
-    def test_a_rate_names_its_unit(self, suite):
-        assert suite().track_speed.unit == "Mvoxel/s"
-        assert all(hasattr(getattr(suite, name), "unit") for name in names(suite, ("track_",)))
-
-
-@pytest.mark.parametrize("suite", OPERATIONS)
-def test_operations(suite):
-    benchmark = suite()
-    benchmark.setup(SIDE)
-    assert benchmark.time_call(SIDE) is None
-    assert benchmark.track_times_a_copy(SIDE) > 0
-    assert benchmark.track_times_a_copy.unit
-    assert benchmark.setup_cache.__func__ is Affine.setup_cache  # asv runs it once for all
-
-
-def test_operations_are_not_the_same():
-    """By what they write: no two of the warps."""
-    written = []
-    for suite in OPERATIONS:
-        benchmark = suite()
-        benchmark.setup(SIDE)
-        if isinstance(getattr(benchmark, "out", None), np.ndarray):
-            assert not np.isnan(benchmark.out).any()
-            written.append(benchmark.out)
-    assert len(written) == 8
-    assert len({array.tobytes() for array in written}) == 8
-
-
-def test_affine_and_elastic_differ():
-    suites = [Affine(), Elastic()]
-    for suite in suites:
-        suite.setup(SIDE, THREADS)
-    first, second = (suite.warp(None, THREADS) for suite in suites)
-    assert np.abs(first - second).max() > 0.1
-
-
-def test_cold_start(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    warmup = "volaug.warmup(['float32'])"  # one dtype costs the test a third
-    monkeypatch.setattr(cold_start, "WARMUP", warmup)
-    suite = ColdStart()
-    for statement, preparation in (suite.timeraw_import(), suite.timeraw_import_numba()):
-        run_python(f"{preparation}\n{statement}")
-
-    statement, preparation = suite.timeraw_first_call_empty_cache()
-    assert statement == FIRST_CALL
-    assert suite.timeraw_warmup_empty_cache() == (warmup, preparation)
-    run_python(f"{preparation}\nassert not os.listdir(os.environ['NUMBA_CACHE_DIR'])")
-
-    suite.setup_cache()
-    filled = sorted(tmp_path.rglob("*.kernel"))
-    written = [file.stat().st_mtime_ns for file in filled]
-    assert filled
-    for wanted, (statement, preparation) in (
-        (FIRST_CALL, suite.timeraw_first_call_filled_cache()),
-        (warmup, suite.timeraw_warmup_filled_cache()),
-    ):
-        assert statement == wanted
-        assert repr(str(tmp_path / "kernels")) in preparation
-        run_python(f"{preparation}\n{statement}")
-    assert sorted(tmp_path.rglob("*.kernel")) == filled
-    assert [file.stat().st_mtime_ns for file in filled] == written
-
-
-def test_asv_can_list_the_benchmarks_without_the_rivals():
-    run_python(
-        f"import importlib, pkgutil, sys; sys.path.insert(0, {str(ROOT)!r}); import benchmarks\n"
-        "for module in pkgutil.walk_packages(benchmarks.__path__, 'benchmarks.'):\n"
-        "    importlib.import_module(module.name)\n"
-        "assert 'benchmarks.rivals.engines.by_torch' in sys.modules\n"
-        "assert not {'torch', 'SimpleITK', 'nilearn', 'batchgeneratorsv2'} & set(sys.modules)"
-    )
-
-
-def test_the_matrix_is_no_other_by_mistake():
-    matrix = pull_matrix(SIDE)
-    linear = matrix[:, :3]
-    others = [linear.T, np.linalg.inv(linear), linear[::-1, ::-1], np.eye(3)]
-    assert min(np.abs(linear - other).max() for other in others) > 0.1
-    centre = np.full(3, (SIDE - 1) / 2)
-    assert np.abs(linear @ centre + matrix[:, 3] - centre).max() < 4  # the shift alone
 
 
 def test_spline_weights():
@@ -198,9 +82,9 @@ def test_engines_compute_the_same(name):
         pytest.importorskip(library)
     problem = JOBS[name].problem(SIDE, THREADS)
     entries = list(JOBS[name].contenders(problem))
-    rows = measure.measure(name, problem, entries, effort=0.1)
+    rows = measure.measure(name, problem, entries, 0.1, "best")
     assert len(rows) >= 2
-    assert rows[0].engine == "volaug"
+    assert rows[0].engine.startswith("volaug")
     for row, entry in zip(rows, entries, strict=True):
         assert bool(row.differences) == (entry.arrays is not None)
         assert len(row.seconds) == max(1, round(entry.repeats * 0.1))
@@ -222,13 +106,93 @@ def test_another_result_is_an_error(wrong):
 
     entry = Contender("wrong", "1", 1, 1, run)
     with pytest.raises(measure.DifferentResultError, match="wrong differs from the reference"):
-        measure.measure("job", problem, [entry], effort=1.0)
+        measure.measure("job", problem, [entry], 1.0, "best")
 
 
-@pytest.mark.parametrize("engine", [by_simpleitk.warp, by_batchgenerators.label])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        by_simpleitk.warp,
+        by_batchgenerators.label,
+        by_batchgenerators.sample,
+        by_monai.sample,
+        by_torchio.sample,
+    ],
+)
 def test_a_library_that_is_missing_has_no_row(engine, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert list(engine(case())) == []
+
+
+@pytest.mark.parametrize("engine", SAMPLERS)
+def test_each_call_draws_another_sample(engine):
+    pytest.importorskip("nilearn")
+    problem = JOBS["pipeline"].problem(SIDE, THREADS)
+    for entry in engine(problem):
+        assert entry.threads == 1
+        (first,), (second,) = (entry.arrays(entry.run()) for _ in range(2))
+        assert first.shape == second.shape == (2, *problem.image.shape)
+        given = [problem.image, problem.label]
+        for one, other in itertools.combinations([first, second, given], 2):
+            assert np.abs(np.subtract(one[0], other[0])).mean() > 0.01
+            assert np.mean(one[1] != other[1]) > 0.05
+
+
+@pytest.mark.parametrize("engine", SAMPLERS)
+def test_samplers_move_voxels_as_far(engine):
+    # a ramp shows the place that was read, along its axis: an affine map and what bends it
+    side = 64
+    ramp = np.empty((side,) * 3, np.float32)
+    ramp[:] = np.linspace(1, 2, side)[:, None, None]
+    middle = (slice(side // 4, -side // 4),) * 3
+    places = np.indices(ramp.shape)[:, *middle].reshape(3, -1)
+    fit = np.vstack([places, np.ones_like(places[0])]).T
+    solve = np.linalg.pinv(fit)
+    for entry in engine(Sample(ramp, np.ones(ramp.shape, np.int16), 1)):
+        slopes, bends = [], []
+        for _ in range(4):
+            (result,) = entry.arrays(entry.run())
+            read = (result[0][middle].ravel() - 1) * (side - 1)
+            affine = solve @ read
+            slopes.append(np.abs(affine[:3]))
+            bends.append(np.std(read - fit @ affine) / side)
+        along, across = np.hsplit(np.array(slopes), [1])
+        assert 0.7 < along.min() < along.max() < 1.3
+        assert 0.03 < np.sqrt(np.mean(across**2)) < 0.3
+        assert 0.003 < np.mean(bends) < 0.015
+
+
+def test_tissues_are_where_the_labels_are():
+    pytest.importorskip("nilearn")
+    side = 64
+    tissues = Tissues(brain(side), parcels(side, 4))
+    pipeline = random_pipeline(side)
+    for index in range(3):
+        moved = pipeline(image=tissues.image, label=tissues.label, index=index)
+        assert tissues.difference(np.stack([moved["image"], moved["label"]])).is_allowed
+        left = tissues.difference(np.stack([moved["image"], tissues.label]))
+        assert left.value > 2 * left.allowed
+    for labels_of_none in (tissues.label + 0.5, np.minimum(tissues.label, 2)):
+        result = np.stack([tissues.image, labels_of_none])
+        assert not tissues.difference(result).is_allowed
+
+
+def test_threads_that_may_still_spin_are_waited_for(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(measure.time, "sleep", pauses.append)
+    for threads in (1, 2):
+        entry = Contender("engine", "1", threads, 3, lambda: None, arrays=None)
+        measure.measure("job", case(), [entry], 1.0, "best")
+    assert pauses == [measure.PAUSE] * 2  # after each but the last
+
+
+def test_a_contender_may_have_a_clock_of_its_own():
+    ticks = itertools.count()
+    entry = Contender("engine", "1", 1, 4, lambda: None, None, 0, lambda: float(next(ticks) ** 2))
+    (row,) = measure.measure("job", case(), [entry], 1.0, "mean")
+    assert row.seconds == [1, 5, 9, 13]
+    assert row.typical == 7
+    assert row.voxels == 0
 
 
 def test_integers_may_miss_by_one_level():
@@ -329,28 +293,39 @@ def test_labels_and_parcels():
     assert np.mean(cells[:, :, 1:] == cells[:, :, :-1]) > 0.9
 
 
-def test_as_integers():
-    for dtype, greatest in (("uint8", 255), ("int16", 4095)):
-        levels = as_integers(head(SIDE), dtype)
-        assert levels.dtype == dtype
-        assert (levels.min(), levels.max()) == (0, greatest)
-        np.testing.assert_allclose(levels, head(SIDE) / head(SIDE).max() * greatest, atol=0.501)
-
-
 def test_table():
     real, share = Difference(1e-7, 1, False), Difference(0.00021, 1, True)
     both = (real, Difference(1e-8, 1, False), share)
     rows = [
-        measure.Row("affine", "volaug", "1", 2, 10**6, both, [0.003, 0.001, 0.004]),
-        measure.Row("affine", "slow", "2", 1, 10**6, (), [0.25]),
+        measure.Row("affine", "volaug", "1", 2, 10**6, both, [0.003, 0.002, 0.004], "best"),
+        measure.Row("affine", "slow", "2", 1, 10**6, (), [0.25], "best"),
+        measure.Row("draw", "volaug", "1", 1, 0, (), [0.0004, 0.0001, 0.0001], "mean"),
+        measure.Row("crop", "volaug", "1", 1, 10**6, (), [0.003, 0.001, 0.004], "median"),
     ]
-    text = report.table(rows, "best", markdown=False).splitlines()
-    numbers = ["affine", "volaug", "1", "2", "3", "1.0", "1,000", "1.00", "1e-07,", "0.02", "%"]
-    assert text[2].split() == numbers
-    assert text[3].split() == ["affine", "slow", "2", "1", "1", "250.0", "4", "250", "-"]
-    markdown = report.table(rows, "median", markdown=True).splitlines()
-    assert [cell.strip() for cell in markdown[3].strip("|").split("|")][5:8] == ["250.0", "4", "83"]
+    text = [line.split() for line in report.table(rows, markdown=False).splitlines()[2:]]
+    numbers = [
+        "affine",
+        "volaug",
+        "1",
+        "2",
+        "3",
+        "2.0",
+        "4.0",
+        "500",
+        "1.00",
+        "1e-07,",
+        "0.02",
+        "%",
+    ]
+    assert text[0] == numbers
+    assert text[1] == ["affine", "slow", "2", "1", "1", "250.0", "250.0", "4", "125", "-"]
+    assert text[2] == ["draw", "volaug", "1", "1", "3", "0.20", "0.40", "-", "1.00", "-"]
+    assert text[3] == ["crop", "volaug", "1", "1", "3", "3.0", "4.0", "333", "1.00", "-"]
+    markdown = report.table(rows, markdown=True).splitlines()
+    assert [cell.strip() for cell in markdown[3].strip("|").split("|")][5:7] == ["250.0"] * 2
     assert len({len(line) for line in markdown}) == 1
+    wanted = "the best of so many calls, and the mean of draw, and the median of crop"
+    assert caption.statistics(rows) == wanted
     assert report.machine()
 
 

@@ -1,0 +1,65 @@
+"""Time and memory of random pipelines: a draw, a sample, and a patch of a large volume."""
+
+import numpy as np
+
+from .clock import share_outside_kernels
+from .measured import _Measured
+from .operations import _Operation, labels
+from .problem import Array, as_integers, head, tiled
+from .samples import drawing, random_patch, random_pipeline, sampling
+
+PATCH = 128
+
+
+class Draw(_Measured):
+    """`Compose.draw` of flips, an affine and an elastic step, which become one warp."""
+
+    number = 10
+
+    def setup(self) -> None:
+        self.draw = drawing(random_pipeline(PATCH), PATCH)
+        self.draw()
+
+    def time_draw(self) -> None:
+        self.draw()
+
+
+class ImageAndLabelSample(_Operation):
+    """A call of the pipeline with float32 and labels of int16, one thread, into new arrays."""
+
+    params = ([128],)
+
+    def prepare(self, side: int) -> Array:
+        image, classes = head(side), labels(side).astype(np.int16)
+        self.sample = sampling(random_pipeline(side), image=image, label=classes)
+        return image
+
+    def call(self) -> None:
+        self.sample()
+
+    def track_outside_kernels(self, side: int) -> float:
+        return round(100 * share_outside_kernels(self.sample), 2)
+
+    track_outside_kernels.unit = "%"  # type: ignore[attr-defined]
+
+
+class PatchOfVolume(_Measured):
+    """A patch of 128^3 out of int16 with `side` voxels along each axis; one thread."""
+
+    params = ([160, 256, 512],)
+    param_names = ("side",)
+
+    def setup(self, side: int) -> None:
+        # all of it small, as what it takes here counts in `peakmem_reference` too
+        volume = tiled(as_integers(head(PATCH // 2), "int16"), side)
+        sampling(random_patch(PATCH // 2), image=volume)()  # loads the kernel
+        self.sample = sampling(random_patch(PATCH), image=volume)
+
+    def time_patch(self, side: int) -> None:
+        self.sample()
+
+    def peakmem_reference(self, side: int) -> None:
+        """Do nothing: what Python, the compiler and `setup` hold, to take from the next one."""
+
+    def peakmem_patch(self, side: int) -> None:
+        self.sample()

@@ -1,0 +1,47 @@
+"""TorchIO's fused affine and elastic transform, which resamples by ITK, without copies."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...problem import DEGREES, FARTHEST, KNOTS, SCALE
+from ..contender import SOME, Contender, needs
+from ..problems import Sample
+
+
+@needs("torchio")
+def sample(problem: Sample) -> Iterator[Contender]:
+    """Yield the transform by the same B-spline; it has no shear. Labels are nearest."""
+    import SimpleITK
+    import torch
+    import torchio
+
+    torch.set_num_threads(problem.threads)
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(problem.threads)
+    flip = torchio.RandomFlip(axes=(0, 1, 2), flip_probability=0.5, copy=False)
+    warp = torchio.RandomAffineElasticDeformation(
+        affine_kwargs={"scales": SCALE, "degrees": DEGREES},
+        elastic_kwargs={
+            "num_control_points": KNOTS,
+            "max_displacement": FARTHEST * problem.side,
+            "locked_borders": 0,
+        },
+        copy=False,
+    )
+    image, label = (torch.from_numpy(each)[None] for each in (problem.image, problem.label))
+
+    def run() -> Any:
+        subject = torchio.Subject(
+            image=torchio.ScalarImage(tensor=image), label=torchio.LabelMap(tensor=label)
+        )
+        return warp(flip(subject))
+
+    yield Contender(
+        "TorchIO RandomAffineElasticDeformation",
+        torchio.__version__,
+        problem.threads,
+        SOME,
+        run,
+        lambda result: (np.concatenate([result.image.data, result.label.data]),),
+    )
