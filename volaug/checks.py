@@ -72,12 +72,14 @@ def as_shape(name: str, value: Any) -> tuple[int, int, int]:
 
 def as_whole(name: str, value: Any, least: int, greatest: int) -> int:
     """A whole number within limits."""
-    try:
-        if isinstance(value, bool | np.bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+    number = value
+    if type(value) is not int:
+        try:
+            if isinstance(value, bool | np.bool):
+                raise TypeError
+            number = operator.index(value)
+        except TypeError:
+            raise TypeError(f"{name} must be a whole number, got {value!r}") from None
     if not least <= number <= greatest:
         raise ValueError(f"{name} must be from {least} to {greatest}, got {number}")
     return number

@@ -69,21 +69,25 @@ class Numbers:
         self._bits = self._stream.digest(ROUND)
         self._at = 0
 
-    def _next(self, count: int) -> memoryview:
-        """The bytes of the next numbers."""
+    def _take(self, count: int) -> int:
+        """Where the bytes of the next numbers begin."""
         first, self._at = self._at, self._at + 8 * count
         if self._at > len(self._bits):
             longer = max(self._at + ROUND, 2 * len(self._bits))
             self._bits = self._stream.digest(longer)  # begins as the shorter one did
-        return memoryview(self._bits)[first : self._at]
+        return first
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """One number from `low` to `high`; all multiples of 2^-53 of the way are as likely."""
-        return low + (high - low) * ((int.from_bytes(self._next(1), "little") >> 11) * 2.0**-53)
+        first = self._take(1)
+        bits = int.from_bytes(self._bits[first : first + 8], "little")
+        return low + (high - low) * ((bits >> 11) * 2.0**-53)
 
     def uniforms(self, *shape: int) -> Floats:
         """Many numbers from 0 to 1, as `uniform` one after the other gives."""
-        bits = np.frombuffer(self._next(math.prod(shape)), "<u8")
+        count = math.prod(shape)
+        first = self._take(count)
+        bits = np.frombuffer(self._bits, "<u8", count, first)
         numbers: Floats = (bits >> 11).astype(np.float64).reshape(shape)
         numbers *= 2.0**-53
         return numbers

@@ -14,10 +14,12 @@ import numpy as np
 
 def frozen(value: Any) -> Any:
     """Numbers, tuples and dicts of them, whatever arrays, lists and mappings they came in."""
-    if isinstance(value, (np.ndarray, np.generic)):
+    if type(value) in (float, int, str, bool):  # nearly all: each draw comes here
+        return value
+    if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return tuple(frozen(item) for item in value)
+    if isinstance(value, list | tuple):
+        return tuple([frozen(item) for item in value])
     if isinstance(value, Mapping):
         return {name: frozen(item) for name, item in value.items()}
     return value
