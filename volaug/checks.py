@@ -72,7 +72,7 @@ def as_shape(name: str, value: Any) -> tuple[int, int, int]:
 
 def as_whole(name: str, value: Any, least: int, greatest: int) -> int:
     """A whole number within limits."""
-    number = value
+    number: int = value
     if type(value) is not int:
         try:
             if isinstance(value, bool | np.bool):
