@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from volaug import Compose
+
 # one voxel wide on any axis, around multiples of eight lanes, longer than a tile of rows
 SHAPES = [
     (1, 1, 1),
@@ -51,3 +53,28 @@ def nan_filled(shape, dtype):
     """Where a result goes: a voxel that nobody wrote shows."""
     dtype = np.dtype(dtype)
     return np.full(shape, np.nan if dtype.kind == "f" else 77, dtype)
+
+
+def fixed(*numbers):
+    """A range for each axis in which there is one number alone."""
+    return tuple((number, number) for number in numbers)
+
+
+def drawn(transforms, shape, index=0, spacing=None, affine=None, **options):
+    """The record of one draw of a pipeline."""
+    pipeline = Compose(transforms, seed=0, **options)
+    return pipeline.draw(shape, spacing=spacing, affine=affine, index=index)
+
+
+def blob(shape, place, size):
+    """A Gaussian around a place, `size` voxels wide: a number, or one an axis."""
+    sizes = np.broadcast_to(size, 3)
+    voxels = np.indices(shape, dtype=float)
+    terms = zip(voxels, place, sizes, strict=True)
+    return np.exp(-sum(((x - p) / s) ** 2 for x, p, s in terms) / 2).astype(np.float32)
+
+
+def centroid(volume):
+    """The mean place of what is in a volume."""
+    volume = np.asarray(volume, dtype=float)
+    return np.einsum("xyz,cxyz->c", volume, np.indices(volume.shape)) / volume.sum()

@@ -156,10 +156,12 @@ class Record:
         Returns
         -------
         Sample
-            A dict of the same names, volumes first, with this record; and ``"spacing"`` or
-            ``"affine"`` (see `output_affine`) if it was made with one. Points and boxes are in
-            voxels of the result, also where they lie outside of it. Nothing shares memory with
-            the input.
+            A dict of the same names, volumes first, with this record; and what it was made
+            with of ``"spacing"``, which stays what it was, as if another head had been in the
+            same scanner, and ``"affine"``, which goes along (see `output_affine`). Points and
+            boxes are in voxels of the result, also where they lie outside of it; a box is the
+            smallest around what becomes of it (of several warps, one after the other). Nothing
+            shares memory with the input.
 
         Raises
         ------

@@ -35,23 +35,26 @@ def unfolding_factor(control_points: Floats, shape: tuple[int, ...], to_mm: Floa
 
     Notes
     -----
-    The greater of two bounds. The first is that of Choi and Lee (2000). The second: a derivative
-    of the displacement along an axis is a mean of differences of neighbouring control points, over
-    the knot spacing. Where for each of its components the greatest of these along the three axes
-    sum up to less than 1, the Jacobian matrix is diagonally dominant, and its determinant
-    positive (compare S. Chun, J. Fessler, "A simple regularizer for B-spline nonrigid image
-    registration that encourages local invertibility", IEEE Journal of Selected Topics in Signal
-    Processing 3(1), 2009).
+    The greater of two bounds; the first alone where it is enough. That is the one of Choi and
+    Lee (2000). The second: a derivative of the displacement along an axis is a mean of
+    differences of neighbouring control points, over the knot spacing. Where for each of its
+    components the greatest of these along the three axes sum up to less than 1, the Jacobian
+    matrix is diagonally dominant, and its determinant positive (compare S. Chun, J. Fessler, "A
+    simple regularizer for B-spline nonrigid image registration that encourages local
+    invertibility", IEEE Journal of Selected Topics in Signal Processing 3(1), 2009).
     """
-    spacing = np.array(knot_spacing(shape, control_points.shape[1:]))
-    reach = float((np.abs(control_points).max(axis=(1, 2, 3)) / spacing).max())
+    # along an axis of one voxel nothing changes, and a displacement there folds nothing
+    axes = [axis for axis, length in enumerate(shape) if length > 1]
+    spacing = knot_spacing(shape, control_points.shape[1:])
+    reaches = np.abs(control_points).max(axis=(1, 2, 3))
+    reach = max((float(reaches[axis]) / spacing[axis] for axis in axes), default=0.0)
     if reach == 0.0:
         return math.inf
     if reach < FREE_REACH:
         return FREE_REACH * BELOW / reach
     slopes = np.zeros(3)
-    for axis in range(3):
+    for axis in axes:
         steepest = np.abs(np.diff(control_points, axis=axis + 1)).max(axis=(1, 2, 3))
         slopes += steepest * to_mm / (spacing[axis] * to_mm[axis])
-    steepest_sum = float(slopes.max())  # 0 where all points move alike
-    return math.inf if steepest_sum == 0.0 else BELOW * max(FREE_REACH / reach, 1.0 / steepest_sum)
+    slope = float(slopes[axes].max())  # 0 where all points move alike
+    return math.inf if slope == 0.0 else BELOW * max(FREE_REACH / reach, 1.0 / slope)

@@ -56,10 +56,13 @@ class Fusion:
 
     The output voxel `o` reads ``matrix @ (o + u(o)) + offset``, where ``u`` is the sum of all
     displacements, which act in the last output grid, whatever came after them.
+
+    A picture of one voxel along an axis is flat: nothing moves out of it along that axis.
     """
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
+        self.flat = tuple(axis for axis, length in enumerate(grid.shape) if length == 1)
         self.matrix = np.eye(3)
         self.offset = np.zeros(3)
         self._displacements: list[Floats] = []
@@ -78,6 +81,7 @@ class Fusion:
     def displace(self, control_points: Floats, folding: str) -> None:
         """Add a displacement in mm, (3, k0, k1, k2), to the others."""
         in_voxels = self.grid.from_mm @ control_points.reshape(3, -1)
+        in_voxels[list(self.flat)] = 0.0
         self._displacements.append(in_voxels.reshape(control_points.shape))
         self._folding = min(self._folding, FOLDING.index(folding))
 
@@ -92,7 +96,7 @@ class Fusion:
         shape = self.grid.shape
         if not self._displacements:
             return Warp(shape, self.matrix, self.offset)
-        total = summed(self._displacements, shape)
+        total = summed(self._displacements)
         folding = FOLDING[self._folding]
         if folding != "allow":
             factor = unfolding_factor(total, shape, np.diag(self.grid.to_mm))
@@ -106,15 +110,8 @@ class Fusion:
         return Warp(shape, self.matrix, self.offset, total)
 
 
-def summed(displacements: list[Floats], shape: tuple[int, int, int]) -> Floats:
+def summed(displacements: list[Floats]) -> Floats:
     """The sum of displacements, on the coarsest lattice that has the knots of all of them."""
-    for displacement in displacements:
-        lattice = displacement.shape[1:]
-        if any(k - 3 > n - 1 > 0 for k, n in zip(lattice, shape, strict=True)):
-            raise ValueError(
-                f"control_points must be at most 2 more than there are voxels along each axis, got "
-                f"{lattice} for {shape} voxels"
-            )
     spans = tuple(math.lcm(*(d.shape[axis] - 3 for d in displacements)) for axis in (1, 2, 3))
     if max(spans) > MOST_SPANS:
         lattices = ", ".join(str(d.shape[1:]) for d in displacements)

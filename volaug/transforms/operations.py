@@ -71,10 +71,26 @@ class Affine(SpatialOperation):
 
     def fuse(self, fusion: Fusion) -> None:
         grid = fusion.grid
-        forward = turning(self.degrees) @ shaping(self.scale, self.shear)
+        within = self._within(fusion.flat) if fusion.flat else self
+        forward = turning(within.degrees) @ shaping(within.scale, within.shear)
         matrix = grid.from_mm @ np.linalg.inv(forward) @ grid.to_mm
-        moved = grid.centre + grid.from_mm @ self.translation
+        moved = grid.centre + grid.from_mm @ within.translation
         fusion.pull(matrix, grid.centre - matrix @ moved)
+
+    def _within(self, flat: tuple[int, ...]) -> "Affine":
+        """What of it stays within a picture that has one voxel along some axes."""
+        a, b, c = (axis not in flat for axis in range(3))
+        return Affine(
+            scale=_where((a, b, c), self.scale, 1.0),
+            shear=_where((a and b, a and c, b and c), self.shear, 0.0),
+            degrees=_where((b and c, c and a, a and b), self.degrees, 0.0),
+            translation=_where((a, b, c), self.translation, 0.0),
+        )
+
+
+def _where(kept: tuple[bool, bool, bool], values: Three, neutral: float) -> Three:
+    a, b, c = (v if k else neutral for k, v in zip(kept, values, strict=True))
+    return a, b, c
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,16 +156,18 @@ class Contrast(IntensityOperation):
         mean, low, high = finite.mean(dtype=np.float64), finite.min(), finite.max()
         single = channel.dtype in (np.float16, np.float32)
         changed: npt.NDArray[Any] = channel.astype(np.float32 if single else np.float64)
-        np.subtract(changed, mean, out=changed, casting="same_kind")
-        np.multiply(changed, self.factor, out=changed)
-        np.add(changed, mean, out=changed, casting="same_kind")
-        if self.preserve_range:
-            np.clip(changed, low, high, out=changed)
-        if whole:
-            limits = np.iinfo(channel.dtype)
-            np.add(changed, np.copysign(0.5, changed), out=changed)  # what follows truncates
-            np.clip(changed, limits.min, np.nextafter(limits.max + 1.0, 0.0), out=changed)
-        channel[...] = changed
+        with np.errstate(over="ignore"):  # what its dtype cannot hold is infinite, or cut
+            np.subtract(changed, mean, out=changed, casting="same_kind")
+            np.multiply(changed, self.factor, out=changed)
+            np.add(changed, mean, out=changed, casting="same_kind")
+            if self.preserve_range:
+                np.clip(changed, low, high, out=changed)
+            if whole:
+                limits = np.iinfo(channel.dtype)
+                # halves away from zero, as what follows truncates; whole numbers over 2^52 stay
+                np.add(changed, np.copysign(np.nextafter(0.5, 0.0), changed), out=changed)
+                np.clip(changed, limits.min, np.nextafter(limits.max + 1.0, 0.0), out=changed)
+            channel[...] = changed
 
 
 def as_axes(value: Any) -> tuple[int, ...]:

@@ -249,8 +249,9 @@ class RandomElastic(Step):
         apart. 7 as in TorchIO. Or 1: the same displacement all along that axis, as for slices
         that are far apart, with ``max_displacement=(0, 7, 7), control_points=(1, 7, 7)``.
     locked_borders : int
-        So many layers of control points at each end of every axis do not move, 0 to 3. With 3
-        the picture's border stays where it is; with 2 it moves by a sixth of the third layer.
+        So many layers of control points at each end of every axis (that has more than 1) do
+        not move, 0 to 3. With 3 the picture's border stays where it is; with 2 it moves by a
+        sixth of the third layer.
     folding : {"forbid", "warn", "allow"}
         What if tissue could fold over itself: the displacement becomes smaller until it is
         certain not to (see `unfolding_factor` in `geometry/folding.py`), or there is a warning
