@@ -20,6 +20,10 @@ NATIVE = {np.dtype(name).str: np.dtype(name) for name in DTYPES}
 # Of a matrix whose rows have length one, |det| below this is taken as singular.
 SINGULAR = 1e-12
 
+# Voxels are as large, in mm, and their axes span as much of a cube of their lengths.
+SMALLEST, LARGEST = 1e-6, 1e6
+FLAT = 1e-6
+
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """See that `value` is one of a few words."""
@@ -60,7 +64,7 @@ def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
 def as_shape(name: str, value: Any) -> tuple[int, int, int]:
     """Three lengths of at least one voxel."""
     try:
-        shape = tuple(operator.index(length) for length in value)
+        shape = tuple(map(_index, value))
     except TypeError:
         raise TypeError(f"{name} must be three whole numbers, got {value!r}") from None
     if len(shape) != 3 or min(shape) < 1 or max(shape) > LONGEST_AXIS:
@@ -70,14 +74,18 @@ def as_shape(name: str, value: Any) -> tuple[int, int, int]:
     return shape
 
 
+def _index(value: Any) -> int:
+    if isinstance(value, bool | np.bool):
+        raise TypeError
+    return operator.index(value)
+
+
 def as_whole(name: str, value: Any, least: int, greatest: int) -> int:
     """A whole number within limits."""
     number: int = value
     if type(value) is not int:
         try:
-            if isinstance(value, bool | np.bool):
-                raise TypeError
-            number = operator.index(value)
+            number = _index(value)
         except TypeError:
             raise TypeError(f"{name} must be a whole number, got {value!r}") from None
     if not least <= number <= greatest:
@@ -92,7 +100,10 @@ def as_seed(name: str, value: Any) -> int:
 
 def as_floats(name: str, value: Any, wanted: str) -> npt.NDArray[np.float64]:
     """A float64 copy in which every number is finite."""
-    given = np.asarray(value)
+    try:
+        given = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be {wanted}, got lists of several lengths") from None
     if given.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be {wanted}, got an array of dtype {given.dtype}")
     floats = given.astype(np.float64)
@@ -152,9 +163,9 @@ def as_control_points(value: Any) -> npt.NDArray[np.float64]:
 
 def as_spacing(value: Any) -> npt.NDArray[np.float64]:
     """The size of a voxel along axes 0, 1, 2."""
-    wanted = "three voxel sizes in mm, each greater than 0"
+    wanted = f"three voxel sizes in mm, from {SMALLEST:g} to {LARGEST:g}"
     spacing = as_floats("spacing", value, wanted)
-    if spacing.shape != (3,) or not (spacing > 0.0).all():
+    if spacing.shape != (3,) or not _are_sizes(spacing):
         raise ValueError(f"spacing must be {wanted}, got {value!r}")
     return spacing
 
@@ -167,9 +178,19 @@ def as_world(value: Any) -> npt.NDArray[np.float64]:
             "affine must be a (4, 4) matrix from voxels to mm, whose last row is 0, 0, 0, 1, "
             f"got {matrix.tolist()}"
         )
-    if abs(_volume_of_directions(matrix[:3, :3].T.tolist())) < SINGULAR:
+    axes = matrix[:3, :3].T
+    if abs(_volume_of_directions(axes.tolist())) < FLAT:
         raise ValueError(f"affine must be invertible, got {matrix.tolist()}")
+    if not _are_sizes(np.array([math.hypot(*axis) for axis in axes.tolist()])):
+        raise ValueError(
+            f"affine must have voxel sizes from {SMALLEST:g} to {LARGEST:g} mm, "
+            f"got {matrix.tolist()}"
+        )
     return matrix
+
+
+def _are_sizes(lengths: npt.NDArray[np.float64]) -> bool:
+    return bool(((lengths >= SMALLEST) & (lengths <= LARGEST)).all())
 
 
 def as_voxel_size(spacing: Any, affine: Any) -> tuple[Any, Any]:

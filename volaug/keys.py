@@ -65,7 +65,7 @@ class Numbers:
 
     def __init__(self, key: Key, label: str) -> None:
         words = f"volaug {key.seed} {key.epoch} {key.index} {label}"
-        self._stream = hashlib.shake_128(words.encode())
+        self._stream = hashlib.shake_128(words.encode(errors="surrogatepass"))
         self._bits = self._stream.digest(ROUND)
         self._at = 0
 

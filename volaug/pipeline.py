@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import checks
 from .keys import Key, Numbers, fresh_number
-from .plain import as_table, check_format, from_plain, to_plain
+from .plain import as_table, check_format, from_plain, shallow, to_plain
 from .record import Record, Sample
 from .targets import Target, as_targets, common_grid, target_table
 from .transforms.crop import CenterCrop, RandomCrop
@@ -195,6 +195,7 @@ class Compose(Group):
         return {"format": FORMAT, "version": VERSION, **values}
 
     @classmethod
+    @shallow
     def from_dict(cls, values: Any) -> "Compose":
         """The pipeline of which `to_dict` made `values`.
 
@@ -212,9 +213,11 @@ class Compose(Group):
     @classmethod
     def from_toml(cls, text: str) -> "Compose":
         """The pipeline that a TOML file says, whose tables and names are those of `to_dict`."""
+        if not isinstance(text, str):
+            raise TypeError(f"a pipeline must be text of TOML, got {type(text).__name__}")
         try:
             values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"a pipeline must be TOML: {error}") from None
         return cls.from_dict(values)
 

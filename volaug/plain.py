@@ -5,11 +5,14 @@ import something else.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+Thing = TypeVar("Thing")
 
 
 def frozen(value: Any) -> Any:
@@ -44,6 +47,8 @@ def _plain_value(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, tuple):
         return [_plain_value(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _plain_value(item) for name, item in value.items()}
     return to_plain(value) if is_dataclass(value) else value
 
 
@@ -89,6 +94,19 @@ def check_known(what: str, names: Iterable[Any], known: Iterable[str]) -> None:
             raise ValueError(
                 f"unknown {what} {_shown(name)}; {hint}there are {', '.join(map(repr, known))}"
             )
+
+
+def shallow(read: Callable[..., Thing]) -> Callable[..., Thing]:
+    """Let a reader of plain values say that they are nested too deeply for Python's stack."""
+
+    @functools.wraps(read)
+    def wrapped(*arguments: Any) -> Thing:
+        try:
+            return read(*arguments)
+        except RecursionError:
+            raise ValueError("tables and lists are nested too deeply") from None
+
+    return wrapped
 
 
 def check_format(values: Any, wanted: str, version: int) -> dict[str, Any]:

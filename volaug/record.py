@@ -12,7 +12,7 @@ import numpy.typing as npt
 from . import checks
 from .geometry.bspline import Floats
 from .keys import Key
-from .plain import as_table, check_format, check_known, from_plain, made, to_plain
+from .plain import as_table, check_format, check_known, from_plain, made, shallow, to_plain
 from .targets import Array, Target, as_targets, check_grid
 from .transforms.fusion import Fusion, grid_of
 from .transforms.operations import OPERATIONS, IntensityOperation
@@ -61,11 +61,12 @@ class Record:
     steps: tuple[tuple[str, Operation], ...]
 
     def __post_init__(self) -> None:
-        self.stages  # noqa: B018 - so that an error comes now
+        with np.errstate(all="ignore"):  # `Warp` says what is too large
+            self.stages  # noqa: B018 - so that an error comes now
 
     def __eq__(self, other: object) -> bool:
         """Whether two records are the same to the last bit."""
-        return isinstance(other, Record) and self.to_dict() == other.to_dict()
+        return isinstance(other, Record) and self.to_json() == other.to_json()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -225,7 +226,7 @@ class Record:
     ) -> dict[str, Any]:
         options, last = self._options(volumes), self.warps[-1]
         if len(self.warps) > 1:  # the last of them would find it wrong when the first is done
-            self._check_out(volumes, out or {})
+            self._check_out(volumes, {} if out is None else out)
         results: dict[str, Any] = dict(volumes)
         for stage in self.stages:
             if isinstance(stage, Warp):
@@ -240,10 +241,15 @@ class Record:
         return results
 
     def _check_out(self, volumes: Mapping[str, Array], out: Mapping[str, Any]) -> None:
+        if not isinstance(out, Mapping):
+            raise TypeError(f"out must be a mapping from names to arrays, got {type(out).__name__}")
         check_known("image or label of out", out, volumes)
+        others = list(volumes.values())
         for name, given in out.items():
             shape = (*volumes[name].shape[:-3], *self.output_shape)
-            checks.as_output(given, shape, volumes[name].dtype, f"out[{name!r}]")
+            target = checks.as_output(given, shape, volumes[name].dtype, f"out[{name!r}]")
+            checks.check_apart(f"out[{name!r}]", target, others)
+            others.append(target)
 
     def _move(self, places: Mapping[str, Floats], points: Move, boxes: Move) -> dict[str, Floats]:
         ways = {"points": points, "boxes": boxes}
@@ -279,6 +285,7 @@ class Record:
         return json.dumps(self.to_dict())
 
     @classmethod
+    @shallow
     def from_dict(cls, values: Any) -> "Record":
         """The record of which `to_dict` made `values`.
 
@@ -320,6 +327,6 @@ class Record:
         """The record of which `to_json` made `text`; see `from_dict`."""
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"a record must be JSON: {error}") from None
         return cls.from_dict(values)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from . import checks
 from .engine.borders import MODES
 from .geometry.bspline import Floats
-from .plain import check_known
+from .plain import check_known, frozen
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, int, int]
@@ -18,7 +17,7 @@ Shape = tuple[int, int, int]
 KINDS = ("image", "label", "points", "boxes")
 
 # What a pipeline's call takes beside its targets.
-RESERVED = ("spacing", "affine", "epoch", "index", "out", "threads")
+RESERVED = ("self", "spacing", "affine", "epoch", "index", "out", "threads")
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,13 @@ class Target:
         checks.check_choice("the kind of a target", self.kind, KINDS)
         checks.check_choice("interpolation", self.interpolation, checks.INTERPOLATIONS)
         checks.check_choice("mode", self.mode, MODES)
-        fills = np.asarray(self.cval).tolist()
-        for fill in fills if isinstance(fills, list) else [fills]:
-            if not isinstance(fill, bool | int | float):
-                raise TypeError(f"cval must be a number or one a channel, got {self.cval!r}")
-        object.__setattr__(self, "cval", fills)
+        fills = frozen(self.cval)
+        values = fills if isinstance(fills, tuple) else (fills,)
+        if not all(isinstance(value, bool | int | float) for value in values):
+            raise TypeError(f"cval must be a number or one a channel, got {self.cval!r}")
+        if not values:
+            raise ValueError(f"cval must be a number or one a channel, got {self.cval!r}")
+        object.__setattr__(self, "cval", list(fills) if isinstance(fills, tuple) else fills)
 
     @property
     def has_voxels(self) -> bool:

@@ -34,8 +34,9 @@ class RandomCrop(Step):
         self._derive(_window=as_window(self.shape))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Crop:
+        # all axes are asked, so that a longer window along one does not change the others' draws
         room = _room(grid, self._window)
-        a, b, c = (r // 2 if r < 0 else numbers.whole(0, r) for r in room)
+        a, b, c = (numbers.whole(0, max(r, 0)) + min(r, 0) // 2 for r in room)
         return Crop((a, b, c), self._window)
 
 

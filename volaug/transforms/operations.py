@@ -16,7 +16,7 @@ from ..geometry.bspline import Floats
 from ..geometry.forward import shaping, turning
 from ..plain import frozen
 from .fusion import FOLDING, Fusion
-from .ranges import as_number, as_triple
+from .ranges import FARTHEST, as_number, as_triple
 
 Three = tuple[float, float, float]
 Shape = tuple[int, int, int]
@@ -108,6 +108,9 @@ class Elastic(SpatialOperation):
     def __post_init__(self) -> None:
         checks.check_choice("folding", self.folding, FOLDING)
         points = checks.as_control_points(self.control_points)
+        largest = float(np.abs(points).max())
+        if largest > FARTHEST:
+            raise ValueError(f"control_points must be at most {FARTHEST:g}, got {largest:g}")
         points.flags.writeable = False
         object.__setattr__(self, "control_points", points)
 

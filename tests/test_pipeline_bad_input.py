@@ -1,0 +1,448 @@
+"""Whatever is wrong with a pipeline, a sample or a file of them is said at once."""
+
+import functools
+
+import numpy as np
+import pytest
+from cases import nan_filled, random_volume
+
+from volaug import (
+    CenterCrop,
+    Compose,
+    OneOf,
+    RandomAffine,
+    RandomContrast,
+    RandomCrop,
+    RandomElastic,
+    RandomFlip,
+    RandomRotation,
+    RandomScaling,
+    RandomShear,
+    RandomTranslation,
+)
+
+SHAPE = (6, 7, 9)
+NAN, INF = np.nan, np.inf
+
+# Each argument that is a range, its limits as a pair, and whether each axis may have its own.
+RANGES = [
+    (RandomTranslation, "shift", -1e6, 1e6, True),
+    (RandomRotation, "degrees", -360, 360, True),
+    (RandomShear, "shear", -10, 10, True),
+    (RandomScaling, "scale", 0.1, 10, True),
+    (RandomAffine, "degrees", -360, 360, True),
+    (RandomAffine, "scale", 0.1, 10, True),
+    (RandomAffine, "shear", -10, 10, True),
+    (RandomAffine, "translation", -1e6, 1e6, True),
+    (RandomContrast, "factor", 0.01, 100, False),
+]
+KINDS = {
+    RandomFlip: (), RandomTranslation: (), RandomRotation: (), RandomScaling: (), RandomShear: (),
+    RandomAffine: (), RandomElastic: (), RandomContrast: (), RandomCrop: (5,), CenterCrop: (5,),
+    OneOf: ([RandomFlip()],), Compose: ([],),
+}  # fmt: skip
+NO_NUMBERS = ["5", None, True, 1j, {}, {1, 2}, b"5", np.float64, "5 mm"]
+
+
+@pytest.mark.parametrize(("kind", "argument", "low", "high", "axes"), RANGES)
+def test_ranges(kind, argument, low, high, axes):
+    build = functools.partial(kind, p=1)
+    for value in ((low, high), [low, low], np.array([low, high]), np.float32(0.5), 0, 0.5):
+        build(**{argument: value})
+    for value in NO_NUMBERS:
+        for wrong in (value, (low, value), *[(value, low, (low, high))] * axes):
+            with pytest.raises(TypeError, match=f"{argument} must be a number, got "):
+                build(**{argument: wrong})
+    beyond = [NAN, INF, -INF, -1, 2 * high, 10**400]
+    beyond += [(low, 1.01 * high), (low - 1, high), (NAN, high), (low, INF), (np.float32("nan"), 1)]
+    for value in beyond:
+        with pytest.raises(ValueError, match=f"{argument} must be from .* to .*, got "):
+            build(**{argument: value})
+    with pytest.raises(ValueError, match=rf"{argument} must be .*, got \(.*\), which is reversed"):
+        build(**{argument: (high, low)})
+    lengths = [(), (1,), (1, 1, 1, 1)] + [((1, 1, 1), 1, 1)] * axes + [(1, 1, 1)] * (not axes)
+    for value in lengths:
+        message = rf"{argument} must be a number.* pair \(low, high\).*, got \("
+        with pytest.raises(ValueError, match=message):
+            build(**{argument: value})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_p_and_name(kind):
+    for p in (-0.1, 1.001, NAN, INF, 2):
+        with pytest.raises(ValueError, match=f"p must be from 0 to 1, got {p}"):
+            kind(*KINDS[kind], p=p)
+    for p in ("0.5", None, True, 1j, (0.5, 0.5), []):
+        with pytest.raises(TypeError, match="p must be a number, got "):
+            kind(*KINDS[kind], p=p)
+    for name in (5, b"flip", True, ["flip"]):
+        with pytest.raises(TypeError, match="name must be a string, got "):
+            kind(*KINDS[kind], name=name)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'prob'"):
+        kind(*KINDS[kind], prob=0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [(RandomScaling, "isotropic"), (RandomAffine, "isotropic"), (RandomContrast, "preserve_range")],
+)
+@pytest.mark.parametrize("value", [0, 1, None, "yes", [True], 1.0])
+def test_flags(kind, argument, value):
+    with pytest.raises(TypeError, match=f"{argument} must be True or False, got "):
+        kind(**{argument: value})
+
+
+FLIP = [RandomFlip()]
+
+# A transform, its arguments, and what is said of them.
+WHOLE = [
+    (RandomFlip, (3,), "axes must be from 0 to 2, got 3"),
+    (RandomFlip, (-1,), "axes must be from 0 to 2, got -1"),
+    (RandomFlip, ((0, 3),), "axes must be from 0 to 2, got 3"),
+    (RandomFlip, ((1, 0, 1),), r"axes must name each axis once, got \(1, 0, 1\)"),
+    (RandomElastic, (-1,), "max_displacement must be from 0 to 1e.06, got -1"),
+    (RandomElastic, ((1, 2),), r"max_displacement must be .* three axes, got \(1, 2\)"),
+    (RandomElastic, ((1, 2, -3),), "max_displacement must be from 0 to 1e.06, got -3"),
+    (RandomElastic, (NAN,), "max_displacement must be from 0 to 1e.06, got nan"),
+    (RandomElastic, (INF,), "max_displacement must be from 0 to 1e.06, got inf"),
+    (RandomElastic, (2e6,), "max_displacement must be from 0 to 1e.06, got 2000000"),
+    (RandomElastic, (1, 0), "control_points must be from 1 to 67, got 0"),
+    (RandomElastic, (1, 68), "control_points must be from 1 to 67, got 68"),
+    (RandomElastic, (1, 3), "control_points must be 1 or from 4 to 67, .*, got 3"),
+    (RandomElastic, (1, (7, 7)), r"control_points must .* or three .*, got \(7, 7\)"),
+    (RandomElastic, (1, (7, 2, 7)), r"control_points must be 1 or from 4 .*, got \(7, 2, 7\)"),
+    (RandomElastic, (1, (1, 6, 7), 3), r"be 1 or from 7 to 67, with 3 lock.*, got \(1, 6, 7\)"),
+    (RandomElastic, (1, 7, 4), "locked_borders must be from 0 to 3, got 4"),
+    (RandomElastic, (1, 7, -1), "locked_borders must be from 0 to 3, got -1"),
+    (RandomElastic, (1, 7, 0, "no"), "folding must be one of 'forbid', 'warn', 'allow', got 'no'"),
+    (RandomElastic, (1, 7, 0, None), "folding must be one of .*, got None"),
+    (RandomElastic, (1, 7, 0, True), "folding must be one of .*, got True"),
+    (OneOf, ([],), "transforms must be at least one, got none"),
+    (OneOf, (FLIP, (1, 2)), r"weights must be one number for each of 1 .*, got \(1, 2\)"),
+    (OneOf, (FLIP, 1), "weights must be one number for each of 1 transforms, got 1"),
+    (OneOf, (FLIP, ()), r"weights must be one number for each of 1 transforms, got \(\)"),
+    (OneOf, (FLIP, "a"), "weights must be one number for each of 1 transforms, got 'a'"),
+    (OneOf, (FLIP, [0]), r"weights must not all be 0, got \(0,\)"),
+    (OneOf, (FLIP, [-1]), "weights must be from 0 to 1e.09, got -1"),
+    (OneOf, (FLIP, [NAN]), "weights must be from 0 to 1e.09, got nan"),
+    (OneOf, (FLIP, [INF]), "weights must be from 0 to 1e.09, got inf"),
+    (OneOf, (FLIP, [10**400]), "weights must be from 0 to 1e.09, got 1000"),
+]
+
+
+@pytest.mark.parametrize(("kind", "arguments", "message"), WHOLE)
+def test_axes_control_points_and_weights(kind, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        kind(*arguments)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_what_is_no_number(value):
+    calls = [
+        ("max_displacement", lambda: RandomElastic(value)),
+        ("max_displacement", lambda: RandomElastic((1, value, 1))),
+        ("weights", lambda: OneOf(FLIP, (value,))),
+    ]
+    for name, call in calls:
+        with pytest.raises(TypeError, match=f"{name} must be a number, got "):
+            call()
+
+
+@pytest.mark.parametrize("value", [*NO_NUMBERS, 1.0, NAN, INF])
+def test_what_is_no_whole_number(value):
+    calls = [
+        ("axes", lambda: RandomFlip(value)),
+        ("axes", lambda: RandomFlip((0, value))),
+        ("control_points", lambda: RandomElastic(1, value)),
+        ("control_points", lambda: RandomElastic(1, (7, value, 7))),
+        ("locked_borders", lambda: RandomElastic(1, 7, value)),
+    ]
+    for name, call in calls:
+        with pytest.raises(TypeError, match=f"{name} must be a whole number, got "):
+            call()
+    if value is not None:
+        with pytest.raises(TypeError, match="seed must be a whole number, got "):
+            Compose(FLIP, seed=value)
+
+
+@pytest.mark.parametrize("kind", [RandomCrop, CenterCrop])
+def test_crops(kind):
+    for shape in (0, -5, 2**20, (), (5, 5), (5, 5, 5, 5), (5, 0, 5), (5, 5, 2**63)):
+        with pytest.raises(ValueError, match=r"shape must be three lengths from 1 to .*, got \("):
+            kind(shape)
+    for shape in (
+        5.0,
+        "5",
+        None,
+        True,
+        np.bool(True),
+        NAN,
+        1j,
+        (5, True, 5),
+        (5, 5.5, 5),
+        ((5, 5, 5),),
+        {},
+    ):
+        with pytest.raises(TypeError, match="shape must be three whole numbers, got "):
+            kind(shape)
+        if not isinstance(shape, int | tuple | dict):
+            with pytest.raises(TypeError, match="shape must be three whole numbers, got "):
+                Compose([]).draw(shape)
+    with pytest.raises(TypeError, match=r"shape must be three whole numbers, got \(True, 5, 5\)"):
+        Compose([]).draw((True, 5, 5))
+
+
+@pytest.mark.parametrize("kind", [OneOf, Compose])
+@pytest.mark.parametrize(
+    "value",
+    [None, 5, "flip", RandomFlip(), RandomFlip, [RandomFlip], [None], [RandomFlip(), "x"],
+     {"flip": RandomFlip()}, iter([RandomFlip()]), [[RandomFlip()]], {RandomFlip()}],
+)  # fmt: skip
+def test_groups_take_lists_of_transforms(kind, value):
+    with pytest.raises(TypeError, match="transforms must be a list of transforms, got "):
+        kind(value)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"seed": -1}, ValueError, "seed must be from 0 to 18446744073709551615, got -1"),
+        ({"seed": 2**64}, ValueError, "seed must be from 0 to .*, got 18446744073709551616"),
+        ({"seed": 1.0}, TypeError, "seed must be a whole number, got 1.0"),
+        ({"seed": "7"}, TypeError, "seed must be a whole number, got '7'"),
+        ({"seed": True}, TypeError, "seed must be a whole number, got True"),
+        ({"seed": (7,)}, TypeError, r"seed must be a whole number, got \(7,\)"),
+        ({"targets": ["t2"]}, TypeError, "targets must be a mapping from names, got tuple"),
+        ({"targets": None}, TypeError, "targets must be a mapping from names, got NoneType"),
+        ({"targets": {"t2": "picture"}}, ValueError, "target 't2': .*'boxes', got 'picture'"),
+        ({"targets": {"t2": None}}, ValueError, "target 't2': .*'boxes', got None"),
+        ({"targets": {"t2": ["image"]}}, ValueError, r"target 't2': .*'boxes', got \('image',\)"),
+        ({"targets": {"out": "image"}}, ValueError, "and not .*, threads, got 'out'"),
+        ({"targets": {"self": "image"}}, ValueError, "a target's name must be .*got 'self'"),
+        ({"targets": {"t 2": "image"}}, ValueError, "one for an argument, .*got 't 2'"),
+        ({"targets": {"": "image"}}, ValueError, "one for an argument, .*got ''"),
+        ({"targets": {2: "image"}}, ValueError, "one for an argument, .*got 2"),
+        ({"interpolation": "cubic"}, TypeError, "interpolation must be a mapping .*, got str"),
+        ({"interpolation": {"image": "cubical"}}, ValueError, "target 'image': .*got 'cubical'"),
+        ({"interpolation": {"image": 3}}, ValueError, "'image': interpolation must be .*got 3"),
+        ({"interpolation": {"lable": "label"}}, ValueError, "target of interpolation 'lable'; did"),
+        ({"interpolation": {"points": "linear"}}, ValueError, "'points' .* has no voxels"),
+        ({"mode": ["wrap"]}, TypeError, "mode must be a mapping from names, got tuple"),
+        ({"mode": {"image": "edge"}}, ValueError, "'image': mode must be one of .*got 'edge'"),
+        ({"mode": {"t2": "wrap"}}, ValueError, "unknown target of mode 't2'; there are 'image'"),
+        ({"mode": {"boxes": "wrap"}}, ValueError, "'boxes' is of kind 'boxes' and has no voxels"),
+        ({"cval": 0}, TypeError, "cval must be a mapping from names, got int"),
+        ({"cval": {"t2": 1}}, ValueError, "unknown target of cval 't2'"),
+        ({"cval": {"points": 1}}, ValueError, "target 'points' .* has no voxels to resample"),
+        ({"cval": {"image": "black"}}, TypeError, "'image': cval must be .*got 'black'"),
+        ({"cval": {"image": None}}, TypeError, "'image': cval must be a number.*got None"),
+        ({"cval": {"image": 1j}}, TypeError, "'image': cval must be a number.*got 1j"),
+        ({"cval": {"image": (1, None)}}, TypeError, r"cval must be a number.*got \(1, None\)"),
+        ({"cval": {"image": [[1, 2]]}}, TypeError, r"cval must be .*, got \(\(1, 2\),\)"),
+        ({"cval": {"image": [[1], [1, 2]]}}, TypeError, r"cval must be .*, got \(\(1,\), \(1, 2"),
+        ({"cval": {"image": {}}}, TypeError, "'image': cval must be a number.*got {}"),
+        ({"cval": {"image": ()}}, ValueError, r"'image': cval must be .*got \(\)"),
+    ],
+)
+def test_options_of_a_pipeline(options, error, message):
+    with pytest.raises(error, match=message):
+        Compose([RandomFlip()], **options)
+
+
+def test_names_and_options_within_a_pipeline():
+    message = "a Compose within another has no seed, targets, interpolation, mode or cval .*, got"
+    for options in ({"seed": 0}, {"targets": {"t2": "image"}}, {"cval": {"image": 0}}):
+        inner = Compose([], **options)
+        for transforms in (
+            [inner],
+            [OneOf([RandomFlip(), inner])],
+            [Compose([Compose([])]), inner],
+        ):
+            with pytest.raises(ValueError, match=message):
+                Compose(transforms)
+    flip = RandomFlip(name="mirror")
+    for transforms, name in (
+        ([flip, flip], "mirror"),
+        ([flip, OneOf([RandomShear(name="mirror")])], "mirror"),
+        ([RandomFlip(), RandomShear(name="RandomFlip")], "RandomFlip"),
+        ([RandomFlip(name="RandomShear 2"), RandomShear(), RandomShear()], "RandomShear 2"),
+        ([RandomFlip(name="Compose")], "Compose"),
+    ):
+        with pytest.raises(ValueError, match=f"must have its own name, got '{name}' for 2"):
+            Compose(transforms)
+
+
+IMAGE = random_volume(SHAPE)
+LABEL = random_volume(SHAPE, np.uint8)
+SPACING = "spacing must be three voxel sizes in mm.*"
+WORLD = r"affine must be a \(4, 4\) matrix from voxels to mm"
+SHEARED = np.eye(4)
+SHEARED[:2, :2] = [[1, 1], [1, 1 + 1e-15]]
+NEARLY = np.eye(4)
+NEARLY[:2, :2] = [[1, 1], [1, 1 + 1e-9]]
+
+CALLS = [
+    ({"label": LABEL[1:]}, ValueError, r"one shape .*'image' \(6, 7, 9\), 'label' \(5, 7, 9\)"),
+    ({"t2": np.zeros((2, 9, 7, 6))}, ValueError, r"'image' \(6, 7, 9\), 't2' \(9, 7, 6\)"),
+    ({"lable": LABEL}, ValueError, "unknown target 'lable'; did you mean 'label'"),
+    ({"mask": LABEL}, ValueError, "unknown target 'mask'; there are 'image', 'label'"),
+    ({"seed": 1}, ValueError, "unknown target 'seed'"),
+    ({"label": None}, TypeError, "label must be of dtype bool, .*got object"),
+    ({"label": "brain.nii"}, TypeError, "label must be of dtype bool, .*got <U9"),
+    ({"label": LABEL * 1j}, TypeError, "label must be of dtype bool, .*got complex128"),
+    ({"label": LABEL[0]}, ValueError, r"label must have the shape .*got shape \(7, 9\)"),
+    ({"label": LABEL[:0]}, ValueError, r"label must .* no axis of length 0, got shape \(0, 7, 9\)"),
+    ({"label": LABEL[None, None]}, ValueError, r"label must .*got shape \(1, 1, 6, 7, 9\)"),
+    ({"points": (1, 2, 3)}, ValueError, r"'points': points must be .*\(N, 3\), got shape \(3,\)"),
+    ({"points": np.ones((3, 2))}, ValueError, r"'points': .*\(N, 3\), got shape \(3, 2\)"),
+    ({"points": [[1, 2, NAN]]}, ValueError, "'points': points must be finite, got 1"),
+    ({"points": [["a", "b", "c"]]}, TypeError, r"'points': .*\(N, 3\), got an array of dtype <U1"),
+    ({"points": None}, TypeError, r"'points': .*\(N, 3\), got an array of dtype object"),
+    ({"points": [[1, 2, 3], [4, 5]]}, (TypeError, ValueError), r"'points': points must .*\(N, 3\)"),
+    ({"boxes": np.ones((2, 6))}, ValueError, r"'boxes': .*\(N, 2, 3\).*, got shape \(2, 6\)"),
+    ({"boxes": np.ones((1, 3, 2))}, ValueError, r"'boxes': .*\(N, 2, 3\).*, got shape \(1, 3, 2\)"),
+    (
+        {"boxes": [[[1, 2, 3], [4, 5, 6]], [[1, 9, 3], [4, 5, 6]]]},
+        ValueError,
+        r"a least corner beyond the greatest: \[\[1.0, 9.0, 3.0\], \[4.0, 5.0, 6.0\]\]",
+    ),
+    ({"spacing": (1, 2)}, ValueError, rf"{SPACING}, got \(1, 2\)"),
+    ({"spacing": 1.0}, ValueError, f"{SPACING}, got 1.0"),
+    ({"spacing": (1, 0, 1)}, ValueError, rf"{SPACING}, got \(1, 0, 1\)"),
+    ({"spacing": (1, -2, 1)}, ValueError, rf"{SPACING}, got \(1, -2, 1\)"),
+    ({"spacing": (1, 1e-200, 1)}, ValueError, rf"{SPACING}, got \(1, 1e-200, 1\)"),
+    ({"spacing": (1, 1e200, 1)}, ValueError, rf"{SPACING}, got \(1, 1e.200, 1\)"),
+    ({"spacing": (1, NAN, 1)}, ValueError, "spacing must be finite, got 1"),
+    ({"spacing": (1, INF, 1)}, ValueError, "spacing must be finite, got 1"),
+    ({"spacing": (1, "2", 1)}, TypeError, f"{SPACING}, got an array of dtype <U"),
+    ({"spacing": (True, True, True)}, TypeError, f"{SPACING}, got an array of dtype bool"),
+    ({"spacing": (1, [2, 3], 4)}, (TypeError, ValueError), SPACING),
+    ({"affine": np.eye(3)}, ValueError, rf"{WORLD}, whose last row .*got \[\[1.0"),
+    ({"affine": np.eye(4)[::-1]}, ValueError, f"{WORLD}, whose last row is 0, 0, 0, 1, got"),
+    ({"affine": np.diag((1, 0, 1, 1))}, ValueError, "affine must be invertible, got"),
+    ({"affine": SHEARED}, ValueError, "affine must be invertible, got"),
+    ({"affine": NEARLY}, ValueError, "affine must be invertible, got"),
+    ({"affine": np.diag((1, 1e-200, 1, 1))}, ValueError, "affine must have voxel sizes from 1e-06"),
+    ({"affine": np.diag((1, 1e200, 1, 1))}, ValueError, "affine must have voxel sizes from 1e-06"),
+    ({"affine": np.diag((1, NAN, 1, 1))}, ValueError, "affine must be finite, got 1"),
+    ({"affine": np.eye(4) * 1j}, TypeError, f"{WORLD}, got an array of dtype complex128"),
+    ({"affine": "RAS"}, TypeError, f"{WORLD}, got an array of dtype <U3"),
+    ({"affine": np.eye(4), "spacing": (1, 1, 1)}, ValueError, "spacing or affine,.*: got both"),
+    ({"index": -1}, ValueError, "index must be from 0 to 18446744073709551615, got -1"),
+    ({"index": 2**64}, ValueError, "index must be from 0 to .*, got 18446744073709551616"),
+    ({"index": 1.0}, TypeError, "index must be a whole number, got 1.0"),
+    ({"index": "1"}, TypeError, "index must be a whole number, got '1'"),
+    ({"index": True}, TypeError, "index must be a whole number, got True"),
+    ({"index": (1,)}, TypeError, r"index must be a whole number, got \(1,\)"),
+    ({"index": None}, ValueError, "index must be given, as the pipeline has a seed"),
+    ({"epoch": -1}, ValueError, "epoch must be from 0 to 18446744073709551615, got -1"),
+    ({"epoch": 0.5}, TypeError, "epoch must be a whole number, got 0.5"),
+    ({"epoch": None}, TypeError, "epoch must be a whole number, got None"),
+    ({"epoch": np.bool(True)}, TypeError, "epoch must be a whole number, got .*True"),
+    ({"threads": 0}, ValueError, "threads must be a whole number of at least 1, got 0"),
+    ({"threads": 1.5}, TypeError, "threads must be a whole number of at least 1, got 1.5"),
+    (
+        {"t2": np.zeros((3, *SHAPE))},
+        ValueError,
+        r"'t2'.*cval .* one for each of 3.*\(1, 2\)|\[1, 2",
+    ),
+]
+
+# One stage, and three: what is wrong with the last is said before the first.
+PIPELINES = {
+    "a warp": [RandomAffine(p=1)],
+    "a copy": [RandomFlip(p=1)],
+    "two warps": [RandomShear(p=1), RandomContrast(p=1), RandomElastic(1.0, p=1)],
+}
+
+
+def a_pipeline(kind="a warp"):
+    cval = {"t2": (1, 2), "label": 3}
+    return Compose(PIPELINES[kind], seed=1, targets={"t2": "image"}, cval=cval)
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+@pytest.mark.parametrize(("change", "error", "message"), CALLS)
+def test_a_call_raises_before_any_work(change, error, message, kind):
+    out = nan_filled(SHAPE, np.float32)
+    arguments = {"image": IMAGE, "index": 0, "out": {"image": out}, **change}
+    with pytest.raises(error, match=message):
+        a_pipeline(kind)(**arguments)
+    assert np.isnan(out).all()
+
+
+WRITABLE = "'label'.* must be an array that can be written to, got list"
+OUTS = {
+    "an array": (lambda image: image, TypeError, "out must be a mapping from .*, got ndarray"),
+    "a list": (lambda image: [image], TypeError, "out must be a mapping from names.*got list"),
+    "a name": (lambda image: "image", TypeError, "out must be a mapping from names.*got str"),
+    "a number": (lambda image: 0, TypeError, "out must be a mapping from names.*got int"),
+    "nothing": (lambda image: [], TypeError, "out must be a mapping from names.*got list"),
+    "an unknown name": ({"lable": IMAGE.copy()}, ValueError, "out .*'lable'"),
+    "points": ({"points": np.ones((1, 3))}, ValueError, "out .*'points'"),
+    "a target not given": ({"t2": IMAGE.copy()}, ValueError, "out .*'t2'"),
+    "shape": (
+        {"label": LABEL[1:].copy()},
+        ValueError,
+        r"'label'.* must be uint8.*got .*\(5, 7, 9\)",
+    ),
+    "dtype": ({"label": LABEL.astype(int)}, ValueError, "'label'.* must be uint8 of .*got int64"),
+    "a list of labels": ({"label": LABEL.tolist()}, TypeError, WRITABLE),
+    "read-only": (
+        {"label": np.broadcast_to(np.uint8(0), SHAPE)},
+        ValueError,
+        "'label'.* writeable",
+    ),
+    "over its volume": ({"label": LABEL}, ValueError, r"out\['label'\] must not overlap"),
+    "over another": (
+        lambda image: {"image": image, "label": image.view(np.uint8)[..., :9]},
+        ValueError,
+        "must not overlap",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+@pytest.mark.parametrize("wrong", OUTS)
+def test_a_wrong_out_raises_before_any_work(wrong, kind):
+    change, error, message = OUTS[wrong]
+    label, image = LABEL.copy(), nan_filled(SHAPE, np.float32)
+    out = change(image) if callable(change) else {"image": image, **change}
+    arguments = {"image": IMAGE, "label": LABEL, "points": np.ones((1, 3)), "index": 0}
+    with pytest.raises(error, match=message):
+        a_pipeline(kind)(**arguments, out=out)
+    assert np.isnan(image).all()
+    np.testing.assert_array_equal(LABEL, label)
+
+
+def test_a_grid_is_needed():
+    for targets in ({}, {"points": np.ones((2, 3))}, {"boxes": np.ones((2, 2, 3))}):
+        with pytest.raises(ValueError, match="an image or a label is needed, which shows the grid"):
+            Compose([])(**targets)
+    with pytest.raises(ValueError, match=r"three lengths .*got \(2, 4, 5, 6\)"):
+        Compose([]).draw((2, 4, 5, 6))
+
+
+def test_a_record_is_for_its_shape():
+    record = Compose([CenterCrop(5)], seed=1).draw(SHAPE, index=0)
+    message = r"'label' must have the shape \(6, 7, 9\), which the record is for, got \(9, 7, 6\)"
+    out = nan_filled((5, 5, 5), np.float32)
+    with pytest.raises(ValueError, match=message):
+        record.apply(image=IMAGE, label=LABEL.T, out={"image": out})
+    with pytest.raises(ValueError, match=message):
+        record.apply(label=LABEL.T)
+    assert np.isnan(out).all()
+    message = r"'image' must have the shape \(5, 5, 5\), which the record's result has, got \(6, 7"
+    with pytest.raises(ValueError, match=message):
+        record.invert(image=IMAGE)
+    with pytest.raises(ValueError, match=r"'points': points must be .*\(N, 3\)"):
+        record.invert(points=(1, 2, 3))
+    with pytest.raises(ValueError, match="threads must be"):
+        record.invert(image=IMAGE[:5, :5, :5], threads=0)
+
+
+def test_a_displacement_that_folds_has_no_inverse():
+    steps = [RandomElastic(60.0, 5, folding="allow", p=1)]
+    record = Compose(steps, seed=1).draw((20, 21, 22), index=0)
+    with pytest.raises(ValueError, match="the warp has no inverse: its displacement folds"):
+        record.invert(image=np.zeros((20, 21, 22)))

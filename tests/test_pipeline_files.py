@@ -1,0 +1,241 @@
+"""Pipelines as plain values, JSON, TOML and Python, and back."""
+
+import json
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import volaug
+from volaug import (
+    CenterCrop,
+    Compose,
+    OneOf,
+    RandomAffine,
+    RandomContrast,
+    RandomCrop,
+    RandomElastic,
+    RandomFlip,
+    RandomRotation,
+    RandomScaling,
+    RandomShear,
+    RandomTranslation,
+    Record,
+)
+from volaug.pipeline import TRANSFORMS
+from volaug.plain import arguments
+
+SHAPE = (19, 22, 27)
+
+# Each transform, with no argument as it is by default.
+NOT_DEFAULT = {
+    "RandomFlip": RandomFlip((0, 2), p=0.25, name="a"),
+    "RandomTranslation": RandomTranslation((3, (-1, 2), 5.5), p=0.3, name="b"),
+    "RandomRotation": RandomRotation((-10, 20), p=1, name="c"),
+    "RandomScaling": RandomScaling(((0.5, 1), 0.2, (1, 1)), isotropic=True, p=0, name="d"),
+    "RandomShear": RandomShear(0.1 + 0.2, p=0.4, name="e"),
+    "RandomAffine": RandomAffine(
+        5, (0.9, 1.1), (0, 0.1, (0, 0.2)), 1 / 3, isotropic=True, p=0.9, name="f"
+    ),
+    "RandomElastic": RandomElastic(
+        (1, 2.5, 3), (8, 1, 9), locked_borders=2, folding="warn", p=0.6, name="g"
+    ),
+    "RandomContrast": RandomContrast(0.5, preserve_range=False, p=0.7, name="h"),
+    "RandomCrop": RandomCrop((15, 16, 17), p=0.99, name="i"),
+    "CenterCrop": CenterCrop(14, p=0.98, name="j"),
+    "OneOf": OneOf([RandomFlip(p=1), CenterCrop((1, 2, 3))], weights=(0, 2.5), p=0.5, name="k"),
+    "Compose": Compose([OneOf([Compose([RandomShear()], p=0.5)])], p=0.8, name="ä"),
+}
+PIPELINE = Compose(
+    list(NOT_DEFAULT.values()),
+    p=0.9,
+    name="all of them",
+    seed=2**64 - 1,
+    targets={"t2": "image", "parts": "label", "seeds": "points", "heads": "boxes"},
+    interpolation={"t2": "cubic", "parts": "nearest"},
+    mode={"image": "reflect", "parts": "edge-constant"},
+    cval={"t2": (0.1, -3), "parts": 7},
+)
+
+
+def toml(value):
+    """As an inline value, which is JSON but for tables."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(name)} = {toml(v)}' for name, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    return json.dumps(value)
+
+
+def test_no_argument_is_left_at_its_default():
+    assert {name: type(step).__name__ for name, step in NOT_DEFAULT.items()} == {
+        name: name for name in TRANSFORMS
+    }
+    for transform in (*NOT_DEFAULT.values(), PIPELINE):
+        options = ("seed", "targets", "interpolation", "mode", "cval")  # of the outermost alone
+        for item in arguments(transform):
+            if transform is PIPELINE or item.name not in options:
+                assert getattr(transform, item.name) not in (item.default, {})
+
+
+def a_record():
+    steps = [RandomElastic(p=1), RandomAffine(p=1)]
+    return Compose(steps, cval={"image": (1, 2)}).draw(SHAPE, affine=np.diag((1, 2, 3, 1)))
+
+
+ALL = [PIPELINE, *(Compose([transform]) for transform in NOT_DEFAULT.values()), Compose([])]
+
+
+@pytest.mark.parametrize("pipeline", ALL, ids=repr)
+def test_pipelines_come_back_from_plain_values_json_toml_and_repr(pipeline):
+    plain = pipeline.to_dict()
+    text = "\n".join(f"{name} = {toml(value)}" for name, value in plain.items())
+    back = (
+        Compose.from_dict(plain),
+        Compose.from_dict(json.loads(json.dumps(plain))),
+        Compose.from_toml(text),
+        eval(repr(pipeline), vars(volaug)),
+        pickle.loads(pickle.dumps(pipeline)),
+    )
+    for again in back:
+        assert again == pipeline
+        assert repr(again) == repr(pipeline)
+        assert again.to_dict() == plain
+    for transform in pipeline.transforms:
+        assert eval(repr(transform), vars(volaug)) == transform
+
+
+def test_a_pipeline_that_came_back_draws_the_same():
+    again = Compose.from_dict(json.loads(json.dumps(PIPELINE.to_dict())))
+    for index in range(5):
+        record = PIPELINE.draw(SHAPE, index=index)
+        assert again.draw(SHAPE, index=index) == record
+
+
+def test_a_pipeline_as_a_person_writes_it():
+    text = """
+        format = "volaug.pipeline"
+        version = 1
+        seed = 7
+        targets.t2 = "image"
+        cval.t2 = [0.5, 1]
+
+        [[transforms]]
+        type = "RandomFlip"
+        axes = 0
+
+        [[transforms]]
+        type = "OneOf"
+        weights = [1, 3]
+
+        [[transforms.transforms]]
+        type = "RandomElastic"
+        max_displacement = [0, 7, 7]
+        control_points = [1, 7, 7]
+
+        [[transforms.transforms]]
+        type = "RandomRotation"
+        degrees = [[-180, 180], 0, 0]
+    """
+    elastic = RandomElastic((0, 7, 7), (1, 7, 7))
+    turn = RandomRotation(((-180, 180), 0, 0))
+    assert Compose.from_toml(text) == Compose(
+        [RandomFlip(0), OneOf([elastic, turn], (1, 3))],
+        seed=7,
+        targets={"t2": "image"},
+        cval={"t2": (0.5, 1)},
+    )
+
+
+def test_what_is_plain_is_apart():
+    """What is done to it is not done to the pipeline or the record."""
+    for thing in (PIPELINE, a_record()):
+        plain = thing.to_dict()
+        text = json.dumps(plain)
+
+        def spoil(value):
+            for inner in list(value.values() if isinstance(value, dict) else value):
+                if isinstance(inner, dict | list):
+                    spoil(inner)
+            value.clear()
+
+        spoil(plain)
+        assert json.dumps(thing.to_dict()) == text
+
+
+def test_pipelines_differ_in_any_argument():
+    changes = {
+        "p": 0.5, "name": "x", "seed": 0, "targets": {}, "interpolation": {}, "mode": {}, "cval": {}
+    }  # fmt: skip
+    bare = Compose([RandomFlip()], targets={"t2": "image"})
+    full = replace(bare, seed=3, interpolation={"t2": "cubic"}, mode={"t2": "wrap"}, cval={"t2": 1})
+    for name, value in changes.items():
+        dependent = {"interpolation": {}, "mode": {}, "cval": {}} if name == "targets" else {}
+        assert replace(full, **{**dependent, name: value}) != full
+    assert Compose([RandomFlip()]) == Compose([RandomFlip()])  # without a seed, too
+    assert Compose([RandomFlip(), RandomShear()]) != Compose([RandomShear(), RandomFlip()])
+    assert RandomFlip(0) != RandomFlip(1)
+    assert RandomShear(0.1) != RandomTranslation(0.1)
+    assert repr(RandomFlip()) == "RandomFlip()"
+    assert repr(RandomFlip(0, p=1, name="x")) == "RandomFlip(axes=0, p=1.0, name='x')"
+
+
+NEAREST = [
+    ({"transforms": [{"type": "RandomFlop"}]}, "'RandomFlop'; did you mean 'RandomFlip'"),
+    ({"transforms": [{"type": "randomflip"}]}, "'randomflip'; did you mean 'RandomFlip'"),
+    ({"transforms": [{"type": "Elastic"}]}, "'Elastic'; did you mean 'RandomElastic'"),
+    ({"transforms": [{"type": "os.system"}]}, "'os.system'; there are 'CenterCrop', 'Compose'"),
+    (
+        {"transforms": [{"type": "RandomFlip"}, {"type": "RandomAffine", "degree": 5}]},
+        "argument of transform 1 of the pipeline, RandomAffine 'degree'; did you mean 'degrees'",
+    ),
+    (
+        {"transforms": [{"type": "OneOf", "transforms": [{"type": "RandomFlip", "axis": 1}]}]},
+        "of transform 0 of transform 0 of the pipeline, RandomFlip 'axis'; did you mean 'axes'",
+    ),
+    ({"transforms": [], "sead": 1}, "argument of the pipeline, Compose 'sead'; .* 'seed'"),
+    ({"transforms": [], "_key_seed": 1}, "argument of the pipeline, Compose '_key_seed'"),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), NEAREST)
+def test_the_nearest_known_name_of_a_pipeline(values, message):
+    with pytest.raises(ValueError, match=f"unknown .*{message}"):
+        Compose.from_dict({"format": "volaug.pipeline", "version": 1, **values})
+
+
+def test_the_nearest_known_name_of_a_record():
+    plain = a_record().to_dict()
+    step = plain["steps"][1]
+    for change, message in (
+        ({"stepps": []}, "unknown part of a record 'stepps'; did you mean 'steps'"),
+        (
+            {"steps": [{**step, "type": "Afine"}]},
+            "type of step 0 of the record 'Afine'; .*'Affine'",
+        ),
+        ({"steps": [{**step, "type": "RandomAffine"}]}, "'RandomAffine'; did you mean 'Affine'"),
+        ({"steps": [{**step, "scal": 1}]}, "of step 0 of the record, Affine 'scal'; .* 'scale'"),
+        ({"key": {"sed": 1}}, "unknown argument of the key of a record 'sed'; .* 'seed'"),
+        ({"targets": {"ct": {"knd": "image"}}}, "argument of target 'ct' 'knd'; .* 'kind'"),
+        ({"targets": {"ct": {"kind": "imag"}}}, "target 'ct': the kind of a target must be one of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Record.from_dict({**plain, **change})
+    with pytest.raises(ValueError, match="unknown target 'lable'; did you mean 'label'"):
+        a_record().apply(lable=np.zeros(SHAPE))
+    with pytest.raises(ValueError, match="unknown target 'imag'; did you mean 'image'"):
+        Compose([])(imag=np.zeros(SHAPE))
+
+
+@pytest.mark.parametrize("kind", ["volaug.record", "volaug.pipeline"])
+def test_what_a_newer_volaug_made_is_not_read(kind):
+    read = Record.from_dict if kind == "volaug.record" else Compose.from_dict
+    with pytest.raises(ValueError, match=f"this {kind} has version 2, made by a newer volaug"):
+        read({"format": kind, "version": 2, "something": "new"})
+    for version in (0, -1, 1.0, "1", True, None):
+        with pytest.raises(ValueError, match=f"the version of a {kind} must be a whole number"):
+            read({"format": kind, "version": version})
+    for given in ({}, {"format": "volaug.warp"}, {"version": 1}):
+        with pytest.raises(ValueError, match=f'a {kind} must say format = "{kind}", got'):
+            read(given)

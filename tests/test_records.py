@@ -1,0 +1,268 @@
+"""What was drawn, as text; done again to other images, and undone."""
+
+import pickle
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from cases import random_volume
+
+from volaug import (
+    CenterCrop,
+    Compose,
+    RandomAffine,
+    RandomContrast,
+    RandomCrop,
+    RandomElastic,
+    RandomFlip,
+    RandomRotation,
+    RandomScaling,
+    RandomShear,
+    RandomTranslation,
+    Record,
+)
+
+SHAPE = (19, 22, 27)
+AFFINE = np.array([[0.1, -0.9, 0.2, 7], [1.1, 0.3, 0, -9], [0, 0.1, 1 / 3, 0.7], [0, 0, 0, 1]])
+POINTS = np.random.default_rng(0).uniform(-5, 30, (100, 3))
+
+AFFINE_STEPS = (
+    RandomFlip(p=0.7),
+    RandomAffine(scale=0.3, shear=0.2, p=1),
+    RandomRotation((180, 30, 30), p=1),
+    RandomScaling(0.2, p=1),
+    RandomShear(0.1, p=1),
+    RandomTranslation(3, p=1),
+)
+ELASTIC = RandomElastic(3.0, (6, 7, 5), p=1)
+STEPS = {
+    "nothing": [],
+    "affine": AFFINE_STEPS,
+    "elastic": [ELASTIC, RandomAffine(p=1), CenterCrop((15, 25, 20))],
+    "a crop": [RandomCrop((7, 30, 12))],
+    "two warps": [RandomShear(0.2, p=1), RandomContrast(p=1), ELASTIC, RandomCrop((16, 18, 30))],
+}
+
+
+def record_of(kind, index=1, shape=SHAPE, size=None, **options):
+    return Compose(STEPS[kind], seed=5, **options).draw(shape, **(size or {}), index=index)
+
+
+def labels(shape=SHAPE, dtype=np.uint8):
+    return np.random.default_rng(1).integers(0, 5, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("size", [{}, {"spacing": (0.1, 1 / 3, 3.3)}, {"affine": AFFINE}])
+@pytest.mark.parametrize("kind", STEPS)
+def test_json_keeps_every_bit(kind, size):
+    options = {"targets": {"t2": "image"}, "cval": {"t2": (0.1, -1e300)}}
+    record = record_of(kind, size=size, **options)
+    again = Record.from_json(record.to_json())
+    assert again.warps == record.warps
+    for (name, step), (expected_name, expected) in zip(again.steps, record.steps, strict=True):
+        assert (name, type(step)) == (expected_name, type(expected))
+        for item in fields(step):
+            value = np.asarray(getattr(step, item.name))
+            assert value.tobytes() == np.asarray(getattr(expected, item.name)).tobytes()
+    assert again == record
+    assert again.to_json() == record.to_json()
+    assert Record.from_dict(record.to_dict()) == record
+    assert Record.from_json(record.to_json().encode()) == record
+    pickled = pickle.loads(pickle.dumps(record))
+    assert pickled == record
+    assert pickled.warps == record.warps
+    given = {"image": random_volume(SHAPE), "label": labels(), "points": POINTS}
+    for name, value in again.apply(**given).items():
+        np.testing.assert_array_equal(value, record.apply(**given)[name])
+
+
+def test_a_record_with_a_fill_that_is_no_number_comes_back():
+    record = record_of("affine", cval={"image": (np.nan, -0.0)})
+    again = Record.from_json(record.to_json())
+    assert again == record
+    assert again != record_of("affine", cval={"image": (np.nan, 0.0)})
+    (result,) = again.apply(image=random_volume((2, *SHAPE))).values()
+    assert np.isnan(result[0]).any()
+    assert not np.isnan(result[1]).any()
+
+
+def test_records_are_equal_to_the_last_bit():
+    record = record_of("elastic", size={"spacing": (1.0, 2.0, 3.0)})
+    plain = record.to_dict()
+    points = plain["steps"][0]["control_points"]
+    points[1][2][3][4] = np.nextafter(points[1][2][3][4], 1.0)
+    changed = Record.from_dict(plain)
+    assert changed != record
+    assert changed.warp != record.warp
+    assert record != record_of("elastic", index=2, size={"spacing": (1.0, 2.0, 3.0)})
+    assert record != record_of("elastic", size={"spacing": (1.0, 2.0, 3.5)})
+    assert record != plain
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(record)
+
+
+def test_a_record_is_applied_to_another_modality_and_dtype():
+    """As its warp is."""
+    record = record_of("elastic", targets={"ct": "image"})
+    given = {
+        "ct": random_volume((2, *SHAPE), np.int16),
+        "image": random_volume(SHAPE, np.float64),
+        "label": labels(dtype=np.int64),
+    }
+    for name, volume in given.items():
+        found = record.apply(**{name: volume})
+        assert list(found) == [name]
+        interpolation = "label" if name == "label" else "linear"
+        expected = record.warp.apply(volume, interpolation=interpolation)
+        np.testing.assert_array_equal(found[name], expected, strict=True)
+    places = record.apply(points=POINTS)
+    np.testing.assert_array_equal(places["points"], record.warp.map_points(POINTS))
+    assert record.apply() == {}
+
+
+def test_two_warps_with_intensity_between():
+    """One after the other, by hand."""
+    record = record_of("two warps")
+    first, contrast, second = record.stages
+    assert record.warps == (first, second)
+    with pytest.raises(ValueError, match="this record has 2 warps"):
+        _ = record.warp
+    assert (first.shape, second.shape) == (SHAPE, (16, 18, 30))
+    assert record.output_shape == (16, 18, 30)
+    images, label = random_volume((2, *SHAPE)), labels()
+    boxes = np.array([[[1.0, 2.0, 3.0], [9.0, 8.0, 7.0]]])
+    sample = record.apply(image=images, label=label, points=POINTS, boxes=boxes)
+
+    between = first.apply(images)
+    for channel in between:
+        contrast.change(channel)
+    np.testing.assert_array_equal(sample["image"], second.apply(between))
+    between = first.apply(label, interpolation="label")
+    np.testing.assert_array_equal(sample["label"], second.apply(between, interpolation="label"))
+    np.testing.assert_array_equal(sample["points"], second.map_points(first.map_points(POINTS)))
+    np.testing.assert_array_equal(sample["boxes"], second.map_boxes(first.map_boxes(boxes)))
+
+    back = record.invert(label=sample["label"], image=sample["image"], points=sample["points"])
+    assert list(back) == ["label", "image", "points"]
+    np.testing.assert_allclose(back["points"], POINTS, atol=1e-6)
+    between = second.inverse(SHAPE).apply(sample["image"])
+    np.testing.assert_array_equal(back["image"], first.inverse(SHAPE).apply(between))
+    between = second.inverse(SHAPE).apply(sample["label"], interpolation="label")
+    expected = first.inverse(SHAPE).apply(between, interpolation="label")
+    np.testing.assert_array_equal(back["label"], expected)
+
+
+def test_there_is_a_warp_before_intensity_and_no_more_than_needed():
+    def stages(*steps):
+        return [type(s).__name__ for s in Compose(list(steps), seed=1).draw(SHAPE, index=0).stages]
+
+    shear, contrast = RandomShear(p=1), RandomContrast(p=1)
+    assert stages() == ["Warp"]
+    assert stages(shear, RandomFlip(p=1), shear) == ["Warp"]
+    assert stages(contrast, contrast) == ["Warp", "Contrast", "Contrast"]
+    assert stages(shear, contrast) == ["Warp", "Contrast"]
+    assert stages(contrast, shear, shear) == ["Warp", "Contrast", "Warp"]
+    assert stages(shear, RandomContrast(p=0), RandomFlip(p=0), shear) == ["Warp"]
+    assert stages(shear, contrast, RandomFlip(p=0)) == ["Warp", "Contrast"]
+
+
+def test_a_record_does_not_change():
+    record = record_of("elastic", size={"affine": AFFINE})
+    for array in (record.affine, record.steps[0][1].control_points, record.warp.matrix):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0.0
+    with pytest.raises(AttributeError, match="cannot assign"):
+        record.steps = ()
+
+
+@pytest.mark.parametrize("size", [{}, {"spacing": (0.8, 1.0, 3.0)}, {"affine": AFFINE}])
+@pytest.mark.parametrize("kind", STEPS)
+def test_points_and_boxes_come_back(kind, size):
+    for index in range(5):
+        record = record_of(kind, index=index, size=size)
+        moved = record.apply(points=POINTS)["points"]
+        np.testing.assert_allclose(record.invert(points=moved)["points"], POINTS, atol=1e-6)
+        boxes = np.stack([POINTS, POINTS + 3.0], axis=1)
+        back = record.invert(boxes=record.apply(boxes=boxes)["boxes"])["boxes"]
+        assert (back[:, 0] <= boxes[:, 0] + 0.5).all()  # a turned box is in a larger one
+        assert (back[:, 1] >= boxes[:, 1] - 0.5).all()
+
+
+def ramps(shape):
+    """The coordinates of each voxel: what becomes of them is where they went."""
+    return np.indices(shape, dtype=float)
+
+
+@pytest.mark.parametrize("size", [{}, {"spacing": (0.8, 1.0, 3.0)}, {"affine": AFFINE}])
+def test_an_affine_warp_of_images_undoes_itself(size):
+    """Linear interpolation of a ramp has no error of its own."""
+    steps = [*AFFINE_STEPS, CenterCrop((40, 45, 50))]
+    for index in range(5):
+        record = Compose(steps, seed=5, cval={"image": np.nan}).draw(SHAPE, **size, index=index)
+        there = record.apply(image=ramps(SHAPE))["image"]
+        back = record.invert(image=there)["image"]
+        assert back.shape == (3, *SHAPE)
+        seen = np.isfinite(back)
+        assert seen.mean() > 0.2
+        np.testing.assert_allclose(back[seen], ramps(SHAPE)[seen], atol=1e-5)
+
+
+def test_an_elastic_warp_of_images_undoes_itself():
+    """Where what the cubic splines of both images show is ten voxels away from their borders."""
+    shape, margin = (61, 64, 58), 10
+    steps = [RandomElastic(4.0, 6, p=1), RandomAffine(translation=2, p=1)]
+    options = {"interpolation": {"image": "cubic"}, "mode": {"image": "nearest"}}
+    record = Compose(steps, seed=1, **options).draw(shape, index=0)
+    there = record.apply(image=ramps(shape))["image"]
+    error = np.abs(record.invert(image=there)["image"] - ramps(shape)).max(axis=0)
+    voxels = ramps(shape).reshape(3, -1).T
+    inside = np.ones(len(voxels), bool)
+    for places in (voxels, record.warp.map_points(voxels)):
+        inside &= (places >= margin).all(axis=1)
+        inside &= (places <= np.subtract(shape, 1 + margin)).all(axis=1)
+    assert inside.mean() > 0.2
+    assert error.ravel()[inside].max() < 1e-3
+    assert np.abs(there - ramps(shape)).max() > 5.0
+
+
+@pytest.mark.parametrize("window", [(7, 9, 11), (30, 9, 40), SHAPE])
+@pytest.mark.parametrize("kind", [CenterCrop, RandomCrop])
+def test_a_crop_comes_back_padded(kind, window):
+    """With the fill of each target, to the bit."""
+    image, label = random_volume((2, *SHAPE)), labels()
+    pipeline = Compose([kind(window)], seed=2, cval={"image": (-7.0, np.nan), "label": 9})
+    sample = pipeline(image=image, label=label, index=1)
+    back = sample.record.invert(image=sample["image"], label=sample["label"])
+    starts = sample.record.steps[0][1].start
+    kept = tuple(
+        slice(max(start, 0), start + length) for start, length in zip(starts, window, strict=True)
+    )
+    expected = {"image": np.empty_like(image), "label": np.full_like(label, 9)}
+    expected["image"][0], expected["image"][1] = -7.0, np.nan
+    expected["image"][:, *kept], expected["label"][kept] = image[:, *kept], label[kept]
+    for name, volume in expected.items():
+        np.testing.assert_array_equal(back[name], volume, strict=True)
+
+
+@pytest.mark.parametrize("steps", [AFFINE_STEPS, [*AFFINE_STEPS, ELASTIC], [ELASTIC]])
+def test_labels_and_probabilities_of_a_brain_come_back(steps):
+    """Its tissues at 2 mm, out of a window that has all of it."""
+    datasets = pytest.importorskip("nilearn.datasets")
+    tissues = [
+        np.asarray(load(resolution=2).dataobj).astype(bool)[10:-9, 12:-11, :-5]
+        for load in (datasets.load_mni152_gm_mask, datasets.load_mni152_wm_mask)
+    ]
+    label = np.where(tissues[1], 2, tissues[0]).astype(np.int16)
+    chances = np.stack([label == tissue for tissue in range(3)]).astype(np.float32)
+    pipeline = Compose(
+        [*steps, CenterCrop((130, 140, 150))], seed=6, cval={"image": (1.0, 0.0, 0.0)}
+    )
+    sample = pipeline(image=chances, label=label, spacing=(2.0, 2.0, 2.0), index=3)
+    np.testing.assert_allclose(sample["image"].sum(axis=0), 1.0, atol=1e-5)
+    back = sample.record.invert(image=sample["image"], label=sample["label"])
+    assert back["label"].shape == label.shape
+    assert back["label"].dtype == np.int16
+    for found in (back["label"], back["image"].argmax(axis=0)):
+        for tissue in (1, 2):
+            one, other = found == tissue, label == tissue
+            assert 2.0 * (one & other).sum() / (one.sum() + other.sum()) > 0.96
