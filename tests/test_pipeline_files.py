@@ -194,8 +194,8 @@ NEAREST = [
         {"transforms": [{"type": "OneOf", "transforms": [{"type": "RandomFlip", "axis": 1}]}]},
         "of transform 0 of transform 0 of the pipeline, RandomFlip 'axis'; did you mean 'axes'",
     ),
-    ({"transforms": [], "sead": 1}, "argument of the pipeline, Compose 'sead'; .* 'seed'"),
-    ({"transforms": [], "_key_seed": 1}, "argument of the pipeline, Compose '_key_seed'"),
+    ({"transforms": [], "sead": 1}, "argument of the pipeline 'sead'; .* 'seed'"),
+    ({"transforms": [], "_key_seed": 1}, "argument of the pipeline '_key_seed'"),
 ]
 
 
@@ -239,3 +239,9 @@ def test_what_a_newer_volaug_made_is_not_read(kind):
     for given in ({}, {"format": "volaug.warp"}, {"version": 1}):
         with pytest.raises(ValueError, match=f'a {kind} must say format = "{kind}", got'):
             read(given)
+
+
+def test_a_pipeline_is_nothing_else():
+    values = {**Compose([RandomFlip()]).to_dict(), "type": "OneOf"}
+    with pytest.raises(ValueError, match="unknown argument of the pipeline 'type'"):
+        Compose.from_dict(values)

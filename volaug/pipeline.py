@@ -11,7 +11,15 @@ import numpy.typing as npt
 
 from . import checks
 from .keys import Key, Numbers, fresh_number
-from .plain import as_table, check_format, from_plain, shallow, to_plain
+from .plain import (
+    arguments,
+    as_table,
+    check_format,
+    check_known,
+    from_plain,
+    shallow,
+    to_plain,
+)
 from .record import Record, Sample
 from .targets import Target, as_targets, common_grid, target_table
 from .transforms.crop import CenterCrop, RandomCrop
@@ -207,6 +215,7 @@ class Compose(Group):
             Saying what is wrong with it, and for an unknown name which known one is the nearest.
         """
         given = check_format(values, FORMAT, VERSION)
+        check_known("argument of the pipeline", given, [item.name for item in arguments(cls)])
         pipeline: Compose = transform_from({**given, "type": "Compose"}, "the pipeline")
         return pipeline
 

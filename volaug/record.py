@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -69,6 +69,10 @@ class Record:
         return isinstance(other, Record) and self.to_json() == other.to_json()
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> Any:
+        """Pickle what was drawn, and not the warps that follow from it."""
+        return Record, tuple(getattr(self, item.name) for item in fields(self))
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -204,8 +208,8 @@ class Record:
         Returns
         -------
         dict
-            Of the same names. What the result did not show is `cval`. Changes of intensity
-            are not undone.
+            Of the same names. What the result did not show is as the target's mode says,
+            `cval` by default. Changes of intensity are not undone.
 
         Raises
         ------
