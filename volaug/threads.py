@@ -59,7 +59,7 @@ def thread_count(threads: int | None) -> int:
         wanted = 1
     else:
         wanted = granted_threads()
-    return min(wanted, granted_threads())
+    return 1 if wanted == 1 else min(wanted, granted_threads())
 
 
 def as_thread_count(value: object, name: str) -> int:

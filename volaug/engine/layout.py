@@ -111,7 +111,9 @@ def affine_in_memory(affine: Floats, source: Memory, target: Memory) -> Floats:
 
 def displacement_in_memory(control_points: Floats, source: Memory, target: Memory) -> Floats:
     """Control points, along the source's axes over the target's grid, for the two walks."""
-    ordered = control_points[list(source.order)].transpose(0, *(1 + axis for axis in target.order))
+    ordered = control_points
+    if source.order != (0, 1, 2) or target.order != (0, 1, 2):
+        ordered = ordered[list(source.order)].transpose(0, *(1 + axis for axis in target.order))
     if target.backwards:
         ordered = ordered[..., ::-1]
     if source.backwards:

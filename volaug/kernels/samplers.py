@@ -16,6 +16,7 @@ from .nearest import nearest_row
 SAMPLERS = {"nearest": nearest_row, "linear": linear_row, "cubic": cubic_row, "label": label_row}
 
 
+@functools.cache
 def arithmetic_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The float dtype in which voxels of a dtype are interpolated, as a dtype of numpy."""
     return np.dtype(arithmetic(from_dtype(dtype)).name)
