@@ -60,10 +60,10 @@ def fixed(*numbers):
     return tuple((number, number) for number in numbers)
 
 
-def drawn(transforms, shape, index=0, spacing=None, affine=None, **options):
+def drawn(transforms, shape, index=0, spacing=None, affine=None, channels=1, **options):
     """The record of one draw of a pipeline."""
     pipeline = Compose(transforms, seed=0, **options)
-    return pipeline.draw(shape, spacing=spacing, affine=affine, index=index)
+    return pipeline.draw(shape, spacing=spacing, affine=affine, channels=channels, index=index)
 
 
 def blob(shape, place, size):

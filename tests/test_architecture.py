@@ -106,6 +106,11 @@ COMPILATIONS = {
     "transpose_planes": 3,
     "jacobian_planes": 1,
     "newton": 1,
+    "block_statistics": 3,
+    "straight": 3,
+    "curved": 3,
+    "add_noise": 3,
+    "add_rician_noise": 3,
 }
 
 

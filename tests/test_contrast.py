@@ -8,7 +8,8 @@ from cases import drawn, random_volume
 
 from volaug import RandomContrast
 from volaug.checks import DTYPES
-from volaug.transforms.operations import Contrast
+from volaug.transforms.changes import Contrast
+from volaug.transforms.operations import Place
 
 SHAPE = (20, 24, 28)
 
@@ -59,7 +60,7 @@ def test_contrast_equals_its_definition(dtype, factor, preserve_range):
 
 def changed(values, factor, preserve_range, dtype):
     channel = np.array(values, dtype).reshape(1, 1, -1)
-    Contrast(factor, preserve_range).change(channel)
+    Contrast(factor, preserve_range).change(channel, Place("image", 0), 1)
     return channel.ravel()
 
 

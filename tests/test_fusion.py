@@ -25,6 +25,7 @@ from volaug import (
     Warp,
 )
 from volaug.checks import DTYPES
+from volaug.transforms.operations import Place
 
 SPACING = np.array((0.8, 1.1, 3.0))
 SHAPE = (31, 40, 22)
@@ -282,7 +283,7 @@ def test_a_change_of_intensity_parts_two_warps_only_if_it_is_drawn():
     sample = record.apply(image=image, label=label)
     first, second = record.warps
     between = first.apply(image)
-    record.stages[1].change(between)
+    record.stages[1].change(between, Place("image", 0), 1)
     np.testing.assert_array_equal(sample["image"], second.apply(between))
     turned = first.apply(label, interpolation="label")
     np.testing.assert_array_equal(sample["label"], second.apply(turned, interpolation="label"))

@@ -18,10 +18,13 @@ from volaug import (
     Compose,
     OneOf,
     RandomAffine,
+    RandomBrightness,
     RandomContrast,
     RandomCrop,
     RandomElastic,
     RandomFlip,
+    RandomGamma,
+    RandomNoise,
     RandomRotation,
     RandomScaling,
     RandomShear,
@@ -30,7 +33,7 @@ from volaug import (
 from volaug.keys import Key, Numbers
 from volaug.pipeline import TRANSFORMS
 from volaug.plain import to_plain
-from volaug.transforms.operations import OPERATIONS
+from volaug.record import OPERATIONS
 
 SHAPE = (21, 34, 27)
 MANY = 10_000
@@ -64,6 +67,9 @@ EVERYTHING = (
     CenterCrop(12, p=0.5),
     RandomElastic(2.0, (5, 1, 5), locked_borders=2, folding="allow", p=0.9),
     RandomContrast((1.5, 3), preserve_range=False, p=1),
+    RandomBrightness(shift=(-0.3, 0.2), apart=True, p=0.9),
+    RandomGamma(p_inverted=0.5, p=0.9),
+    RandomNoise(kind="rician", p=0.9),
 )
 
 
@@ -102,7 +108,7 @@ def test_the_golden_file_has_everything():
     assert set(kinds(EVERYTHING)) == set(TRANSFORMS)
     steps = [step for draw in json.loads(GOLDEN.read_text()) for step in draw["steps"]]
     assert {step["type"] for step in steps} == set(OPERATIONS)
-    assert len({step["name"] for step in steps}) == 15  # of all but the groups
+    assert len({step["name"] for step in steps}) == 18  # of all but the groups
 
 
 @pytest.mark.parametrize("count", [1, 21, 22, 63, 64, 500])
@@ -200,6 +206,9 @@ EXAMPLES = {
         RandomAffine(p=1),
         RandomElastic(p=1, control_points=4),
         RandomContrast(p=1),
+        RandomBrightness(p=1),
+        RandomGamma(p=1),
+        RandomNoise(p=1),
         OneOf([RandomFlip(name="one"), RandomShear(name="two"), RandomScaling(name="three")]),
         Compose([RandomAffine(p=1, name="four"), RandomFlip(name="five")]),
         RandomCrop(9),

@@ -13,10 +13,13 @@ from volaug import (
     Compose,
     OneOf,
     RandomAffine,
+    RandomBrightness,
     RandomContrast,
     RandomCrop,
     RandomElastic,
     RandomFlip,
+    RandomGamma,
+    RandomNoise,
     RandomRotation,
     RandomScaling,
     RandomShear,
@@ -41,7 +44,12 @@ NOT_DEFAULT = {
     "RandomElastic": RandomElastic(
         (1, 2.5, 3), (8, 1, 9), locked_borders=2, folding="warn", p=0.6, name="g"
     ),
-    "RandomContrast": RandomContrast(0.5, preserve_range=False, p=0.7, name="h"),
+    "RandomContrast": RandomContrast(0.5, preserve_range=False, apart=True, p=0.7, name="h"),
+    "RandomBrightness": RandomBrightness(0.5, (-1, 2), apart=True, p=0.7, name="l"),
+    "RandomGamma": RandomGamma(
+        0.5, p_inverted=0.1, retain_statistics=False, apart=True, p=0.7, name="m"
+    ),
+    "RandomNoise": RandomNoise((0.1, 0.2), "rician", relative=False, apart=True, p=0.7, name="n"),
     "RandomCrop": RandomCrop((15, 16, 17), p=0.99, name="i"),
     "CenterCrop": CenterCrop(14, p=0.98, name="j"),
     "OneOf": OneOf([RandomFlip(p=1), CenterCrop((1, 2, 3))], weights=(0, 2.5), p=0.5, name="k"),

@@ -21,6 +21,7 @@ from volaug import (
     RandomTranslation,
     Record,
 )
+from volaug.transforms.operations import Place
 
 SHAPE = (19, 22, 27)
 AFFINE = np.array([[0.1, -0.9, 0.2, 7], [1.1, 0.3, 0, -9], [0, 0.1, 1 / 3, 0.7], [0, 0, 0, 1]])
@@ -135,7 +136,7 @@ def test_two_warps_with_intensity_between():
 
     between = first.apply(images)
     for channel in between:
-        contrast.change(channel)
+        contrast.change(channel, Place("image", 0), 1)
     np.testing.assert_array_equal(sample["image"], second.apply(between))
     between = first.apply(label, interpolation="label")
     np.testing.assert_array_equal(sample["label"], second.apply(between, interpolation="label"))

@@ -8,7 +8,7 @@ from .resample import affine_transform, elastic_deform
 from .threads import get_num_threads, set_num_threads
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.group import OneOf
-from .transforms.intensity import RandomContrast
+from .transforms.intensity import RandomBrightness, RandomContrast, RandomGamma, RandomNoise
 from .transforms.spatial import (
     RandomAffine,
     RandomElastic,
@@ -27,10 +27,13 @@ __all__ = [
     "Compose",
     "OneOf",
     "RandomAffine",
+    "RandomBrightness",
     "RandomContrast",
     "RandomCrop",
     "RandomElastic",
     "RandomFlip",
+    "RandomGamma",
+    "RandomNoise",
     "RandomRotation",
     "RandomScaling",
     "RandomShear",

@@ -8,9 +8,14 @@ import numpy.typing as npt
 
 from . import checks
 from .resample import affine_transform, elastic_deform
+from .transforms.changes import Gamma, Noise
+from .transforms.operations import Place
 from .warp import Warp
 
 CUBE = 40  # voxels on a side, so that a turn is not too small for the kernels that copy
+
+# All kernels of the intensity steps: a gamma needs statistics, and brings them back.
+CHANGES = (Gamma(1.1), Noise(1.0, "gaussian", False, 0), Noise(1.0, "rician", False, 0))
 
 
 def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
@@ -46,4 +51,8 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
         for interpolation in checks.INTERPOLATIONS:
             affine_transform(volume, 0.5 * np.eye(3), interpolation=interpolation)
             elastic_deform(volume, control_points, interpolation=interpolation)
+        volume[0] = 1
+        if volume.dtype != np.bool:
+            for change in CHANGES:
+                change.change(volume, Place("image", 0), 1)
     return time.perf_counter() - start

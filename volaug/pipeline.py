@@ -25,7 +25,7 @@ from .targets import Target, as_targets, common_grid, target_table
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.fusion import Grid, grid_of
 from .transforms.group import Group, OneOf
-from .transforms.intensity import RandomContrast
+from .transforms.intensity import RandomBrightness, RandomContrast, RandomGamma, RandomNoise
 from .transforms.operations import Crop
 from .transforms.spatial import (
     RandomAffine,
@@ -39,6 +39,7 @@ from .transforms.spatial import (
 from .transforms.transform import Operation, Step, Transform
 
 FORMAT, VERSION = "volaug.pipeline", 1
+MOST_CHANNELS = 2**16
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,6 +121,7 @@ class Compose(Group):
         *,
         spacing: npt.ArrayLike | None = None,
         affine: npt.ArrayLike | None = None,
+        channels: int = 1,
         epoch: int = 0,
         index: int | None = None,
     ) -> Record:
@@ -134,6 +136,8 @@ class Compose(Group):
             in mm; otherwise they are in voxels.
         affine : (4, 4) array_like, optional
             From voxels to mm, in place of `spacing`: what a NIfTI file has.
+        channels : int
+            Of the image that has the most: steps that treat channels apart draw for so many.
         epoch, index : int
             Which pass over the data, and which sample of it. The same seed, epoch and index
             are the same draw. Without an index a pipeline without a seed draws anew each time;
@@ -157,7 +161,8 @@ class Compose(Group):
             )
         key = Key(self._key_seed, epoch, fresh_number() if index is None else index)
         steps: list[tuple[str, Operation]] = []
-        grid = grid_of(shape, given_spacing, given_affine)
+        channels = checks.as_whole("channels", channels, 1, MOST_CHANNELS)
+        grid = grid_of(shape, given_spacing, given_affine)._replace(channels=channels)
         draw_steps(self, self._labels, key, grid, steps)
         return Record(key, shape, given_spacing, given_affine, self._table, tuple(steps))
 
@@ -192,8 +197,12 @@ class Compose(Group):
             Before any work, saying what was wanted and what was given.
         """
         volumes, places = as_targets(self._table, targets)
-        shape = common_grid(volumes)
-        record = self.draw(shape, spacing=spacing, affine=affine, epoch=epoch, index=index)
+        images = (v for name, v in volumes.items() if self._table[name].kind == "image")
+        channels = max((len(v) if v.ndim == 4 else 1 for v in images), default=1)
+        units = {"spacing": spacing, "affine": affine}
+        record = self.draw(
+            common_grid(volumes), **units, channels=channels, epoch=epoch, index=index
+        )
         return record.apply_checked(volumes, places, out, threads)
 
     def to_dict(self) -> dict[str, Any]:
@@ -235,8 +244,9 @@ class Compose(Group):
 TRANSFORMS: dict[str, type[Transform]] = {
     kind.__name__: kind
     for kind in (
-        CenterCrop, Compose, OneOf, RandomAffine, RandomContrast, RandomCrop, RandomElastic,
-        RandomFlip, RandomRotation, RandomScaling, RandomShear, RandomTranslation,
+        CenterCrop, Compose, OneOf, RandomAffine, RandomBrightness, RandomContrast, RandomCrop,
+        RandomElastic, RandomFlip, RandomGamma, RandomNoise, RandomRotation, RandomScaling,
+        RandomShear, RandomTranslation,
     )
 }  # fmt: skip
 

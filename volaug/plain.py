@@ -89,7 +89,8 @@ def check_known(what: str, names: Iterable[Any], known: Iterable[str]) -> None:
     known = list(known)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            given = name if isinstance(name, str) else ""
+            near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(
                 f"unknown {what} {_shown(name)}; {hint}there are {', '.join(map(repr, known))}"

@@ -14,12 +14,20 @@ from .geometry.bspline import Floats
 from .keys import Key
 from .plain import as_table, check_format, check_known, from_plain, made, shallow, to_plain
 from .targets import Array, Target, as_targets, check_grid
+from .threads import thread_count
+from .transforms.changes import Brightness, Contrast, Gamma, Noise
 from .transforms.fusion import Fusion, grid_of
-from .transforms.operations import OPERATIONS, IntensityOperation
+from .transforms.operations import Affine, Crop, Elastic, Flip, IntensityOperation, Place
 from .transforms.transform import Operation
 from .warp import Warp
 
 FORMAT, VERSION = "volaug.record", 1
+
+# Every operation that there is, by the name under which records know it.
+OPERATIONS = {
+    kind.__name__: kind
+    for kind in (Flip, Affine, Elastic, Crop, Contrast, Brightness, Gamma, Noise)
+}
 
 Stage = Warp | IntensityOperation
 Move = Callable[[Floats], Floats]
@@ -232,16 +240,19 @@ class Record:
         if len(self.warps) > 1:  # the last of them would find it wrong when the first is done
             self._check_out(volumes, {} if out is None else out)
         results: dict[str, Any] = dict(volumes)
+        count = thread_count(threads)
         for stage in self.stages:
             if isinstance(stage, Warp):
                 into = out if stage is last else None
                 results = stage.apply_all(results, out=into, threads=threads, **options)
                 continue
             for name, result in results.items():
-                if self.targets[name].kind == "image":
-                    voxels = checks.memory_of(result)
-                    for channel in voxels if voxels.ndim == 4 else voxels[np.newaxis]:
-                        stage.change(channel)
+                voxels = checks.memory_of(result)
+                if self.targets[name].kind != "image" or voxels.dtype == np.bool:
+                    continue  # two values have no contrast that could change
+                channels = voxels if voxels.ndim == 4 else voxels[np.newaxis]
+                for number, channel in enumerate(channels):
+                    stage.change(channel, Place(name, number), count)
         return results
 
     def _check_out(self, volumes: Mapping[str, Array], out: Mapping[str, Any]) -> None:

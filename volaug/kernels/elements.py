@@ -18,6 +18,8 @@ from .options import device
 
 CHECKED = bool(numba.config.BOUNDSCHECK)
 
+as_type = numba.from_dtype  # the Numba type of a dtype of numpy, which kernels take
+
 
 def storage(dtype):
     """The LLVM type of one voxel; of float16, its bits."""

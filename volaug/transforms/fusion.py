@@ -19,11 +19,12 @@ MOST_SPANS = 64
 
 
 class Grid(NamedTuple):
-    """The voxels of a picture, and how large they are."""
+    """The voxels of a picture, and how large they are; and how many channels are drawn for."""
 
     shape: tuple[int, int, int]
     to_mm: Floats  # (3, 3) from voxels to mm in a frame of perpendicular axes, upper triangular
     from_mm: Floats  # its inverse
+    channels: int = 1
 
     @property
     def centre(self) -> Floats:

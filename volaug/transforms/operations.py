@@ -1,4 +1,4 @@
-"""What steps draw: plain numbers, and what they do to a picture.
+"""What spatial steps draw: plain numbers, and what they do to a picture.
 
 An operation holds all that a draw has settled, so that a list of them says what was done to a
 sample. Lengths are in mm if the picture's voxel size was given, and in voxels if not.
@@ -6,7 +6,7 @@ sample. Lengths are in mm if the picture's voxel size was given, and in voxels i
 
 import abc
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from ..geometry.bspline import Floats
 from ..geometry.forward import shaping, turning
 from ..plain import frozen
 from .fusion import FOLDING, Fusion
-from .ranges import FARTHEST, as_number, as_triple
+from .ranges import FARTHEST, as_triple
 
 Three = tuple[float, float, float]
 Shape = tuple[int, int, int]
@@ -30,12 +30,19 @@ class SpatialOperation(abc.ABC):
         """Do it to the picture that a fusion has so far."""
 
 
+class Place(NamedTuple):
+    """Which channel an intensity operation changes."""
+
+    target: str
+    channel: int
+
+
 class IntensityOperation(abc.ABC):
     """It changes the values of images alone."""
 
     @abc.abstractmethod
-    def change(self, channel: npt.NDArray[Any]) -> None:
-        """Do it to one channel (n0, n1, n2), in place."""
+    def change(self, voxels: npt.NDArray[Any], place: Place, threads: int) -> None:
+        """Do it to one channel (n0, n1, n2), which is not bool, in place."""
 
 
 @dataclass(frozen=True)
@@ -138,41 +145,6 @@ class Crop(SpatialOperation):
         fusion.window(self.start, self.shape)
 
 
-@dataclass(frozen=True)
-class Contrast(IntensityOperation):
-    """Multiply the differences from the mean of a channel."""
-
-    factor: float
-    preserve_range: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "factor", as_number("factor", self.factor, 0.0, 1e6))
-        as_flag("preserve_range", self.preserve_range)
-
-    def change(self, channel: npt.NDArray[Any]) -> None:
-        if channel.dtype == np.bool:
-            return  # two values have no contrast that could change
-        whole = channel.dtype.kind in "iu"
-        finite = channel if whole else channel[np.isfinite(channel)]
-        if finite.size == 0:
-            return
-        mean, low, high = finite.mean(dtype=np.float64), finite.min(), finite.max()
-        single = channel.dtype in (np.float16, np.float32)
-        changed: npt.NDArray[Any] = channel.astype(np.float32 if single else np.float64)
-        with np.errstate(over="ignore"):  # what its dtype cannot hold is infinite, or cut
-            np.subtract(changed, mean, out=changed, casting="same_kind")
-            np.multiply(changed, self.factor, out=changed)
-            np.add(changed, mean, out=changed, casting="same_kind")
-            if self.preserve_range:
-                np.clip(changed, low, high, out=changed)
-            if whole:
-                limits = np.iinfo(channel.dtype)
-                # halves away from zero, as what follows truncates; whole numbers over 2^52 stay
-                np.add(changed, np.copysign(np.nextafter(0.5, 0.0), changed), out=changed)
-                np.clip(changed, limits.min, np.nextafter(limits.max + 1.0, 0.0), out=changed)
-            channel[...] = changed
-
-
 def as_axes(value: Any) -> tuple[int, ...]:
     """Some of the axes 0, 1, 2, in order."""
     given = frozen(value)
@@ -187,6 +159,3 @@ def as_flag(name: str, value: Any) -> None:
     """See that it is True or False."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
-
-
-OPERATIONS = {kind.__name__: kind for kind in (Flip, Affine, Elastic, Crop, Contrast)}

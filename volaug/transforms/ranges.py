@@ -38,6 +38,13 @@ def symmetric(name: str, value: Any, greatest: float) -> Pair:
     return -limit, limit
 
 
+def positive(name: str, value: Any, greatest: float) -> Pair:
+    """The pair, or 0 to a for a number `a`."""
+    if isinstance(value, tuple):
+        return _as_pair(name, value, 0.0, greatest)
+    return 0.0, as_number(name, value, 0.0, greatest)
+
+
 def factors(name: str, value: Any, greatest: float) -> Pair:
     """The pair, or 1 / (1 + a) to 1 + a for a number `a`."""
     if isinstance(value, tuple):

@@ -1,0 +1,135 @@
+"""Changes of an image's values, in place and in threads: a channel handed to the kernels.
+
+A channel is any array (n0, n1, n2) that can be written to. Each change is of its memory, whatever
+the order of its axes, but for noise, which belongs to a voxel's place in C order.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..kernels.elements import as_type
+from ..kernels.intensity import curved, straight
+from ..kernels.noise import BLOCK as NOISE_BLOCK
+from ..kernels.noise import add_noise, add_rician_noise
+from ..kernels.samplers import arithmetic_dtype
+from ..kernels.statistics import FOUND, block_statistics
+from ..threads import run_parts, threads_worth
+
+Channel = npt.NDArray[Any]
+Memory = tuple[int, int]  # address and extent
+Change = Callable[[Memory, int, int], None]  # of elements, or of blocks, from the first to the stop
+
+# Voxels of a block: sums are of blocks, in their order, whatever the number of threads.
+BLOCK = 2**15
+
+
+class Statistics(NamedTuple):
+    """Of the finite voxels of a channel; all NaN if there are none."""
+
+    mean: float
+    deviation: float
+    least: float
+    greatest: float
+
+
+def statistics(channel: Channel, threads: int) -> Statistics:
+    """Mean, standard deviation and range of what is finite."""
+    blocks = -(-channel.size // BLOCK)
+    found = np.empty((blocks, FOUND))
+    kind, target = as_type(channel.dtype), found.__array_interface__["data"][0]
+    first = float(channel[0, 0, 0])
+    shift = first if math.isfinite(first) else 0.0  # near the mean, so that squares stay small
+
+    def work(memory: Memory, begin: int, stop: int) -> None:
+        block_statistics(kind, memory, shift, BLOCK, target, begin, stop)
+
+    _run(channel, work, BLOCK, threads, read_only=True)
+    count, total, squares = found[:, :3].sum(axis=0).tolist()
+    if count == 0.0:
+        return Statistics(math.nan, math.nan, math.nan, math.nan)
+    beyond = total / count
+    variance = max(squares / count - beyond * beyond, 0.0)
+    least, greatest = float(found[:, 3].min()), float(found[:, 4].max())
+    mean = min(max(shift + beyond, least), greatest)
+    return Statistics(mean, math.sqrt(variance), least, greatest)
+
+
+def line(
+    channel: Channel,
+    origin: float,
+    slope: float,
+    base: float,
+    limits: tuple[float, float],
+    threads: int,
+) -> None:
+    """``slope * (x - origin) + base``, cut to limits, which may be infinite."""
+    kind, (begin, steep, end, low, high) = _kinds(channel, origin, slope, base, *limits)
+
+    def work(memory: Memory, first: int, stop: int) -> None:
+        last = min(stop * BLOCK, memory[1])
+        straight(kind, memory, begin, steep, end, low, high, first * BLOCK, last)
+
+    _run(channel, work, BLOCK, threads)
+
+
+def curve(
+    channel: Channel,
+    origin: float,
+    slope: float,
+    exponent: float,
+    scale: float,
+    base: float,
+    threads: int,
+) -> None:
+    """``scale * (slope * (x - origin)) ** exponent + base``, where what is raised is 0 or more."""
+    kind, (begin, steep, stretch, end) = _kinds(channel, origin, slope, scale, base)
+
+    def work(memory: Memory, first: int, stop: int) -> None:
+        last = min(stop * BLOCK, memory[1])
+        curved(kind, memory, begin, steep, exponent, stretch, end, first * BLOCK, last)
+
+    _run(channel, work, BLOCK, threads)
+
+
+def noise(
+    channel: Channel, deviation: float, rician: bool, stream: int, key: int, threads: int
+) -> None:
+    """Add normal noise, or that of a magnitude: a function of place, `stream` and `key`."""
+    kind, (scale,) = _kinds(channel, deviation)
+    add = add_rician_noise if rician else add_noise
+
+    def work(memory: Memory, first: int, stop: int) -> None:
+        add(kind, memory, scale, np.uint64(stream), np.uint64(key), first, stop)
+
+    _run(channel, work, NOISE_BLOCK, threads, in_c_order=True)
+
+
+def _kinds(channel: Channel, *numbers: float) -> tuple[Any, tuple[Any, ...]]:
+    """What a kernel takes for a dtype: its type, and numbers as it calculates with."""
+    real = arithmetic_dtype(channel.dtype).type
+    return as_type(channel.dtype), tuple(real(number) for number in numbers)
+
+
+def _run(
+    channel: Channel,
+    work: Change,
+    block: int,
+    threads: int,
+    read_only: bool = False,
+    in_c_order: bool = False,
+) -> None:
+    """Let threads work on blocks of the channel's memory, or of a copy if it has gaps."""
+    flags = channel.flags
+    whole = flags.c_contiguous or (flags.f_contiguous and not in_c_order)
+    voxels = channel if whole and flags.aligned else channel.copy(order="C")
+    memory = voxels.__array_interface__["data"][0], voxels.size
+    blocks = -(-voxels.size // block)
+    run_parts(
+        lambda first, stop: work(memory, first, stop), blocks, threads_worth(voxels.size, threads)
+    )
+    if voxels is not channel and not read_only:
+        channel[...] = voxels
