@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import cold_start, operations, pipelines
+from benchmarks import cold_start, intensity, operations, pipelines
 from benchmarks.clock import OutsideKernels, share_outside_kernels
 from benchmarks.cold_start import FIRST_CALL, ColdStart
 from benchmarks.problem import as_integers, head, pull_matrix, tiled
@@ -29,7 +29,7 @@ def names(suite, prefixes):
 
 OPERATIONS = [
     suite
-    for suite in (vars(operations) | vars(pipelines)).values()
+    for suite in (vars(operations) | vars(pipelines) | vars(intensity)).values()
     if inspect.isclass(suite) and hasattr(suite, "time_call") and not suite.__name__.startswith("_")
 ]
 

@@ -1,0 +1,52 @@
+"""Time of each intensity step, in place."""
+
+from volaug.transforms.changes import Brightness, Contrast, Gamma, Noise
+from volaug.transforms.operations import IntensityOperation, Place
+
+from .operations import THREADS, _Operation
+from .problem import Array, head
+
+CHANNEL = Place("image", 0)
+
+
+class _Change(_Operation):
+    """A change of the values of the made-up head, again and again."""
+
+    change: IntensityOperation
+
+    def prepare(self, side: int) -> Array:
+        self.image = head(side).copy()
+        return self.image
+
+    def call(self) -> None:
+        self.change.change(self.image, CHANNEL, THREADS)
+
+
+class ChangeContrast(_Change):
+    """`RandomContrast`: with the mean and the range."""
+
+    change = Contrast(1.0)
+
+
+class ChangeBrightness(_Change):
+    """`RandomBrightness`, multiplicative."""
+
+    change = Brightness(1.0)
+
+
+class ChangeGamma(_Change):
+    """`RandomGamma`, retaining mean and standard deviation."""
+
+    change = Gamma(1.0)
+
+
+class AddNoise(_Change):
+    """`RandomNoise`, Gaussian, of a deviation that is given."""
+
+    change = Noise(1e-6, "gaussian", relative=False, key=1)
+
+
+class AddRicianNoise(_Change):
+    """`RandomNoise`, Rician, of a deviation that is given."""
+
+    change = Noise(1e-6, "rician", relative=False, key=1)
