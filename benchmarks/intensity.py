@@ -1,6 +1,6 @@
 """Time of each intensity step, in place."""
 
-from volaug.transforms.changes import Brightness, Contrast, Gamma, Noise
+from volaug.transforms.changes import Blur, Brightness, Contrast, Gamma, Noise
 from volaug.transforms.operations import IntensityOperation, Place
 
 from .operations import THREADS, _Operation
@@ -50,3 +50,9 @@ class AddRicianNoise(_Change):
     """`RandomNoise`, Rician, of a deviation that is given."""
 
     change = Noise(1e-6, "rician", relative=False, key=1)
+
+
+class GaussianBlur(_Change):
+    """`RandomBlur`, of 0.75 voxels along each axis."""
+
+    change = Blur((0.75, 0.75, 0.75))

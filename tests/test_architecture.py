@@ -111,6 +111,8 @@ COMPILATIONS = {
     "curved": 3,
     "add_noise": 3,
     "add_rician_noise": 3,
+    "blur_planes": 3,
+    "blur_columns": 3,
 }
 
 

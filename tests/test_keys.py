@@ -18,6 +18,7 @@ from volaug import (
     Compose,
     OneOf,
     RandomAffine,
+    RandomBlur,
     RandomBrightness,
     RandomContrast,
     RandomCrop,
@@ -70,6 +71,7 @@ EVERYTHING = (
     RandomBrightness(shift=(-0.3, 0.2), apart=True, p=0.9),
     RandomGamma(p_inverted=0.5, p=0.9),
     RandomNoise(kind="rician", p=0.9),
+    RandomBlur(apart=True, p_channel=0.7, p=0.9),
 )
 
 
@@ -108,7 +110,7 @@ def test_the_golden_file_has_everything():
     assert set(kinds(EVERYTHING)) == set(TRANSFORMS)
     steps = [step for draw in json.loads(GOLDEN.read_text()) for step in draw["steps"]]
     assert {step["type"] for step in steps} == set(OPERATIONS)
-    assert len({step["name"] for step in steps}) == 18  # of all but the groups
+    assert len({step["name"] for step in steps}) == 19  # of all but the groups
 
 
 @pytest.mark.parametrize("count", [1, 21, 22, 63, 64, 500])
@@ -209,6 +211,7 @@ EXAMPLES = {
         RandomBrightness(p=1),
         RandomGamma(p=1),
         RandomNoise(p=1),
+        RandomBlur(p=1),
         OneOf([RandomFlip(name="one"), RandomShear(name="two"), RandomScaling(name="three")]),
         Compose([RandomAffine(p=1, name="four"), RandomFlip(name="five")]),
         RandomCrop(9),

@@ -13,6 +13,7 @@ from volaug import (
     Compose,
     OneOf,
     RandomAffine,
+    RandomBlur,
     RandomBrightness,
     RandomContrast,
     RandomCrop,
@@ -48,6 +49,9 @@ NOT_DEFAULT = {
     "RandomBrightness": RandomBrightness(0.5, (-1, 2), apart=True, p=0.7, name="l"),
     "RandomGamma": RandomGamma(
         0.5, p_inverted=0.1, retain_statistics=False, apart=True, p=0.7, name="m"
+    ),
+    "RandomBlur": RandomBlur(
+        (1, 2, (0, 3)), isotropic=True, apart=True, p_channel=0.5, truncate=2.0, p=0.7, name="o"
     ),
     "RandomNoise": RandomNoise((0.1, 0.2), "rician", relative=False, apart=True, p=0.7, name="n"),
     "RandomCrop": RandomCrop((15, 16, 17), p=0.99, name="i"),

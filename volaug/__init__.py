@@ -8,7 +8,13 @@ from .resample import affine_transform, elastic_deform
 from .threads import get_num_threads, set_num_threads
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.group import OneOf
-from .transforms.intensity import RandomBrightness, RandomContrast, RandomGamma, RandomNoise
+from .transforms.intensity import (
+    RandomBlur,
+    RandomBrightness,
+    RandomContrast,
+    RandomGamma,
+    RandomNoise,
+)
 from .transforms.spatial import (
     RandomAffine,
     RandomElastic,
@@ -27,6 +33,7 @@ __all__ = [
     "Compose",
     "OneOf",
     "RandomAffine",
+    "RandomBlur",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",

@@ -8,14 +8,19 @@ import numpy.typing as npt
 
 from . import checks
 from .resample import affine_transform, elastic_deform
-from .transforms.changes import Gamma, Noise
+from .transforms.changes import Blur, Gamma, Noise
 from .transforms.operations import Place
 from .warp import Warp
 
 CUBE = 40  # voxels on a side, so that a turn is not too small for the kernels that copy
 
 # All kernels of the intensity steps: a gamma needs statistics, and brings them back.
-CHANGES = (Gamma(1.1), Noise(1.0, "gaussian", False, 0), Noise(1.0, "rician", False, 0))
+CHANGES = (
+    Gamma(1.1),
+    Noise(1.0, "gaussian", False, 0),
+    Noise(1.0, "rician", False, 0),
+    Blur((1.0, 1.0, 1.0)),
+)
 
 
 def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:

@@ -25,7 +25,13 @@ from .targets import Target, as_targets, common_grid, target_table
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.fusion import Grid, grid_of
 from .transforms.group import Group, OneOf
-from .transforms.intensity import RandomBrightness, RandomContrast, RandomGamma, RandomNoise
+from .transforms.intensity import (
+    RandomBlur,
+    RandomBrightness,
+    RandomContrast,
+    RandomGamma,
+    RandomNoise,
+)
 from .transforms.operations import Crop
 from .transforms.spatial import (
     RandomAffine,
@@ -244,9 +250,9 @@ class Compose(Group):
 TRANSFORMS: dict[str, type[Transform]] = {
     kind.__name__: kind
     for kind in (
-        CenterCrop, Compose, OneOf, RandomAffine, RandomBrightness, RandomContrast, RandomCrop,
-        RandomElastic, RandomFlip, RandomGamma, RandomNoise, RandomRotation, RandomScaling,
-        RandomShear, RandomTranslation,
+        CenterCrop, Compose, OneOf, RandomAffine, RandomBlur, RandomBrightness, RandomContrast,
+        RandomCrop, RandomElastic, RandomFlip, RandomGamma, RandomNoise, RandomRotation,
+        RandomScaling, RandomShear, RandomTranslation,
     )
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from .keys import Key
 from .plain import as_table, check_format, check_known, from_plain, made, shallow, to_plain
 from .targets import Array, Target, as_targets, check_grid
 from .threads import thread_count
-from .transforms.changes import Brightness, Contrast, Gamma, Noise
+from .transforms.changes import Blur, Brightness, Contrast, Gamma, Noise
 from .transforms.fusion import Fusion, grid_of
 from .transforms.operations import Affine, Crop, Elastic, Flip, IntensityOperation, Place
 from .transforms.transform import Operation
@@ -26,7 +26,7 @@ FORMAT, VERSION = "volaug.record", 1
 # Every operation that there is, by the name under which records know it.
 OPERATIONS = {
     kind.__name__: kind
-    for kind in (Flip, Affine, Elastic, Crop, Contrast, Brightness, Gamma, Noise)
+    for kind in (Flip, Affine, Elastic, Crop, Contrast, Brightness, Gamma, Noise, Blur)
 }
 
 Stage = Warp | IntensityOperation

@@ -13,10 +13,11 @@ from typing import Any
 import numpy.typing as npt
 
 from .. import checks
+from ..engine.blur import blur
 from ..engine.intensity import curve, line, noise, statistics
 from ..plain import frozen
-from .operations import IntensityOperation, Place, as_flag
-from .ranges import as_number
+from .operations import IntensityOperation, Place, Three, as_flag
+from .ranges import as_number, as_triple
 
 Numbers = float | tuple[float, ...]
 Voxels = npt.NDArray[Any]
@@ -117,11 +118,34 @@ class Noise(IntensityOperation):
             noise(voxels, deviation, self.kind == "rician", stream, self.key, threads)
 
 
+@dataclass(frozen=True)
+class Blur(IntensityOperation):
+    """Take the Gaussian mean, of so many voxels along each axis; 0 leaves an axis as it is."""
+
+    sigma: Three | tuple[Three, ...]
+    truncate: float = 4.0
+
+    def __post_init__(self) -> None:
+        sigma = frozen(self.sigma)
+        each = isinstance(sigma, tuple) and bool(sigma) and isinstance(sigma[0], tuple)
+        triples = tuple(
+            as_triple("sigma", item, 0.0, WIDEST) for item in (sigma if each else [sigma])
+        )
+        object.__setattr__(self, "sigma", triples if each else triples[0])
+        object.__setattr__(self, "truncate", as_number("truncate", self.truncate, 1.0, 10.0))
+
+    def change(self, voxels: Voxels, place: Place, threads: int) -> None:
+        each = isinstance(self.sigma[0], tuple)
+        sigma: Any = of_channel("sigma", self.sigma, place) if each else self.sigma
+        blur(voxels, sigma, self.truncate, threads)
+
+
 MOST = 1e6
+WIDEST = 100.0  # voxels of a blur's standard deviation
 
 
-def of_channel(name: str, value: Numbers, place: Place) -> float:
-    """The number for a channel."""
+def of_channel(name: str, value: Any, place: Place) -> Any:
+    """What was drawn for a channel."""
     if not isinstance(value, tuple):
         return value
     if place.channel >= len(value):

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from .. import checks
 from ..keys import Numbers
-from .changes import NOISES, Brightness, Contrast, Gamma, Noise
+from .changes import NOISES, WIDEST, Blur, Brightness, Contrast, Gamma, Noise
 from .fusion import Grid
-from .operations import as_flag
-from .ranges import Pair, Range, as_number, factors, positive, symmetric
+from .operations import Three, as_flag
+from .ranges import Pair, Pairs, Range, as_number, factors, positive, symmetric, widths
 from .transform import Step
 
 MOST_FACTOR = 100.0
@@ -191,6 +191,66 @@ class RandomNoise(Step):
         key = numbers.whole(0, 2**53 - 1)
         deviations = _evenly(self._deviations, self.apart, grid, numbers)
         return Noise(deviations, self.kind, self.relative, key)
+
+
+@dataclass(frozen=True, repr=False)
+class RandomBlur(Step):
+    """Take the mean of each voxel and its neighbours, weighted by a Gaussian.
+
+    Parameters
+    ----------
+    sigma : range
+        Its standard deviation, drawn evenly for each axis, in mm (or voxels); a number `a`
+        means 0 to a. 0.5 to 1 by default, as in nnU-Net.
+    isotropic : bool
+        One draw for all axes, each within its own range.
+    apart : bool
+        Draw for each channel.
+    p_channel : float
+        With `apart`, how likely each channel is blurred; 0.5 in nnU-Net.
+    truncate : float
+        The Gaussian ends at this many `sigma`: 4 as in scipy; 3 in batchgeneratorsv2.
+    p : float
+        How likely it happens; 0.2 as in nnU-Net.
+    name : str, optional
+        See `Transform`.
+
+    Notes
+    -----
+    It reaches ``floor(truncate * sigma + 1/4)`` voxels to each side. Beyond the border the image
+    goes on as in a mirror at the last voxel's centre, as in batchgeneratorsv2. A voxel that is not
+    finite spoils those that it reaches.
+    """
+
+    sigma: Range = (0.5, 1.0)
+    isotropic: bool = False
+    apart: bool = False
+    p_channel: float = 1.0
+    truncate: float = 4.0
+    p: float = field(default=0.2, kw_only=True)
+    _widths: Pairs = field(init=False, compare=False)
+
+    def check(self) -> None:
+        as_flag("isotropic", self.isotropic)
+        as_flag("apart", self.apart)
+        as_number("p_channel", self.p_channel, 0.0, 1.0)
+        as_number("truncate", self.truncate, 1.0, 10.0)
+        self._derive(_widths=widths(self.sigma))
+
+    def draw(self, grid: Grid, numbers: Numbers) -> Blur:
+        def one() -> Three:
+            blurred = numbers.chance(self.p_channel) or not self.apart
+            ways = [numbers.uniform() for _ in range(3)]
+            ways = [ways[0]] * 3 if self.isotropic else ways
+            sizes = grid.to_mm.diagonal().tolist()
+            a, b, c = (
+                min((low + (high - low) * way) / size, WIDEST) if blurred else 0.0
+                for way, (low, high), size in zip(ways, self._widths, sizes, strict=True)
+            )
+            return a, b, c
+
+        sigma = tuple(one() for _ in range(grid.channels)) if self.apart else one()
+        return Blur(sigma, self.truncate)
 
 
 def _around_one(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Drawn:

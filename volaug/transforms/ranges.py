@@ -73,6 +73,11 @@ def lengths(name: str, value: Any) -> Pairs:
     return _for_axes(symmetric, name, value, FARTHEST)
 
 
+def widths(value: Any) -> Pairs:
+    """Standard deviations along each axis."""
+    return _for_axes(positive, "sigma", value, 100.0)
+
+
 def _for_axes(kind: Kind, name: str, value: Any, greatest: float) -> Pairs:
     """What `kind` makes of each of three, or thrice of what there is."""
     if isinstance(value, tuple) and len(value) not in (2, 3):
