@@ -10,7 +10,7 @@ from cases import drawn, random_volume
 from volaug import Compose, RandomBrightness, RandomContrast, RandomGamma, RandomNoise
 from volaug.checks import DTYPES
 from volaug.engine.intensity import BLOCK, noise, statistics
-from volaug.kernels.functions import power
+from volaug.kernels.functions import exp2, power, power_constants
 from volaug.kernels.options import kernel
 from volaug.transforms.changes import Brightness, Contrast, Gamma, Noise
 from volaug.transforms.operations import Place
@@ -64,27 +64,57 @@ def close(result, expected, dtype):
 
 
 @kernel
-def powers(values, exponent, results):
+def powers(values, constants, results):
     for i in range(values.shape[0]):
-        results[i] = power(values[i], exponent)
+        results[i] = power(values[i], constants)
 
 
-@pytest.mark.parametrize("exponent", [0.1, 0.45, 1.0, 1.37, 2.2, 7.5])
-def test_a_power_is_right_to_three_in_ten_million(exponent):
-    values = np.concatenate(
-        [np.linspace(0, 1, 100_001), np.geomspace(1e-30, 1e4, 100_001), [0.5, 1.0, 2.0]]
-    ).astype(np.float32)
-    values = values[(values == 0) | (values.astype(float) ** exponent > 1e-35)]
+@kernel
+def powers_of_two(values, results):
+    for i in range(values.shape[0]):
+        results[i] = exp2(values[i])
+
+
+def raised(values, exponent):
+    constants, squarings = power_constants(exponent)
     results = np.full_like(values, np.nan)
-    powers(values, exponent, results)
+    powers(values, constants, results)
+    for _ in range(squarings):
+        results *= results
+    return results
+
+
+VALUES = np.concatenate(
+    [np.linspace(0, 1, 100_001), np.geomspace(1e-36, 1e4, 200_001), [0.5, 1.0, 2.0]]
+).astype(np.float32)
+
+
+@pytest.mark.parametrize("exponent", [0.01, 0.1, 0.45, 0.7, 1.0, 1.37, 1.5, 2.2])
+def test_a_power_is_right_to_three_in_ten_million(exponent):
+    values = VALUES[(VALUES == 0) | (VALUES.astype(float) ** exponent > 1e-35)]
+    results = raised(values, exponent)
     np.testing.assert_allclose(results, values.astype(float) ** exponent, rtol=3e-7, atol=1e-37)
-    assert results[values == 0].tolist() == [0.0] * (values == 0).sum()
+    assert (results[values == 0] == 0.0).all()
+    assert (results[values == 1] == 1.0).all()
 
 
-def test_a_power_of_nan_is_nan():
-    results = np.zeros(1, np.float32)
-    powers(np.array([np.nan], np.float32), 1.5, results)
-    assert np.isnan(results[0])
+@pytest.mark.parametrize("exponent", [2.3, 2.6, 4.5, 10.0, 100.0])
+def test_a_great_power_is_right_to_three_in_ten_million_of_the_range(exponent):
+    values = VALUES[VALUES <= 1]
+    expected = values.astype(float) ** exponent
+    np.testing.assert_allclose(raised(values, exponent), expected, rtol=1e-4, atol=3e-7)
+
+
+def test_a_power_of_what_is_not_finite_is_nothing():
+    values = np.array([np.nan, np.inf, -np.inf, -1.0], np.float32)
+    assert raised(values, 1.5).tolist() == [0.0] * 4
+
+
+def test_a_power_of_two_is_right_to_three_in_ten_million():
+    values = np.linspace(-125.9, 126.9, 200_001).astype(np.float32)
+    results = np.full_like(values, np.nan)
+    powers_of_two(values, results)
+    np.testing.assert_allclose(results, 2.0 ** values.astype(float), rtol=3e-7)
 
 
 @pytest.mark.parametrize("dtype", DTYPES[1:])
@@ -92,7 +122,7 @@ def test_statistics_are_numpys(dtype):
     image = image_of(dtype)
     found = statistics(image, 1)
     values = image.astype(np.float64)
-    expected = values.mean(), values.std(), values.min(), values.max()
+    expected = values.size, values.mean(), values.std(), values.min(), values.max()
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert found == statistics(image, 2) == statistics(image, 7)
 
@@ -101,9 +131,9 @@ def test_statistics_are_of_what_is_finite():
     image = image_of(np.float32)
     image[0, 0, 0], image[3, 4, 5], image[-1, -1, -1] = np.nan, np.inf, -np.inf
     finite = image[np.isfinite(image)].astype(float)
-    expected = finite.mean(), finite.std(), finite.min(), finite.max()
+    expected = finite.size, finite.mean(), finite.std(), finite.min(), finite.max()
     np.testing.assert_allclose(statistics(image, 1), expected, rtol=1e-12)
-    assert all(math.isnan(value) for value in statistics(np.full_like(image, np.nan), 1))
+    assert all(math.isnan(value) for value in statistics(np.full_like(image, np.nan), 1)[1:])
 
 
 def test_a_small_spread_far_from_zero_is_not_lost():
@@ -131,7 +161,7 @@ def test_gamma_equals_its_definition(dtype, inverted, retain):
     raised = ((values - low) / spread) ** 1.4 * spread + low
     curve = stored(sign * raised, dtype).astype(float) * sign  # as it is stored in between
     if retain:
-        curve = (curve - curve.mean()) / curve.std() * values.std() + values.mean()
+        curve = (curve - raised.mean()) / raised.std() * values.std() + values.mean()
     close(changed(Gamma(1.4, inverted, retain), image), stored(sign * curve, dtype), dtype)
 
 

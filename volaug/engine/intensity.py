@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..kernels.elements import as_type
+from ..kernels.functions import power_constants
 from ..kernels.intensity import curved, straight
 from ..kernels.noise import BLOCK as NOISE_BLOCK
 from ..kernels.noise import add_noise, add_rician_noise
@@ -28,8 +29,9 @@ BLOCK = 2**15
 
 
 class Statistics(NamedTuple):
-    """Of the finite voxels of a channel; all NaN if there are none."""
+    """Of the finite voxels of a channel; NaN if there are none."""
 
+    count: int
     mean: float
     deviation: float
     least: float
@@ -50,12 +52,11 @@ def statistics(channel: Channel, threads: int) -> Statistics:
     _run(channel, work, BLOCK, threads, read_only=True)
     count, total, squares = found[:, :3].sum(axis=0).tolist()
     if count == 0.0:
-        return Statistics(math.nan, math.nan, math.nan, math.nan)
-    beyond = total / count
-    variance = max(squares / count - beyond * beyond, 0.0)
+        return Statistics(0, math.nan, math.nan, math.nan, math.nan)
+    beyond, deviation = _mean_and_deviation(count, total, squares)
     least, greatest = float(found[:, 3].min()), float(found[:, 4].max())
     mean = min(max(shift + beyond, least), greatest)
-    return Statistics(mean, math.sqrt(variance), least, greatest)
+    return Statistics(int(count), mean, deviation, least, greatest)
 
 
 def line(
@@ -83,16 +84,29 @@ def curve(
     exponent: float,
     scale: float,
     base: float,
+    count: int,
     threads: int,
-) -> None:
-    """``scale * (slope * (x - origin)) ** exponent + base``, where what is raised is 0 or more."""
+) -> tuple[float, float]:
+    """``scale * y + base``, where ``y = (slope * (x - origin)) ** exponent``.
+
+    What is raised is from 0 to 1. Mean and standard deviation of the finite `y`, of which there
+    are `count`.
+    """
     kind, (begin, steep, stretch, end) = _kinds(channel, origin, slope, scale, base)
+    constants, squarings = power_constants(exponent)
+    found = np.empty((-(-channel.size // BLOCK), 2))
 
     def work(memory: Memory, first: int, stop: int) -> None:
-        last = min(stop * BLOCK, memory[1])
-        curved(kind, memory, begin, steep, exponent, stretch, end, first * BLOCK, last)
+        power = constants, squarings
+        curved(kind, memory, begin, steep, *power, stretch, end, BLOCK, found, first, stop)
 
     _run(channel, work, BLOCK, threads)
+    return _mean_and_deviation(count, *found.sum(axis=0).tolist())
+
+
+def _mean_and_deviation(count: float, total: float, squares: float) -> tuple[float, float]:
+    mean = total / count
+    return mean, math.sqrt(max(squares / count - mean * mean, 0.0))
 
 
 def noise(

@@ -86,11 +86,12 @@ class Gamma(IntensityOperation):
             return
         exponent = of_channel("exponent", self.exponent, place)
         origin, sign = (before.greatest, -1.0) if self.inverted else (before.least, 1.0)
-        curve(voxels, origin, sign / spread, exponent, sign * spread, origin, threads)
+        scale = sign * spread
+        onto = scale, origin, before.count
+        mean, deviation = curve(voxels, origin, sign / spread, exponent, *onto, threads)
         if self.retain_statistics:
-            after = statistics(voxels, threads)
-            slope = before.deviation / after.deviation if after.deviation > 0.0 else 1.0
-            line(voxels, after.mean, slope, before.mean, UNLIMITED, threads)
+            slope = before.deviation / (spread * deviation) if deviation > 0.0 else 1.0
+            line(voxels, scale * mean + origin, slope, before.mean, UNLIMITED, threads)
 
 
 @dataclass(frozen=True)
