@@ -1,7 +1,8 @@
 """Time of each intensity step, in place."""
 
-from volaug.transforms.changes import Blur, Brightness, Contrast, Gamma, Noise
-from volaug.transforms.operations import IntensityOperation, Place
+from volaug.operations.artefacts import Blur, Noise
+from volaug.operations.base import IntensityOperation, Place
+from volaug.operations.intensity import Brightness, Contrast, Gamma
 
 from .operations import THREADS, _Operation
 from .problem import Array, head

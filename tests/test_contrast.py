@@ -8,8 +8,8 @@ from cases import drawn, random_volume
 
 from volaug import RandomContrast
 from volaug.checks import DTYPES
-from volaug.transforms.changes import Contrast
-from volaug.transforms.operations import Place
+from volaug.operations.base import Place
+from volaug.operations.intensity import Contrast
 
 SHAPE = (20, 24, 28)
 

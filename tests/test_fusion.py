@@ -25,7 +25,7 @@ from volaug import (
     Warp,
 )
 from volaug.checks import DTYPES
-from volaug.transforms.operations import Place
+from volaug.operations.base import Place
 
 SPACING = np.array((0.8, 1.1, 3.0))
 SHAPE = (31, 40, 22)

@@ -12,8 +12,9 @@ from volaug.checks import DTYPES
 from volaug.engine.intensity import BLOCK, noise, statistics
 from volaug.kernels.functions import exp2, power, power_constants
 from volaug.kernels.options import kernel
-from volaug.transforms.changes import Brightness, Contrast, Gamma, Noise
-from volaug.transforms.operations import Place
+from volaug.operations.artefacts import Noise
+from volaug.operations.base import Place
+from volaug.operations.intensity import Brightness, Contrast, Gamma
 
 SHAPE = (33, 34, 35)  # more than one block of voxels, and not a whole number of them
 HERE = Place("image", 0)

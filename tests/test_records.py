@@ -21,7 +21,7 @@ from volaug import (
     RandomTranslation,
     Record,
 )
-from volaug.transforms.operations import Place
+from volaug.operations.base import Place
 
 SHAPE = (19, 22, 27)
 AFFINE = np.array([[0.1, -0.9, 0.2, 7], [1.1, 0.3, 0, -9], [0, 0.1, 1 / 3, 0.7], [0, 0, 0, 1]])

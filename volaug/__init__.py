@@ -1,20 +1,22 @@
 """Fast, exact augmentation of large 3D volumes on the CPU."""
 
+from . import presets
 from .compilation import warmup
 from .engine.prefilter import spline_filter
 from .pipeline import Compose
 from .record import Record, Sample
 from .resample import affine_transform, elastic_deform
 from .threads import get_num_threads, set_num_threads
+from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.group import OneOf
 from .transforms.intensity import (
-    RandomBlur,
     RandomBrightness,
     RandomContrast,
     RandomGamma,
-    RandomNoise,
+    RandomHistogramShift,
 )
+from .transforms.labels import LabelPyramid, MaskImage, ReplaceLabel
 from .transforms.spatial import (
     RandomAffine,
     RandomElastic,
@@ -31,8 +33,11 @@ __version__ = "0.1.0"
 __all__ = [
     "CenterCrop",
     "Compose",
+    "LabelPyramid",
+    "MaskImage",
     "OneOf",
     "RandomAffine",
+    "RandomBiasField",
     "RandomBlur",
     "RandomBrightness",
     "RandomContrast",
@@ -40,18 +45,22 @@ __all__ = [
     "RandomElastic",
     "RandomFlip",
     "RandomGamma",
+    "RandomHistogramShift",
+    "RandomLowResolution",
     "RandomNoise",
     "RandomRotation",
     "RandomScaling",
     "RandomShear",
     "RandomTranslation",
     "Record",
+    "ReplaceLabel",
     "Sample",
     "Warp",
     "__version__",
     "affine_transform",
     "elastic_deform",
     "get_num_threads",
+    "presets",
     "set_num_threads",
     "spline_filter",
     "warmup",

@@ -224,7 +224,7 @@ def as_boxes(value: Any) -> npt.NDArray[np.float64]:
     return boxes
 
 
-def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def as_fills(cval: Any, volume: npt.NDArray[Any], name: str = "cval") -> npt.NDArray[Any]:
     """`cval`, a number or one a channel, as (C,) of the dtype, which must be able to hold it."""
     channels = volume.shape[0] if volume.ndim == 4 else 1
     if type(cval) in (float, int) and cval == 0 and math.copysign(1.0, cval) > 0.0:
@@ -235,10 +235,10 @@ def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
     except ValueError:  # a list of lists of several lengths
         values = np.asarray(cval, object)
     if not all(isinstance(value, bool | int | float) for value in values.ravel().tolist()):
-        raise TypeError(f"cval must be a number or one for each channel, got {cval!r}")
+        raise TypeError(f"{name} must be a number or one for each channel, got {cval!r}")
     if values.shape not in ((), (channels,)):
         raise ValueError(
-            f"cval must be a number or one for each of {channels} channels, got {cval!r}"
+            f"{name} must be a number or one for each of {channels} channels, got {cval!r}"
         )
     dtype = volume.dtype
     if dtype.kind in "biu":
@@ -246,7 +246,7 @@ def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
         for value in values.ravel().tolist():
             if not limits[0] <= value <= limits[1] or value != int(value):
                 raise ValueError(
-                    f"cval must be a whole number that fits into {dtype}, {limits[0]} to "
+                    f"{name} must be a whole number that fits into {dtype}, {limits[0]} to "
                     f"{limits[1]}, got {cval!r}"
                 )
     fills = np.empty(channels, dtype)
@@ -254,7 +254,7 @@ def as_fills(cval: Any, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
         with np.errstate(over="raise"):
             fills[...] = values
     except (FloatingPointError, OverflowError):
-        raise ValueError(f"cval must fit into {dtype}, got {cval!r}") from None
+        raise ValueError(f"{name} must fit into {dtype}, got {cval!r}") from None
     return fills
 
 

@@ -11,6 +11,10 @@ import numpy.typing as npt
 
 from . import checks
 from .keys import Key, Numbers, fresh_number
+from .operations.base import Operation
+from .operations.fusion import Grid, grid_of
+from .operations.labels import check_pyramid_is_last
+from .operations.spatial import Crop
 from .plain import (
     arguments,
     as_table,
@@ -22,17 +26,16 @@ from .plain import (
 )
 from .record import Record, Sample
 from .targets import Target, as_targets, common_grid, target_table
+from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
 from .transforms.crop import CenterCrop, RandomCrop
-from .transforms.fusion import Grid, grid_of
 from .transforms.group import Group, OneOf
 from .transforms.intensity import (
-    RandomBlur,
     RandomBrightness,
     RandomContrast,
     RandomGamma,
-    RandomNoise,
+    RandomHistogramShift,
 )
-from .transforms.operations import Crop
+from .transforms.labels import LabelPyramid, MaskImage, ReplaceLabel
 from .transforms.spatial import (
     RandomAffine,
     RandomElastic,
@@ -42,7 +45,7 @@ from .transforms.spatial import (
     RandomShear,
     RandomTranslation,
 )
-from .transforms.transform import Operation, Step, Transform
+from .transforms.transform import Step, Transform
 
 FORMAT, VERSION = "volaug.pipeline", 1
 MOST_CHANNELS = 2**16
@@ -108,6 +111,7 @@ class Compose(Group):
                     "a Compose within another has no seed, targets, interpolation, mode or "
                     f"cval of its own, got {group!r}"
                 )
+        check_pyramid_is_last([*self.steps()], LabelPyramid)
         table = target_table(self.targets, self.interpolation, self.mode, self.cval)
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
@@ -250,9 +254,10 @@ class Compose(Group):
 TRANSFORMS: dict[str, type[Transform]] = {
     kind.__name__: kind
     for kind in (
-        CenterCrop, Compose, OneOf, RandomAffine, RandomBlur, RandomBrightness, RandomContrast,
-        RandomCrop, RandomElastic, RandomFlip, RandomGamma, RandomNoise, RandomRotation,
-        RandomScaling, RandomShear, RandomTranslation,
+        CenterCrop, Compose, LabelPyramid, MaskImage, OneOf, RandomAffine, RandomBiasField,
+        RandomBlur, RandomBrightness, RandomContrast, RandomCrop, RandomElastic, RandomFlip,
+        RandomGamma, RandomHistogramShift, RandomLowResolution, RandomNoise, RandomRotation,
+        RandomScaling, RandomShear, RandomTranslation, ReplaceLabel,
     )
 }  # fmt: skip
 

@@ -12,13 +12,15 @@ import numpy.typing as npt
 from . import checks
 from .geometry.bspline import Floats
 from .keys import Key
+from .operations.artefacts import BiasField, Blur, LowResolution, Noise
+from .operations.base import Operation, ValueOperation
+from .operations.fusion import Fusion, grid_of
+from .operations.intensity import Brightness, Contrast, Gamma, HistogramShift
+from .operations.labels import Mask, Pyramid, Relabel, check_pyramid_is_last
+from .operations.spatial import Affine, Crop, Elastic, Flip
 from .plain import as_table, check_format, check_known, from_plain, made, shallow, to_plain
 from .targets import Array, Target, as_targets, check_grid
 from .threads import thread_count
-from .transforms.changes import Blur, Brightness, Contrast, Gamma, Noise
-from .transforms.fusion import Fusion, grid_of
-from .transforms.operations import Affine, Crop, Elastic, Flip, IntensityOperation, Place
-from .transforms.transform import Operation
 from .warp import Warp
 
 FORMAT, VERSION = "volaug.record", 1
@@ -26,10 +28,13 @@ FORMAT, VERSION = "volaug.record", 1
 # Every operation that there is, by the name under which records know it.
 OPERATIONS = {
     kind.__name__: kind
-    for kind in (Flip, Affine, Elastic, Crop, Contrast, Brightness, Gamma, Noise, Blur)
-}
+    for kind in (
+        Flip, Affine, Elastic, Crop, Contrast, Brightness, Gamma, HistogramShift, Noise, Blur,
+        LowResolution, BiasField, Mask, Relabel, Pyramid,
+    )
+}  # fmt: skip
 
-Stage = Warp | IntensityOperation
+Stage = Warp | ValueOperation
 Move = Callable[[Floats], Floats]
 
 
@@ -69,6 +74,7 @@ class Record:
     steps: tuple[tuple[str, Operation], ...]
 
     def __post_init__(self) -> None:
+        check_pyramid_is_last([operation for _, operation in self.steps], Pyramid)
         with np.errstate(all="ignore"):  # `Warp` says what is too large
             self.stages  # noqa: B018 - so that an error comes now
 
@@ -84,7 +90,7 @@ class Record:
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
-        """What is done, one after the other: warps, and changes of intensity between them.
+        """What is done, one after the other: warps, and changes of values between them.
 
         Spatial operations that follow one another are one `Warp`; the first stage always is one.
         """
@@ -92,7 +98,7 @@ class Record:
         stages: list[Stage] = []
         open_warp = True
         for _, operation in self.steps:
-            if isinstance(operation, IntensityOperation):
+            if isinstance(operation, ValueOperation):
                 if open_warp:
                     stages.append(fusion.warp())
                     fusion, open_warp = Fusion(fusion.grid), False
@@ -237,6 +243,10 @@ class Record:
         self, volumes: Mapping[str, Array], out: Mapping[str, Any] | None, threads: int | None
     ) -> dict[str, Any]:
         options, last = self._options(volumes), self.warps[-1]
+        kinds = {name: self.targets[name].kind for name in volumes}
+        for stage in self.stages:
+            if not isinstance(stage, Warp):
+                stage.check(volumes, kinds)
         if len(self.warps) > 1:  # the last of them would find it wrong when the first is done
             self._check_out(volumes, {} if out is None else out)
         results: dict[str, Any] = dict(volumes)
@@ -245,14 +255,8 @@ class Record:
             if isinstance(stage, Warp):
                 into = out if stage is last else None
                 results = stage.apply_all(results, out=into, threads=threads, **options)
-                continue
-            for name, result in results.items():
-                voxels = checks.memory_of(result)
-                if self.targets[name].kind != "image" or voxels.dtype == np.bool:
-                    continue  # two values have no contrast that could change
-                channels = voxels if voxels.ndim == 4 else voxels[np.newaxis]
-                for number, channel in enumerate(channels):
-                    stage.change(channel, Place(name, number), count)
+            else:
+                stage.apply(results, kinds, count)
         return results
 
     def _check_out(self, volumes: Mapping[str, Array], out: Mapping[str, Any]) -> None:

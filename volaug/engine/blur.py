@@ -11,6 +11,7 @@ from ..kernels.elements import as_type
 from ..kernels.samplers import arithmetic_dtype
 from ..threads import run_parts, threads_worth
 from .copies import border_index
+from .in_place import in_memory_order, slowest_first
 
 Channel = npt.NDArray[Any]
 
@@ -47,33 +48,27 @@ def blur(
         At most this many threads.
     """
     real = arithmetic_dtype(channel.dtype)
-    order = sorted(range(3), key=lambda axis: -abs(channel.strides[axis]))
-    ordered = channel.transpose(order)
-    depth, height, width = ordered.shape
     axes = [
-        _filter(sigma[axis], truncate, n, real)
-        for axis, n in zip(order, ordered.shape, strict=True)
+        _filter(sigma[axis], truncate, channel.shape[axis], real) for axis in slowest_first(channel)
     ]
     if not any(len(axis.weights) for axis in axes):
         return
-    fit = ordered.flags.c_contiguous and ordered.flags.aligned
-    voxels = ordered if fit else ordered.copy(order="C")
-    kind, memory = as_type(voxels.dtype), (voxels.__array_interface__["data"][0], voxels.size)
-    floats = (voxels if voxels.dtype == real else np.empty(voxels.shape, real)).reshape(-1)
-    threads = threads_worth(voxels.size, threads)
+    with in_memory_order(channel) as voxels:
+        depth, height, width = voxels.shape
+        kind, memory = as_type(voxels.dtype), (voxels.__array_interface__["data"][0], voxels.size)
+        floats = (voxels if voxels.dtype == real else np.empty(voxels.shape, real)).reshape(-1)
+        threads = threads_worth(voxels.size, threads)
 
-    def planes(first: int, stop: int) -> None:
-        shape = height, width
-        blur_planes(kind, memory, floats, shape, *axes[1], *axes[2], first, stop)
+        def planes(first: int, stop: int) -> None:
+            shape = height, width
+            blur_planes(kind, memory, floats, shape, *axes[1], *axes[2], first, stop)
 
-    def columns(first: int, stop: int) -> None:
-        shape = depth, height * width
-        blur_columns(kind, memory, floats, shape, *axes[0], COLUMNS, first, stop)
+        def columns(first: int, stop: int) -> None:
+            shape = depth, height * width
+            blur_columns(kind, memory, floats, shape, *axes[0], COLUMNS, first, stop)
 
-    run_parts(planes, depth, threads)
-    run_parts(columns, -(-height * width // COLUMNS), threads)
-    if not fit:
-        ordered[...] = voxels
+        run_parts(planes, depth, threads)
+        run_parts(columns, -(-height * width // COLUMNS), threads)
 
 
 def _filter(sigma: float, truncate: float, length: int, real: np.dtype[Any]) -> Filter:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..kernels.elements import as_type
 from ..kernels.functions import power_constants
-from ..kernels.intensity import curved, straight
+from ..kernels.intensity import curved, looked_up, remapped, straight
 from ..kernels.noise import BLOCK as NOISE_BLOCK
 from ..kernels.noise import add_noise, add_rician_noise
 from ..kernels.samplers import arithmetic_dtype
@@ -31,7 +31,7 @@ BLOCK = 2**15
 class Statistics(NamedTuple):
     """Of the finite voxels of a channel; NaN if there are none."""
 
-    count: int
+    finite: int  # how many
     mean: float
     deviation: float
     least: float
@@ -93,7 +93,7 @@ def curve(
     are `count`.
     """
     kind, (begin, steep, stretch, end) = _kinds(channel, origin, slope, scale, base)
-    constants, squarings = power_constants(exponent)
+    constants, squarings = power_constants(exponent)  # type: ignore[no-untyped-call]
     found = np.empty((-(-channel.size // BLOCK), 2))
 
     def work(memory: Memory, first: int, stop: int) -> None:
@@ -107,6 +107,38 @@ def curve(
 def _mean_and_deviation(count: float, total: float, squares: float) -> tuple[float, float]:
     mean = total / count
     return mean, math.sqrt(max(squares / count - mean * mean, 0.0))
+
+
+def remap(
+    channel: Channel, least: float, greatest: float, cubics: npt.NDArray[np.float64], threads: int
+) -> None:
+    """Cubic polynomials of the values from `least` to `greatest`, which are all that are finite.
+
+    Parameters
+    ----------
+    cubics : (units, 4) array
+        The range is cut into so many units of one length, each of which has its own, of the place
+        in it, 0 to 1; the lowest power first.
+    """
+    slope = len(cubics) / (greatest - least)
+    kind, (origin, steep) = _kinds(channel, least, slope)
+    table = cubics.astype(type(origin))
+
+    def work(memory: Memory, first: int, stop: int) -> None:
+        last = min(stop * BLOCK, memory[1])
+        remapped(kind, memory, origin, steep, table, first * BLOCK, last)
+
+    def look_up(memory: Memory, first: int, stop: int) -> None:
+        last = min(stop * BLOCK, memory[1])
+        looked_up(kind, memory, levels, int(least), first * BLOCK, last)
+
+    levels = np.arange(0)
+    if channel.dtype.kind in "iu" and channel.itemsize <= 2:
+        # each level once, and then it is a matter of looking
+        levels = np.arange(int(least), int(greatest) + 1).astype(channel.dtype)
+        _run(levels, work, BLOCK, 1)
+        work = look_up
+    _run(channel, work, BLOCK, threads)
 
 
 def noise(

@@ -79,20 +79,42 @@ def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> 
     lattice along axes 0 and 1, which is linear, may as well be done with them as with the
     control points.
     """
-    _, k0, k1, k2 = displacement.shape
-    to_polynomial, starts = span_polynomials(shape[2], k2)
-    coordinates = of_coordinates(affine, displacement, shape)
-    axis, plane, row, step = coordinates.strides
-    windows = np.lib.stride_tricks.as_strided(
-        coordinates, (k0, k1, k2 - 3, 3, 4), (plane, row, step, axis, step), writeable=False
-    )
-    polynomials = np.ascontiguousarray(np.matmul(windows, to_polynomial))
-    lattice = polynomials.reshape(k0, k1, 12 * (k2 - 3))
-    density = 1.0 / np.array(knot_spacing(shape, (k0, k1, k2))[:2])
+    lattice, starts = row_polynomials(of_coordinates(affine, displacement, shape), shape[2])
+    density = 1.0 / np.array(knot_spacing(shape, displacement.shape[1:])[:2])
     flat, reach = displacement.reshape(3, -1), np.empty(6)
     flat.min(axis=1, out=reach[::2])
     flat.max(axis=1, out=reach[1::2])
     return SplineMap(lattice, density, starts, reach)
+
+
+def row_polynomials(control_points: Floats, length: int) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Of each row of a lattice, the polynomials of its knot spans along axis 2.
+
+    Parameters
+    ----------
+    control_points : (n, k0, k1, k2) array
+        Of `n` functions.
+    length : int
+        Of the grid along axis 2, in voxels.
+
+    Returns
+    -------
+    (k0, k1, 4 * n * (k2 - 3)) array
+        Span by span, and in it function by function; the lowest power first.
+    (k2 - 2,) array
+        The first voxel of each span, and the end.
+    """
+    count, k0, k1, k2 = control_points.shape
+    to_polynomial, starts = span_polynomials(length, k2)
+    function, plane, row, step = control_points.strides
+    windows = np.lib.stride_tricks.as_strided(
+        control_points,
+        (k0, k1, k2 - 3, count, 4),
+        (plane, row, step, function, step),
+        writeable=False,
+    )
+    polynomials = np.ascontiguousarray(np.matmul(windows, to_polynomial))
+    return polynomials.reshape(k0, k1, 4 * count * (k2 - 3)), starts
 
 
 @functools.lru_cache(64)

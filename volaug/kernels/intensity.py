@@ -56,7 +56,9 @@ def total_of(values):
 
 
 @kernel
-def curved(dtype, memory, origin, slope, constants, squarings, scale, base, block, found, first, stop):
+def curved(
+    dtype, memory, origin, slope, constants, squarings, scale, base, block, found, first, stop
+):
     """``scale * y + base`` in blocks first..stop, where y is a power of ``slope * (x - origin)``.
 
     For `constants` and `squarings` see `power_constants`. To each row of ``found``, (blocks, 2),
@@ -90,3 +92,28 @@ def curved(dtype, memory, origin, slope, constants, squarings, scale, base, bloc
             row[powers.shape[0] :] = 0.0
             add_powers(parts, totals, squares)
         found[k, 0], found[k, 1] = total_of(totals), total_of(squares)
+
+
+@kernel
+def remapped(dtype, memory, origin, slope, cubics, first, stop):
+    """Cubics of ``u = slope * (x - origin)``: in each unit from 0 on another; NaN stays.
+
+    cubics  (units, 4) the lowest power first, of the place in the unit, 0 to 1
+    """
+    address = part_of(memory, first, stop)
+    last = cubics.shape[0] - 1
+    for i in range(first, stop):
+        u = slope * (elements.read(dtype, address, i) - origin)
+        unit = int(min(max(u, 0.0), last)) if u == u else 0
+        t = u - unit
+        c = cubics[unit]
+        elements.write(dtype, address, i, c[0] + t * (c[1] + t * (c[2] + t * c[3])))
+
+
+@kernel
+def looked_up(dtype, memory, table, least, first, stop):
+    """What a table holds of integers from `least` on, for elements first..stop of a memory."""
+    address, entries = part_of(memory, first, stop), table
+    for i in range(first, stop):
+        at = np.int64(elements.voxel(dtype, address, i)) - least
+        elements.set_voxel(dtype, address, i, entries[at])

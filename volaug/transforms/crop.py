@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from .. import checks
 from ..keys import Numbers
-from .fusion import Grid
-from .operations import Crop, Shape
+from ..operations.fusion import Grid
+from ..operations.numbers import Shape
+from ..operations.spatial import Crop
 from .transform import Step
 
 

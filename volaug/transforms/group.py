@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..keys import Numbers
-from .ranges import as_number
+from ..operations.numbers import as_number
 from .transform import Transform
 
 
@@ -34,6 +34,14 @@ class Group(Transform):
             if isinstance(transform, Group):
                 yield transform
                 yield from transform.inner_groups()
+
+    def steps(self) -> Iterator[Transform]:
+        """All that are no groups, within this one or within others in it, in their order."""
+        for transform in self.transforms:
+            if isinstance(transform, Group):
+                yield from transform.steps()
+            else:
+                yield transform
 
 
 @dataclass(frozen=True, repr=False)

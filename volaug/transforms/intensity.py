@@ -1,4 +1,4 @@
-"""Steps that change the values of images, and leave labels, points and boxes alone.
+"""Steps that change each voxel of an image by its value, and leave labels and places alone.
 
 What is drawn is one number for all channels, or, with `apart`, one for each. Statistics (mean,
 standard deviation, range) are of the finite voxels of a channel as it is when the step comes; a
@@ -6,19 +6,19 @@ channel without finite voxels stays as it is. Integers are rounded, halves away 
 saturate; NaN stays.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import checks
 from ..keys import Numbers
-from .changes import NOISES, WIDEST, Blur, Brightness, Contrast, Gamma, Noise
-from .fusion import Grid
-from .operations import Three, as_flag
-from .ranges import Pair, Pairs, Range, as_number, factors, positive, symmetric, widths
+from ..operations.fusion import Grid
+from ..operations.intensity import Brightness, Contrast, Gamma, HistogramShift
+from ..operations.numbers import as_flag, as_number
+from .ranges import Pair, Range, factors, symmetric
 from .transform import Step
 
 MOST_FACTOR = 100.0
-
-Drawn = float | tuple[float, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,7 +95,7 @@ class RandomBrightness(Step):
     def draw(self, grid: Grid, numbers: Numbers) -> Brightness:
         return Brightness(
             _around_one(self._factors, self.apart, grid, numbers),
-            _evenly(self._shifts, self.apart, grid, numbers),
+            evenly(self._shifts, self.apart, grid, numbers),
         )
 
 
@@ -125,7 +125,8 @@ class RandomGamma(Step):
 
     Notes
     -----
-    Powers are right to 3e-7 of the range.
+    Powers are right to 3e-7 of the range. nnU-Net's are of the same values; where images have no
+    range, it adds 1e-7, and here they stay as they are.
     """
 
     gamma: Range = (0.7, 1.5)
@@ -148,112 +149,52 @@ class RandomGamma(Step):
 
 
 @dataclass(frozen=True, repr=False)
-class RandomNoise(Step):
-    """Add noise, another one for each voxel, channel and target.
+class RandomHistogramShift(Step):
+    """Move the values of each channel along a random monotone curve.
+
+    The curve goes through control points evenly spaced from the least to the greatest value,
+    which both stay; the others move up or down, and none beyond another.
 
     Parameters
     ----------
-    deviation : number or pair
-        The noise's standard deviation, drawn evenly; a number `a` means 0 to a. In standard
-        deviations of the channel. 0 to 0.1 by default, as in nnU-Net, where it is called variance.
-    kind : {"gaussian", "rician"}
-        Rician is that of a magnitude image, with noise in its real and in its imaginary part: it
-        brightens what is dark. For images that begin at 0.
-    relative : bool
-        Whether deviations are relative; otherwise they are in units of the values.
-    apart : bool
-        Draw deviations for each channel.
-    p : float
-        How likely it happens; 0.1 as in nnU-Net.
-    name : str, optional
-        See `Transform`.
-
-    Notes
-    -----
-    A voxel's noise follows from its place, the key, the target's name and the channel: the same
-    for any number of threads. See `kernels/noise.py`.
-    """
-
-    deviation: Range = 0.1
-    kind: str = "gaussian"
-    relative: bool = True
-    apart: bool = False
-    p: float = field(default=0.1, kw_only=True)
-    _deviations: Pair = field(init=False, compare=False)
-
-    def check(self) -> None:
-        checks.check_choice("kind", self.kind, NOISES)
-        as_flag("relative", self.relative)
-        as_flag("apart", self.apart)
-        self._derive(_deviations=positive("deviation", self.deviation, 1e6))
-
-    def draw(self, grid: Grid, numbers: Numbers) -> Noise:
-        key = numbers.whole(0, 2**53 - 1)
-        deviations = _evenly(self._deviations, self.apart, grid, numbers)
-        return Noise(deviations, self.kind, self.relative, key)
-
-
-@dataclass(frozen=True, repr=False)
-class RandomBlur(Step):
-    """Take the mean of each voxel and its neighbours, weighted by a Gaussian.
-
-    Parameters
-    ----------
-    sigma : range
-        Its standard deviation, drawn evenly for each axis, in mm (or voxels); a number `a`
-        means 0 to a. 0.5 to 1 by default, as in nnU-Net.
-    isotropic : bool
-        One draw for all axes, each within its own range.
+    shift : number or pair
+        How far a control point moves, of the distance to its neighbours, drawn evenly; a number
+        `a` means -a to a, and 0.5 is the most.
+    control_points : int
+        3 or more. With few the curve is smoother, and goes further.
     apart : bool
         Draw for each channel.
-    p_channel : float
-        With `apart`, how likely each channel is blurred; 0.5 in nnU-Net.
-    truncate : float
-        The Gaussian ends at this many `sigma`: 4 as in scipy; 3 in batchgeneratorsv2.
     p : float
-        How likely it happens; 0.2 as in nnU-Net.
+        How likely it happens; 0.1 as in MONAI's `RandHistogramShift`.
     name : str, optional
         See `Transform`.
 
     Notes
     -----
-    It reaches ``floor(truncate * sigma + 1/4)`` voxels to each side. Beyond the border the image
-    goes on as in a mirror at the last voxel's centre, as in batchgeneratorsv2. A voxel that is not
-    finite spoils those that it reaches.
+    See `HistogramShift` in `operations/intensity.py` for the curve. MONAI's is of straight lines.
     """
 
-    sigma: Range = (0.5, 1.0)
-    isotropic: bool = False
+    shift: Range = 0.4
+    control_points: int = 6
     apart: bool = False
-    p_channel: float = 1.0
-    truncate: float = 4.0
-    p: float = field(default=0.2, kw_only=True)
-    _widths: Pairs = field(init=False, compare=False)
+    p: float = field(default=0.1, kw_only=True)
+    _shifts: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("isotropic", self.isotropic)
         as_flag("apart", self.apart)
-        as_number("p_channel", self.p_channel, 0.0, 1.0)
-        as_number("truncate", self.truncate, 1.0, 10.0)
-        self._derive(_widths=widths(self.sigma))
+        checks.as_whole("control_points", self.control_points, 3, 256)
+        self._derive(_shifts=symmetric("shift", self.shift, 0.5))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Blur:
-        def one() -> Three:
-            blurred = numbers.chance(self.p_channel) or not self.apart
-            ways = [numbers.uniform() for _ in range(3)]
-            ways = [ways[0]] * 3 if self.isotropic else ways
-            sizes = grid.to_mm.diagonal().tolist()
-            a, b, c = (
-                min((low + (high - low) * way) / size, WIDEST) if blurred else 0.0
-                for way, (low, high), size in zip(ways, self._widths, sizes, strict=True)
-            )
-            return a, b, c
+    def draw(self, grid: Grid, numbers: Numbers) -> HistogramShift:
+        def one() -> tuple[float, ...]:
+            last = self.control_points - 1
+            inner = [(k + numbers.uniform(*self._shifts)) / last for k in range(1, last)]
+            return 0.0, *sorted(inner), 1.0
 
-        sigma = tuple(one() for _ in range(grid.channels)) if self.apart else one()
-        return Blur(sigma, self.truncate)
+        return HistogramShift(of_channels(self.apart, grid, one))
 
 
-def _around_one(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Drawn:
+def _around_one(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Any:
     """As likely below 1 as over it, if the range has both; evenly on each side."""
 
     def one() -> float:
@@ -263,10 +204,14 @@ def _around_one(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Drawn:
             low, high = (low, 1.0) if below else (1.0, high)
         return numbers.uniform(low, high)
 
-    return tuple(one() for _ in range(grid.channels)) if apart else one()
+    return of_channels(apart, grid, one)
 
 
-def _evenly(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Drawn:
-    if apart:
-        return tuple(numbers.uniform(*pair) for _ in range(grid.channels))
-    return numbers.uniform(*pair)
+def evenly(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Any:
+    """A number that is drawn evenly, for all channels or for each."""
+    return of_channels(apart, grid, lambda: numbers.uniform(*pair))
+
+
+def of_channels(apart: bool, grid: Grid, draw: Callable[[], Any]) -> Any:
+    """One draw for all channels, or one for each."""
+    return tuple(draw() for _ in range(grid.channels)) if apart else draw()

@@ -3,31 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from ..keys import Numbers
+from ..operations.artefacts import COARSEST
+from ..operations.numbers import FARTHEST, Three, as_number
+
 Range = Any  # a number, (low, high), or three of these
 Pair = tuple[float, float]
 Pairs = tuple[Pair, Pair, Pair]
 Kind = Callable[[str, Any, float], Pair]
-
-# Lengths beyond this, in mm or voxels, are not meant.
-FARTHEST = 1e6
-
-
-def as_number(name: str, value: Any, least: float, greatest: float) -> float:
-    """A number within limits."""
-    if type(value) not in (float, int):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not least <= value <= greatest:  # NaN is not
-        raise ValueError(f"{name} must be from {least:g} to {greatest:g}, got {value!r}")
-    return float(value)
-
-
-def as_triple(name: str, value: Any, least: float, greatest: float) -> tuple[float, float, float]:
-    """A number for all three axes, or one for each."""
-    given = value if isinstance(value, tuple) else (value,) * 3
-    if len(given) != 3:
-        raise ValueError(f"{name} must be a number, or one for each of three axes, got {value!r}")
-    a, b, c = (as_number(name, item, least, greatest) for item in given)
-    return a, b, c
 
 
 def symmetric(name: str, value: Any, greatest: float) -> Pair:
@@ -76,6 +59,28 @@ def lengths(name: str, value: Any) -> Pairs:
 def widths(value: Any) -> Pairs:
     """Standard deviations along each axis."""
     return _for_axes(positive, "sigma", value, 100.0)
+
+
+def shares(value: Any) -> Pairs:
+    """Parts of what there is along each axis."""
+    return _for_axes(_share, "scale", value, 1.0)
+
+
+def _share(name: str, value: Any, greatest: float) -> Pair:
+    """The pair, or a to 1 for a number `a`."""
+    if isinstance(value, tuple):
+        return _as_pair(name, value, COARSEST, greatest)
+    return as_number(name, value, COARSEST, greatest), greatest
+
+
+def drawn_for_axes(ranges: Pairs, together: bool, numbers: Numbers) -> Three:
+    """Numbers drawn evenly; for all axes at once, each within its range, or each for itself."""
+    ways = [numbers.uniform() for _ in ranges]
+    a, b, c = (
+        low + (high - low) * (ways[0] if together else way)
+        for way, (low, high) in zip(ways, ranges, strict=True)
+    )
+    return a, b, c
 
 
 def _for_axes(kind: Kind, name: str, value: Any, greatest: float) -> Pairs:

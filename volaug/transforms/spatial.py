@@ -14,10 +14,13 @@ import numpy as np
 from .. import checks
 from ..geometry.bspline import Floats
 from ..keys import Numbers
-from .fusion import FOLDING, MOST_SPANS, Grid
-from .operations import Affine, Elastic, Flip, Shape, Three, as_axes, as_flag
-from .ranges import FARTHEST, Pairs, Range, angles, as_triple, lengths, slopes, stretches
+from ..operations.fusion import FOLDING, MOST_SPANS, Grid
+from ..operations.numbers import FARTHEST, Shape, Three, as_axes, as_flag, as_triple
+from ..operations.spatial import Affine, Elastic, Flip
+from .ranges import Pairs, Range, angles, drawn_for_axes, lengths, slopes, stretches
 from .transform import Step
+
+EVEN_IN = ("logarithm", "inverse")
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,7 +83,7 @@ class RandomTranslation(Step):
         self._derive(_lengths=lengths("shift", self.shift))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(translation=_evenly(self._lengths, numbers))
+        return Affine(translation=drawn_for_axes(self._lengths, False, numbers))
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,14 +117,12 @@ class RandomRotation(Step):
         self._derive(_angles=angles(self.degrees))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(degrees=_evenly(self._angles, numbers))
+        return Affine(degrees=drawn_for_axes(self._angles, False, numbers))
 
 
 @dataclass(frozen=True, repr=False)
 class RandomScaling(Step):
     """Stretch the picture about its centre: a factor of 2 along an axis makes it twice as long.
-
-    The logarithm of each factor is drawn evenly, so that halves are as likely as doubles.
 
     Parameters
     ----------
@@ -130,6 +131,9 @@ class RandomScaling(Step):
         for a head; nnU-Net draws 0.7 to 1.4.
     isotropic : bool
         One draw for all axes, each within its own range. Otherwise each axis has its own.
+    even_in : {"logarithm", "inverse"}
+        What is drawn evenly. The logarithm of each factor makes halves as likely as doubles. Its
+        inverse, which is by how much less of the picture is seen, is what nnU-Net draws.
     p : float
         How likely it happens; 0.2 as in nnU-Net.
     name : str, optional
@@ -138,15 +142,21 @@ class RandomScaling(Step):
 
     scale: Range = (0.85, 1.2)
     isotropic: bool = False
+    even_in: str = "logarithm"
     p: float = field(default=0.2, kw_only=True)
     _factors: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
         as_flag("isotropic", self.isotropic)
+        checks.check_choice("even_in", self.even_in, EVEN_IN)
         self._derive(_factors=stretches(self.scale))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(scale=_in_proportion(self._factors, self.isotropic, numbers))
+        if self.even_in == "logarithm":
+            return Affine(scale=_in_proportion(self._factors, self.isotropic, numbers))
+        p, q, r = ((1.0 / high, 1.0 / low) for low, high in self._factors)
+        a, b, c = drawn_for_axes((p, q, r), self.isotropic, numbers)
+        return Affine(scale=(1.0 / a, 1.0 / b, 1.0 / c))
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,7 +186,7 @@ class RandomShear(Step):
         self._derive(_slopes=slopes(self.shear))
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(shear=_evenly(self._slopes, numbers))
+        return Affine(shear=drawn_for_axes(self._slopes, False, numbers))
 
 
 @dataclass(frozen=True, repr=False)
@@ -223,10 +233,10 @@ class RandomAffine(Step):
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
         return Affine(
-            degrees=_evenly(self._angles, numbers),
+            degrees=drawn_for_axes(self._angles, False, numbers),
             scale=_in_proportion(self._factors, self.isotropic, numbers),
-            shear=_evenly(self._slopes, numbers),
-            translation=_evenly(self._lengths, numbers),
+            shear=drawn_for_axes(self._slopes, False, numbers),
+            translation=drawn_for_axes(self._lengths, False, numbers),
         )
 
 
@@ -303,11 +313,6 @@ class RandomElastic(Step):
                 ends = points.swapaxes(0, axis)
                 ends[: self.locked_borders] = ends[-self.locked_borders :] = 0.0
         return Elastic(points, self.folding)
-
-
-def _evenly(ranges: Pairs, numbers: Numbers) -> Three:
-    a, b, c = (numbers.uniform(low, high) for low, high in ranges)
-    return a, b, c
 
 
 def _in_proportion(ranges: Pairs, together: bool, numbers: Numbers) -> Three:

@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..keys import Numbers
+from ..operations.base import Operation
+from ..operations.fusion import Grid
+from ..operations.numbers import as_number
 from ..plain import arguments, frozen
-from .fusion import Grid
-from .operations import IntensityOperation, SpatialOperation
-from .ranges import as_number
-
-Operation = SpatialOperation | IntensityOperation
 
 
 @dataclass(frozen=True, repr=False)

@@ -4,45 +4,17 @@ An operation holds all that a draw has settled, so that a list of them says what
 sample. Lengths are in mm if the picture's voxel size was given, and in voxels if not.
 """
 
-import abc
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import checks
 from ..geometry.bspline import Floats
 from ..geometry.forward import shaping, turning
 from ..plain import frozen
+from .base import SpatialOperation
 from .fusion import FOLDING, Fusion
-from .ranges import FARTHEST, as_triple
-
-Three = tuple[float, float, float]
-Shape = tuple[int, int, int]
-
-
-class SpatialOperation(abc.ABC):
-    """It moves voxels: of images, labels, points and boxes."""
-
-    @abc.abstractmethod
-    def fuse(self, fusion: Fusion) -> None:
-        """Do it to the picture that a fusion has so far."""
-
-
-class Place(NamedTuple):
-    """Which channel an intensity operation changes."""
-
-    target: str
-    channel: int
-
-
-class IntensityOperation(abc.ABC):
-    """It changes the values of images alone."""
-
-    @abc.abstractmethod
-    def change(self, voxels: npt.NDArray[Any], place: Place, threads: int) -> None:
-        """Do it to one channel (n0, n1, n2), which is not bool, in place."""
+from .numbers import FARTHEST, Shape, Three, as_axes, as_triple
 
 
 @dataclass(frozen=True)
@@ -143,19 +115,3 @@ class Crop(SpatialOperation):
 
     def fuse(self, fusion: Fusion) -> None:
         fusion.window(self.start, self.shape)
-
-
-def as_axes(value: Any) -> tuple[int, ...]:
-    """Some of the axes 0, 1, 2, in order."""
-    given = frozen(value)
-    given = given if isinstance(given, tuple) else (given,)
-    axes = [checks.as_whole("axes", axis, 0, 2) for axis in given]
-    if len(set(axes)) != len(axes):
-        raise ValueError(f"axes must name each axis once, got {value!r}")
-    return tuple(sorted(axes))
-
-
-def as_flag(name: str, value: Any) -> None:
-    """See that it is True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")

@@ -1,0 +1,1 @@
+"""What steps draw: plain numbers, and what they do to a sample."""

@@ -1,0 +1,248 @@
+"""Pipelines that are ready: nnU-Net's, and two for MRI.
+
+`docs/presets.md` says step for step where the numbers come from.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from . import checks
+from .operations.numbers import as_axes
+from .pipeline import Compose
+from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
+from .transforms.crop import CenterCrop, as_window
+from .transforms.intensity import (
+    RandomBrightness,
+    RandomContrast,
+    RandomGamma,
+    RandomHistogramShift,
+)
+from .transforms.labels import LabelPyramid, MaskImage, ReplaceLabel
+from .transforms.spatial import (
+    RandomAffine,
+    RandomElastic,
+    RandomFlip,
+    RandomRotation,
+    RandomScaling,
+    RandomShear,
+)
+from .transforms.transform import Transform
+
+# nnU-Net's: a patch is anisotropic if an axis is more than so many times as long as the first.
+ANISOTROPIC = 3
+
+# What its segmentations hold outside of a case, until nothing moves any more.
+OUTSIDE = -1
+
+
+def nnunet(
+    patch_shape: int | Sequence[int],
+    *,
+    dummy_2d: bool | None = None,
+    mirror_axes: Sequence[int] = (0, 1, 2),
+    masked_channels: Sequence[int] = (),
+    deep_supervision: Sequence[float | Sequence[float]] = (),
+    seed: int | None = None,
+) -> Compose:
+    """nnU-Net v2's default training augmentation of an image and its label, in this order.
+
+    Rotation and scaling with the crop in one warp, Gaussian noise, blur, brightness, contrast, low
+    resolution, gamma of the inverted image, gamma; each as likely, and drawn from the same
+    ranges, as in `nnUNetTrainer.get_training_transforms` of nnunetv2 2.8.
+
+    Parameters
+    ----------
+    patch_shape : int or (3,) ints
+        Of the result, from the middle of what the pipeline is given; nnU-Net loads somewhat more,
+        so that a turned patch has no empty corners.
+    dummy_2d : bool, optional
+        Turn, scale and lower the resolution within the slices across axis 0 alone, by up to
+        180 degrees. By default, as in nnU-Net, where the longest axis of the patch is more than 3
+        times as long as axis 0.
+    mirror_axes : tuple of ints
+        Each is mirrored in half of the samples.
+    masked_channels : tuple of ints
+        Channels of the image that become 0 where the label is -1: those that nnU-Net normalises
+        within a mask (`use_mask_for_norm`).
+    deep_supervision : list of scales, optional
+        Make of the label a list of labels: ``[1, 0.5, 0.25]``, or three for each axis.
+    seed : int, optional
+        See `Compose`.
+
+    Returns
+    -------
+    Compose
+        For a float image that has mean 0 and standard deviation 1, as nnU-Net normalises it, and a
+        label of a dtype that has negative numbers. Outside lies 0 and -1, which becomes 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what was wanted and what was given.
+
+    Notes
+    -----
+    What differs, and why: see `docs/presets.md`.
+
+    References
+    ----------
+    F. Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image
+    segmentation", Nature Methods 18, 2021.
+    """
+    shape, flat = _patch(patch_shape, dummy_2d)
+    moves = [_nnunet_rotation(flat), _nnunet_scaling(flat)]
+    return _nnunet(shape, flat, moves, mirror_axes, masked_channels, deep_supervision, seed)
+
+
+def nnunet_elastic(
+    patch_shape: int | Sequence[int],
+    *,
+    dummy_2d: bool | None = None,
+    mirror_axes: Sequence[int] = (0, 1, 2),
+    masked_channels: Sequence[int] = (),
+    deep_supervision: Sequence[float | Sequence[float]] = (),
+    seed: int | None = None,
+) -> Compose:
+    """`nnunet` with shear and elastic deformation, each in a fifth of the samples.
+
+    They are in the same warp as rotation and scaling, so that they cost little; nnU-Net leaves
+    them out since with it they are too slow. Arguments and result are those of `nnunet`.
+    """
+    shape, flat = _patch(patch_shape, dummy_2d)
+    in_plane: dict[str, Any] = {}
+    shear: Any = 0.05
+    if flat:
+        shear = ((0.0, 0.0), (0.0, 0.0), (-shear, shear))
+        in_plane = {"max_displacement": (0.0, 7.0, 7.0), "control_points": (1, 7, 7)}
+    moves = [
+        _nnunet_rotation(flat),
+        _nnunet_scaling(flat),
+        RandomShear(shear, p=0.2),
+        RandomElastic(**in_plane, p=0.2),
+    ]
+    return _nnunet(shape, flat, moves, mirror_axes, masked_channels, deep_supervision, seed)
+
+
+def mild_mri(patch_shape: int | Sequence[int] | None = None, *, seed: int | None = None) -> Compose:
+    """Augmentation of head MRI that stays near to what scanners and other heads look like.
+
+    Parameters
+    ----------
+    patch_shape : int or (3,) ints, optional
+        From the middle; all of the image by default.
+    seed : int, optional
+        See `Compose`.
+
+    Returns
+    -------
+    Compose
+        For images of any scale and dtype but bool: what the steps add is relative to each
+        channel's own range or standard deviation. With ``spacing=`` or ``affine=`` lengths are in
+        mm. It mirrors from left to right: not for labels that tell the sides apart.
+    """
+    return Compose(
+        [
+            RandomFlip(axes=0),
+            RandomAffine(),
+            RandomElastic(),
+            *_crop(patch_shape),
+            RandomLowResolution(p=0.15),
+            RandomBlur(p=0.15),
+            RandomBiasField(p=0.15),
+            RandomGamma(p=0.2),
+            RandomBrightness(),
+            RandomContrast(),
+            RandomNoise(),
+        ],
+        seed=seed,
+    )
+
+
+def strong_mri(
+    patch_shape: int | Sequence[int] | None = None, *, seed: int | None = None
+) -> Compose:
+    """Augmentation of head MRI up to what is still of use: for small data, or other scanners.
+
+    Arguments and result are those of `mild_mri`.
+    """
+    return Compose(
+        [
+            RandomFlip(axes=0),
+            RandomAffine(degrees=30.0, scale=(0.7, 1.4), shear=0.1, translation=20.0, p=0.5),
+            RandomElastic(15.0, p=0.5),
+            *_crop(patch_shape),
+            RandomLowResolution((0.25, 1.0), p=0.25),
+            RandomBlur((0.5, 1.5), p=0.2),
+            RandomBiasField(0.5, p=0.3),
+            RandomHistogramShift(p=0.2),
+            RandomGamma(p=0.3),
+            RandomBrightness((0.6, 1.6), p=0.2),
+            RandomContrast((0.5, 2.0), p=0.2),
+            RandomNoise(0.3, p=0.2),
+        ],
+        seed=seed,
+    )
+
+
+def _patch(patch_shape: Any, dummy_2d: bool | None) -> tuple[tuple[int, int, int], bool]:
+    """The patch, and whether its slices are treated as pictures of their own."""
+    given = patch_shape if isinstance(patch_shape, int) else tuple(patch_shape)
+    shape = checks.as_shape("patch_shape", as_window(given))
+    if dummy_2d is not None and not isinstance(dummy_2d, bool):
+        raise TypeError(f"dummy_2d must be True, False or None, got {dummy_2d!r}")
+    return shape, max(shape) > ANISOTROPIC * shape[0] if dummy_2d is None else dummy_2d
+
+
+def _nnunet_rotation(flat: bool) -> Transform:
+    """In the order of nnU-Net's: what is read is turned about axis 2 last, the picture first."""
+    if flat:
+        return RandomRotation((180.0, 0.0, 0.0), p=0.2)
+    turns = [RandomRotation(_only(axis, (-30.0, 30.0), (0.0, 0.0)), p=1.0) for axis in (2, 1, 0)]
+    return Compose(turns, p=0.2, name="rotation")
+
+
+def _only(axis: int, pair: Any, others: Any) -> tuple[Any, ...]:
+    return tuple(pair if number == axis else others for number in range(3))
+
+
+def _nnunet_scaling(flat: bool) -> Transform:
+    # it draws how much of the picture is seen, 0.7 to 1.4 times, and not how large it becomes
+    factors: Any = (1.0 / 1.4, 1.0 / 0.7)
+    if flat:
+        factors = ((1.0, 1.0), factors, factors)
+    return RandomScaling(factors, isotropic=True, even_in="inverse", p=0.2)
+
+
+def _nnunet(
+    shape: tuple[int, int, int],
+    flat: bool,
+    moves: list[Transform],
+    mirror_axes: Sequence[int],
+    masked_channels: Sequence[int],
+    deep_supervision: Sequence[float | Sequence[float]],
+    seed: int | None,
+) -> Compose:
+    lower: Any = ((1.0, 1.0), (0.5, 1.0), (0.5, 1.0)) if flat else (0.5, 1.0)
+    steps: list[Transform] = [*moves, CenterCrop(shape)]
+    if as_axes(tuple(mirror_axes)):
+        steps.append(RandomFlip(tuple(mirror_axes)))
+    steps += [
+        RandomNoise(0.1, relative=False, p=0.1),
+        RandomBlur((0.5, 1.0), apart=True, p_channel=0.5, truncate=3.0, p=0.2),
+        RandomBrightness((0.75, 1.25), apart=True, p=0.15),
+        RandomContrast((0.75, 1.25), apart=True, p=0.15),
+        RandomLowResolution(lower, apart=True, p_channel=0.5, p=0.25),
+        RandomGamma((0.7, 1.5), p_inverted=1.0, apart=True, p=0.1, name="inverted gamma"),
+        RandomGamma((0.7, 1.5), p_inverted=0.0, apart=True, p=0.3),
+    ]
+    if masked_channels:
+        steps.append(MaskImage(channels=tuple(masked_channels)))
+    steps.append(ReplaceLabel(OUTSIDE, 0))
+    if deep_supervision:
+        steps.append(LabelPyramid(deep_supervision))
+    borders = {"image": "grid-constant", "label": "grid-constant"}
+    return Compose(steps, mode=borders, cval={"label": OUTSIDE}, seed=seed)
+
+
+def _crop(patch_shape: int | Sequence[int] | None) -> list[Transform]:
+    return [] if patch_shape is None else [CenterCrop(_patch(patch_shape, False)[0])]
