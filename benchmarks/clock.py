@@ -1,7 +1,8 @@
-"""What a call spends outside of volaug's kernels, where it is spent."""
+"""Clocks that stand still at times: while volaug's kernel works, or while a call is prepared."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,25 @@ KERNEL = "warp_tiles"
 SAMPLES = 25
 
 
-class OutsideKernels:
+class StoppableClock:
+    """A clock that can be made to stand still."""
+
+    def __init__(self) -> None:
+        self._stopped = 0.0
+
+    def __call__(self) -> float:
+        """Seconds since some time, without those in which it stood."""
+        return time.perf_counter() - self._stopped
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let it stand still."""
+        start = time.perf_counter()
+        yield
+        self._stopped += time.perf_counter() - start
+
+
+class OutsideKernels(StoppableClock):
     """A clock that stands still while the kernel walks over the voxels of a warp.
 
     In one thread. It measures what stands between kernels in a real run: they have filled the
@@ -20,22 +39,14 @@ class OutsideKernels:
     To hand the kernel its arguments, some 10 microseconds, counts as the kernel.
     """
 
-    def __init__(self) -> None:
-        self._inside = 0.0
-
-    def __call__(self) -> float:
-        """Seconds since some time, without those in the kernel."""
-        return time.perf_counter() - self._inside
-
     def watched(self, call: Callable[[], Any]) -> Callable[[], Any]:
         """Return the call, in which the kernel stops this clock."""
         names = vars(walk)
         kernel = names[KERNEL]
 
         def timed(*arguments: Any) -> None:
-            start = time.perf_counter()
-            kernel(*arguments)
-            self._inside += time.perf_counter() - start
+            with self.stopped():
+                kernel(*arguments)
 
         def run() -> Any:
             names[KERNEL] = timed

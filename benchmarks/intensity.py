@@ -1,8 +1,10 @@
 """Time of each intensity step, in place."""
 
-from volaug.operations.artefacts import Blur, Noise
+import numpy as np
+
+from volaug.operations.artefacts import BiasField, Blur, LowResolution, Noise
 from volaug.operations.base import IntensityOperation, Place
-from volaug.operations.intensity import Brightness, Contrast, Gamma
+from volaug.operations.intensity import Brightness, Contrast, Gamma, HistogramShift
 
 from .operations import THREADS, _Operation
 from .problem import Array, head
@@ -57,3 +59,21 @@ class GaussianBlur(_Change):
     """`RandomBlur`, of 0.75 voxels along each axis."""
 
     change = Blur((0.75, 0.75, 0.75))
+
+
+class ShiftHistogram(_Change):
+    """`RandomHistogramShift`, of six control points."""
+
+    change = HistogramShift((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
+
+
+class LowerResolution(_Change):
+    """`RandomLowResolution`, of three quarters of the voxels along each axis."""
+
+    change = LowResolution((0.75, 0.75, 0.75))
+
+
+class MultiplyBiasField(_Change):
+    """`RandomBiasField`, of four control points along each axis."""
+
+    change = BiasField(np.zeros((4, 4, 4)))

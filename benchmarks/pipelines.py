@@ -2,10 +2,12 @@
 
 import numpy as np
 
+import volaug
+
 from .clock import share_outside_kernels
 from .measured import _Measured
 from .operations import _Operation, labels
-from .problem import Array, as_integers, head, tiled
+from .problem import DEEP_SUPERVISION, LOADED, SEED, Array, as_integers, head, tiled
 from .samples import drawing, random_patch, random_pipeline, sampling
 
 PATCH = 128
@@ -41,6 +43,23 @@ class ImageAndLabelSample(_Operation):
         return round(100 * share_outside_kernels(self.sample), 2)
 
     track_outside_kernels.unit = "%"  # type: ignore[attr-defined]
+
+
+class NnunetSample(_Operation):
+    """A sample of `presets.nnunet_elastic`: `side` voxels from the middle of more; one thread."""
+
+    params = ([128],)
+
+    def prepare(self, side: int) -> Array:
+        loaded = round(LOADED * side)
+        image, classes = head(loaded), labels(loaded).astype(np.int16)
+        normal = (image - image.mean()) / image.std()
+        pipeline = volaug.presets.nnunet_elastic(side, deep_supervision=DEEP_SUPERVISION, seed=SEED)
+        self.sample = sampling(pipeline, image=normal, label=classes)
+        return head(side)
+
+    def call(self) -> None:
+        self.sample()
 
 
 class PatchOfVolume(_Measured):

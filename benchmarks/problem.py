@@ -32,6 +32,10 @@ SLOPE = 0.02  # of a shear, to either side
 KNOTS = 7  # control points along each axis
 FARTHEST = 7 / 128  # of the side: how far a control point moves at most
 
+# How many more voxels along each axis nnU-Net loads than a patch has: 164 of 128.
+LOADED = 164 / 128
+DEEP_SUPERVISION = (1.0, 0.5, 0.25, 0.125)  # the resolutions of the labels
+
 # What the largest value of a volume becomes: all of 8 bits, and the 12 bits of a scanner.
 GREATEST = {"uint8": 255, "int16": 4095}
 

@@ -69,7 +69,7 @@ def record_of(demo, stem):
 
 def test_writes_its_files_and_nothing_else(demo):
     folder, result = demo
-    assert sorted(os.listdir(folder)) == sorted([*VOLUMES, *RECORDS, "sheet.png"])
+    assert sorted(os.listdir(folder)) == sorted([*VOLUMES, *RECORDS, "contrast.png", "sheet.png"])
     assert "All together" in result.stdout
     assert str(folder / "sheet.png") in result.stdout
     assert result.stderr == ""  # no progress bar where there is no terminal

@@ -173,7 +173,7 @@ def strong_mri(
             *_crop(patch_shape),
             RandomLowResolution((0.25, 1.0), p=0.25),
             RandomBlur((0.5, 1.5), p=0.2),
-            RandomBiasField(0.5, p=0.3),
+            RandomBiasField(2.0, p=0.3),
             RandomHistogramShift(p=0.2),
             RandomGamma(p=0.3),
             RandomBrightness((0.6, 1.6), p=0.2),

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 import numba
 import numpy as np
 
-from ..problem import DEGREES, FARTHEST, KNOTS, SCALE, SLOPE
-from . import report
+from ..problem import DEEP_SUPERVISION, DEGREES, FARTHEST, KNOTS, LOADED, SCALE, SLOPE
+from . import changes, report
 from .case import BORDER
+from .contender import KEYS
 from .measure import Row
 from .reference import LABEL_TOLERANCE, PICTURE_TOLERANCE, TISSUE_TOLERANCE
 
@@ -46,7 +47,7 @@ def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool
         )
     if concerns("cubic"):
         lines.append("Cubic: B-spline through the voxels; each call makes the coefficients.")
-    if concerns("flip", "shift"):
+    if concerns("flip", "shift float32", "shift uint8"):
         lines.append("Flip: axis 2, the fastest. Shift: 3, 5 and 7 voxels.")
     if concerns("4 channels"):
         lines.append("4 channels: float32, in one array; Mvoxel/s counts each channel.")
@@ -54,6 +55,10 @@ def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool
         lines.append("Min jacobian: the least determinant of the elastic map over all voxels.")
     if concerns("pipeline", "overhead", "crop"):
         lines += drawn_lines(side // 2, concerns)
+    if concerns("brightness", "gamma", "blur"):
+        lines.append(changes_line(side // 2))
+    if concerns("nnU-Net"):
+        lines.append(training_line(side // 2))
     lines.append(
         f"ms: {statistics(rows)}; the engines take turns in one process. volaug and scipy write "
         "into an array that exists (but volaug.spline_filter, and where maps are drawn), others "
@@ -83,6 +88,28 @@ def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool
     lines.append(f"{report.machine()}, numpy {np.__version__}, numba {numba.__version__}.")
     ends = "\n\n" if markdown else "\n"
     return ends.join(textwrap.fill(line, 100) for line in lines)
+
+
+def changes_line(side: int) -> str:
+    """Return the line on changes of values."""
+    return (
+        f"Brightness to bias field: float32, {side} x {side} x {side} voxels, one thread; in place "
+        f"but for scipy, MONAI and TorchIO. Brightness and contrast by {changes.FACTOR:g}; gamma "
+        f"{changes.EXPONENT:g}, retaining mean and deviation; blur of {changes.SIGMA:g} voxels, "
+        f"cut at {changes.TRUNCATE:g} sigmas; low resolution keeps {changes.SCALE:g} of the voxels "
+        "along each axis. MONAI's curve is of straight lines, and TorchIO's field a polynomial of "
+        "order 3."
+    )
+
+
+def training_line(side: int) -> str:
+    """Return the line on nnU-Net's pipeline."""
+    return (
+        f"nnU-Net: a patch of {side}^3 out of {LOADED * side:.0f}^3, image and label of 4 classes, "
+        f"int16, with labels in {len(DEEP_SUPERVISION)} resolutions; {KEYS} keys, one thread. Its "
+        "own transforms are those of its trainer; presets.nnunet_elastic has shear and elastic "
+        "deformation too."
+    )
 
 
 def statistics(rows: Sequence[Row]) -> str:

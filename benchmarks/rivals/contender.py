@@ -18,6 +18,9 @@ from ..problem import Array
 # Calls of an engine, by what a call takes at 256^3: below 100 ms, below 2 s, more.
 MANY, SOME, FEW = 20, 5, 2
 
+# Of a pipeline whose samples take times that differ by far.
+KEYS = 200
+
 
 def one_array(result: Any) -> Sequence[Array]:
     """Return a result that is an array, as the arrays of it."""

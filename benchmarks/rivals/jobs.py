@@ -10,10 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from volaug.operations.artefacts import BiasField, Blur, LowResolution, Noise
+from volaug.operations.intensity import Brightness, Contrast, Gamma, HistogramShift
+
 from ..brain import TISSUES, brain, labels, parcels
 from ..problem import (
+    LOADED,
+    SEED,
     Array,
     Floats,
+    Volume,
     as_integers,
     control_points,
     flip_matrix,
@@ -21,11 +27,13 @@ from ..problem import (
     shift_matrix,
     tiled,
 )
+from . import changes
 from .case import Case
 from .contender import Contender, Engine
 from .engines import (
     by_batchgenerators,
     by_monai,
+    by_nnunet,
     by_numpy,
     by_scipy,
     by_simpleitk,
@@ -33,7 +41,16 @@ from .engines import (
     by_torchio,
     by_volaug,
 )
-from .problems import LeastDeterminant, Patches, Prefilter, Problem, Sample, Together
+from .problems import (
+    Change,
+    LeastDeterminant,
+    Patches,
+    Prefilter,
+    Problem,
+    Sample,
+    Together,
+    Training,
+)
 
 CHANNELS = 4
 
@@ -119,6 +136,28 @@ def patches(elastic: bool) -> Callable[[int, int], Patches]:
     return problem
 
 
+def change(expected: Callable[[Volume], Floats] | None) -> Callable[[int, int], Change]:
+    """Return what makes a change of the values of the brain, in half of each side, one thread."""
+
+    def problem(side: int, threads: int) -> Change:
+        volume = brain(side // 2)
+        return Change(volume, None if expected is None else expected(volume), 1)
+
+    return problem
+
+
+def training(side: int, threads: int) -> Training:
+    """Make the patch of half the side that nnU-Net would train with, and one thread."""
+    patch = side // 2
+    loaded = 2 * round(LOADED * patch / 2)
+    image = brain(loaded)
+    normal = (image - image.mean()) / image.std()
+    return Training(normal, parcels(loaded, TISSUES), patch, 1)
+
+
+FIELD = np.random.default_rng(SEED).uniform(-0.2, 0.2, (4, 4, 4))
+CURVE = (0.0, 0.15, 0.45, 0.55, 0.85, 1.0)
+
 ALL = by_volaug.warp, by_numpy.copy, by_scipy.warp, by_simpleitk.warp, by_torch.warp
 WITH_FIELD = by_volaug.warp, by_scipy.warp, by_simpleitk.warp, by_torch.warp
 ANY_DTYPE = by_volaug.warp, by_scipy.warp, by_simpleitk.warp
@@ -156,4 +195,51 @@ JOBS = {
     "overhead": Job(sample, (by_volaug.overhead,), "median"),
     "crop": Job(patches(elastic=True), (by_volaug.patches,), "median"),
     "crop affine": Job(patches(elastic=False), (by_volaug.patches,), "median"),
+    "brightness": Job(
+        change(changes.brightness),
+        (
+            by_volaug.change(Brightness(changes.FACTOR)),
+            by_numpy.copy,
+            by_batchgenerators.change(by_batchgenerators.brightness),
+        ),
+    ),
+    "contrast": Job(
+        change(changes.contrast),
+        (
+            by_volaug.change(Contrast(changes.FACTOR)),
+            by_numpy.copy,
+            by_batchgenerators.change(by_batchgenerators.contrast),
+        ),
+    ),
+    "gamma": Job(
+        change(changes.gamma),
+        (
+            by_volaug.change(Gamma(changes.EXPONENT)),
+            by_batchgenerators.change(by_batchgenerators.gamma),
+        ),
+    ),
+    "histogram shift": Job(
+        change(None), (by_volaug.change(HistogramShift(CURVE)), by_monai.histogram_shift)
+    ),
+    "noise": Job(
+        change(None),
+        (by_volaug.change(Noise(changes.DEVIATION, "gaussian", False, 1)), by_numpy.noise),
+    ),
+    "blur": Job(
+        change(changes.blur),
+        (
+            by_volaug.change(Blur((changes.SIGMA,) * 3, changes.TRUNCATE)),
+            by_scipy.blur,
+            by_batchgenerators.change(by_batchgenerators.blur),
+        ),
+    ),
+    "low resolution": Job(
+        change(changes.low_resolution),
+        (
+            by_volaug.change(LowResolution((changes.SCALE,) * 3)),
+            by_batchgenerators.change(by_batchgenerators.low_resolution),
+        ),
+    ),
+    "bias field": Job(change(None), (by_volaug.change(BiasField(FIELD)), by_torchio.bias_field)),
+    "nnU-Net": Job(training, (by_volaug.training, by_nnunet.training), "mean"),
 }

@@ -132,3 +132,46 @@ class Patches:
     def references(self) -> list[Reference]:
         """Return nothing: no two calls compute the same."""
         return []
+
+
+@dataclass(frozen=True)
+class Change:
+    """An image whose values change, in place, and what becomes of it the first time.
+
+    Without an `expected` picture each engine's is another one.
+    """
+
+    volume: Volume
+    expected: Array | None
+    threads: int
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed."""
+        return self.volume.size
+
+    def references(self) -> list[Reference]:
+        """Return the picture, if there is one."""
+        if self.expected is None:
+            return []
+        everywhere, spread = np.ones(self.volume.shape, bool), float(np.ptp(self.volume))
+        return [Reference(self.expected.ravel(), everywhere, PICTURE_TOLERANCE, spread)]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A patch of `side` voxels for training a network, out of the middle of a case."""
+
+    image: Volume
+    label: Array
+    side: int
+    threads: int
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed."""
+        return 2 * self.side**3
+
+    def references(self) -> list[Reference]:
+        """Return nothing: no two calls compute the same."""
+        return []

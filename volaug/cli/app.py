@@ -57,7 +57,8 @@ def demo(
 
     By each of seven strategies, and by all of them in one pipeline. Writes the
     image and the labels before and after as NIfTI files, what was drawn as JSON,
-    and one sheet of pictures of them all. Nothing is downloaded.
+    one sheet of pictures of them all, and one of contrast, noise and the like.
+    Nothing is downloaded.
     """
     try:
         from .demo.run import run_demo

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..kernels.elements import as_type
 from ..kernels.functions import power_constants
-from ..kernels.intensity import curved, looked_up, remapped, straight
+from ..kernels.intensity import curved, remapped, straight
 from ..kernels.noise import BLOCK as NOISE_BLOCK
 from ..kernels.noise import add_noise, add_rician_noise
 from ..kernels.samplers import arithmetic_dtype
@@ -120,24 +120,13 @@ def remap(
         The range is cut into so many units of one length, each of which has its own, of the place
         in it, 0 to 1; the lowest power first.
     """
-    slope = len(cubics) / (greatest - least)
-    kind, (origin, steep) = _kinds(channel, least, slope)
+    kind, (origin, slope) = _kinds(channel, least, len(cubics) / (greatest - least))
     table = cubics.astype(type(origin))
 
     def work(memory: Memory, first: int, stop: int) -> None:
         last = min(stop * BLOCK, memory[1])
-        remapped(kind, memory, origin, steep, table, first * BLOCK, last)
+        remapped(kind, memory, origin, slope, table, first * BLOCK, last)
 
-    def look_up(memory: Memory, first: int, stop: int) -> None:
-        last = min(stop * BLOCK, memory[1])
-        looked_up(kind, memory, levels, int(least), first * BLOCK, last)
-
-    levels = np.arange(0)
-    if channel.dtype.kind in "iu" and channel.itemsize <= 2:
-        # each level once, and then it is a matter of looking
-        levels = np.arange(int(least), int(greatest) + 1).astype(channel.dtype)
-        _run(levels, work, BLOCK, 1)
-        work = look_up
     _run(channel, work, BLOCK, threads)
 
 

@@ -1,16 +1,17 @@
-"""nnU-Net's resampling, in batchgeneratorsv2: of labels alone, and of random samples."""
+"""nnU-Net's transforms, in batchgeneratorsv2: of labels alone, of random samples, of values."""
 
 import importlib.metadata
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ...problem import DEGREES, SCALE
+from .. import changes
 from ..case import Case
-from ..contender import FEW, SOME, Contender, needs
-from ..problems import Sample
+from ..contender import FEW, MANY, SOME, Contender, Engine, needs
+from ..problems import Change, Sample
 from .by_torch import grid
 
 MANY_CLASSES = 100  # 300 take 15 s a call
@@ -94,3 +95,58 @@ def sample(problem: Sample) -> Iterator[Contender]:
             run,
             lambda result: (np.concatenate([result["image"], result["segmentation"]]),),
         )
+
+
+def change(make: Callable[[], Any]) -> Engine:
+    """Return an engine that changes an image in place, by a transform of given numbers."""
+
+    @needs("batchgeneratorsv2")
+    def engine(problem: Change) -> Iterator[Contender]:
+        import torch
+
+        torch.set_num_threads(problem.threads)
+        image, transform = torch.from_numpy(problem.volume.copy())[None], make()
+
+        def run() -> Any:
+            with torch.inference_mode():
+                return transform(image=image)["image"][0]
+
+        version = importlib.metadata.version("batchgeneratorsv2")
+        yield Contender("batchgeneratorsv2", version, problem.threads, MANY, run)
+
+    return engine
+
+
+def brightness() -> Any:
+    """Return the transform that multiplies."""
+    from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
+
+    return MultiplicativeBrightnessTransform(changes.FACTOR, synchronize_channels=False)
+
+
+def contrast() -> Any:
+    """Return the transform that multiplies differences from the mean."""
+    from batchgeneratorsv2.transforms.intensity.contrast import ContrastTransform
+
+    return ContrastTransform(changes.FACTOR, preserve_range=True, synchronize_channels=False)
+
+
+def gamma() -> Any:
+    """Return the transform that takes powers, and brings back mean and standard deviation."""
+    from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
+
+    return GammaTransform(changes.EXPONENT, 0, False, 1, 1)
+
+
+def blur() -> Any:
+    """Return the Gaussian blur, by convolution."""
+    from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+
+    return GaussianBlurTransform(changes.SIGMA, synchronize_axes=True)
+
+
+def low_resolution() -> Any:
+    """Return the transform that drops voxels and interpolates them."""
+    from batchgeneratorsv2.transforms.spatial.low_resolution import SimulateLowResolutionTransform
+
+    return SimulateLowResolutionTransform(changes.SCALE, False, True, None)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...problem import DEGREES, SCALE, SEED, SLOPE
 from ..contender import SOME, Contender, needs
-from ..problems import Sample
+from ..problems import Change, Sample
 
 SIGMA = (5.0, 8.0)  # voxels
 MAGNITUDE = (1.6, 2.4)  # of the side
@@ -75,3 +75,22 @@ def sample(problem: Sample) -> Iterator[Contender]:
             run,
             lambda result: (np.concatenate([result[key] for key in KEYS]),),
         )
+
+
+@needs("monai")
+def histogram_shift(problem: Change) -> Iterator[Contender]:
+    """Yield its curve of straight lines through as many control points."""
+    import monai
+    import torch
+    from monai.data import set_track_meta
+    from monai.transforms import RandHistogramShift
+
+    torch.set_num_threads(problem.threads)
+    set_track_meta(False)
+    transform = RandHistogramShift(num_control_points=6, prob=1.0)
+    image = torch.from_numpy(problem.volume)[None]
+
+    def run() -> Any:
+        return transform(image)
+
+    yield Contender("MONAI RandHistogramShift", monai.__version__, problem.threads, SOME, run, None)

@@ -13,8 +13,9 @@ from scipy import ndimage
 
 from ...problem import Array, touched_like
 from ..case import SPLINE_ORDERS, Case, in_slabs
+from ..changes import SIGMA, TRUNCATE
 from ..contender import FEW, SOME, Contender
-from ..problems import Prefilter
+from ..problems import Change, Prefilter
 
 
 def warp(case: Case) -> Iterator[Contender]:
@@ -73,6 +74,17 @@ def prefilter(problem: Prefilter) -> Iterator[Contender]:
     if problem.threads > 1:
         yield Contender("scipy.ndimage, slabs", scipy.__version__, problem.threads, SOME, sliced)
     yield Contender("scipy.ndimage", scipy.__version__, 1, SOME, as_it_comes)
+
+
+def blur(problem: Change) -> Iterator[Contender]:
+    """Yield the Gaussian filter, into an array that exists."""
+    volume, out = problem.volume, touched_like(problem.volume)
+
+    def run() -> Array:
+        ndimage.gaussian_filter(volume, SIGMA, output=out, mode="mirror", truncate=TRUNCATE)
+        return out
+
+    yield Contender("scipy.ndimage", scipy.__version__, 1, SOME, run)
 
 
 def filter_in_slabs(source: Array, out: Array, threads: int) -> None:

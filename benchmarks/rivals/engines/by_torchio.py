@@ -7,7 +7,7 @@ import numpy as np
 
 from ...problem import DEGREES, FARTHEST, KNOTS, SCALE
 from ..contender import SOME, Contender, needs
-from ..problems import Sample
+from ..problems import Change, Sample
 
 
 @needs("torchio")
@@ -44,4 +44,23 @@ def sample(problem: Sample) -> Iterator[Contender]:
         SOME,
         run,
         lambda result: (np.concatenate([result.image.data, result.label.data]),),
+    )
+
+
+@needs("torchio")
+def bias_field(problem: Change) -> Iterator[Contender]:
+    """Yield its field, a polynomial of order 3 in all axes together."""
+    import torch
+    import torchio
+
+    torch.set_num_threads(problem.threads)
+    image = torchio.ScalarImage(tensor=torch.from_numpy(problem.volume)[None])
+    subject = torchio.Subject(image=image)
+    transform = torchio.RandomBiasField(copy=False)
+
+    def run() -> Any:
+        return transform(subject)
+
+    yield Contender(
+        "TorchIO RandomBiasField", torchio.__version__, problem.threads, SOME, run, None
     )

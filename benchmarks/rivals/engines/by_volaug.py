@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 import volaug
+from volaug.operations.base import IntensityOperation, Place
 
 from ...clock import OutsideKernels
-from ...problem import Array, touched_like
+from ...problem import DEEP_SUPERVISION, SEED, Array, touched_like
 from ...samples import drawing, random_patch, random_pipeline, sampling
 from ..case import Case
-from ..contender import MANY, Contender, one_array
-from ..problems import LeastDeterminant, Patches, Prefilter, Sample, Together
+from ..contender import KEYS, MANY, Contender, Engine, one_array
+from ..problems import Change, LeastDeterminant, Patches, Prefilter, Sample, Together, Training
 
 DRAWS = 100  # one takes too short a time to be told in milliseconds
 
@@ -150,3 +151,28 @@ def patches(problem: Patches) -> Iterator[Contender]:
     for volume in problem.volumes:
         run = sampling(random_patch(problem.side, problem.elastic), image=volume)
         yield contender(f"volaug, out of {len(volume)}^3", 1, run, None)
+
+
+def change(operation: IntensityOperation) -> Engine:
+    """Return an engine that changes an image in place, with what was drawn."""
+
+    def engine(problem: Change) -> Iterator[Contender]:
+        volume, place = problem.volume.copy(), Place("image", 0)
+
+        def run() -> Array:
+            operation.change(volume, place, problem.threads)
+            return volume
+
+        arrays = None if problem.expected is None else one_array
+        yield contender("volaug", problem.threads, run, arrays)
+
+    return engine
+
+
+def training(problem: Training) -> Iterator[Contender]:
+    """Yield nnU-Net's augmentation, and the same with shear and elastic deformation."""
+    for preset in (volaug.presets.nnunet, volaug.presets.nnunet_elastic):
+        pipeline = preset(problem.side, deep_supervision=DEEP_SUPERVISION, seed=SEED)
+        run = sampling(pipeline, image=problem.image, label=problem.label)
+        engine = f"volaug presets.{preset.__name__}"
+        yield Contender(engine, volaug.__version__, problem.threads, KEYS, run, None)

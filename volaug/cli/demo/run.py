@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ... import Record, Warp
 from .brain import Brain, load_brain
+from .contrast import draw_contrast
 from .files import make_folder, write_nifti, write_text
 from .sheet import Row, draw_sheet
 from .slices import slices_of
@@ -16,7 +17,7 @@ from .strategies import INDEX, Strategy, demo_strategies
 from .table import timing_table
 from .timing import Timing, compare
 
-SHEET = "sheet.png"
+SHEET, CONTRAST = "sheet.png", "contrast.png"
 
 # A flip is a copy and contrast moves nothing: scipy.ndimage has nothing beside them.
 NOT_TIMED = ("Flip", "Contrast")
@@ -75,13 +76,14 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
             if title not in NOT_TIMED:
                 timings.append(compare(title, warp, brain.image, threads))
             progress.advance(task)
-        progress.update(task, description="Drawing the sheet", refresh=True)
+        progress.update(task, description="Drawing the sheets", refresh=True)
         draw_sheet(out / SHEET, record.key, rows)
+        draw_contrast(out / CONTRAST, brain, threads)
 
     console = Console()
     console.print(timing_table(timings, shape, threads))
     console.print(
-        f"Pictures of all: {out / SHEET}",
+        f"Pictures of all: {out / SHEET}; of contrast, noise and the like: {out / CONTRAST}",
         f"Images and labels: {out / '*.nii.gz'}, {2 + 2 * len(strategies)} files",
         f"What was drawn: {out / '*_record.json'}, {len(strategies)} files",
         sep="\n",
