@@ -4,17 +4,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from volaug import Compose, OneOf, RandomAffine, RandomContrast, RandomElastic, RandomFlip
+from volaug import (
+    Compose,
+    OneOf,
+    RandomAffine,
+    RandomContrast,
+    RandomElastic,
+    RandomFlip,
+    presets,
+)
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PRESETS = (ROOT / "docs" / "presets.md").read_text()
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def run(code):
-    names = {}
+def run(code, **names):
     exec(compile(code, "README.md", "exec"), names)
     return names
 
@@ -69,3 +78,18 @@ def test_the_warp_runs():
 
 def test_every_block_of_code_is_tested():
     assert len(blocks("python")) == 2
+
+
+def test_the_page_on_presets_runs():
+    (code,) = blocks("python", PRESETS)
+    label = np.zeros((140, 150, 160), np.int16)
+    sample = run(code, image=np.ones(label.shape, np.float32), label=label)["sample"]
+    assert sample["image"].shape == (128, 128, 128)
+    assert [each.shape[0] for each in sample["label"]] == [128, 64, 32]
+
+
+def test_the_page_on_presets_has_every_preset_and_every_step_of_nnunet():
+    for name in ("nnunet", "nnunet_elastic", "mild_mri", "strong_mri"):
+        assert f"`presets.{name}`" in PRESETS
+    for step in presets.nnunet(32, deep_supervision=[1], masked_channels=[0]).steps():
+        assert f"`{type(step).__name__}" in PRESETS
