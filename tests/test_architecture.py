@@ -14,10 +14,12 @@ LAYERS = [
     {"__init__"},
     {"cli"},
     {"compilation"},
+    {"presets"},
     {"pipeline"},
     {"record"},
     {"targets"},
     {"transforms"},
+    {"operations"},
     {"warp"},
     {"resample"},
     {"engine"},
@@ -109,10 +111,15 @@ COMPILATIONS = {
     "block_statistics": 3,
     "straight": 3,
     "curved": 3,
+    "remapped": 3,
     "add_noise": 3,
     "add_rician_noise": 3,
     "blur_planes": 3,
     "blur_columns": 3,
+    "coarse_planes": 3,
+    "fine_planes": 3,
+    "multiply_planes": 3,  # the field itself is float32
+    "replace_bits": 3,  # of 32, 16 and 8 bits
 }
 
 

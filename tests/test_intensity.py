@@ -272,8 +272,10 @@ def test_channels_apart_and_together():
     assert not np.array_equal(result[0], result[1])
     one = drawn(apart, SHAPE)
     np.testing.assert_array_equal(one.apply(image=image[:1])["image"], result[:1])
-    with pytest.raises(ValueError, match="was drawn for 1 channels, but 'image' has more"):
-        one.apply(image=image)
+    out = {"image": np.full_like(image, np.nan)}
+    with pytest.raises(ValueError, match="Gamma was drawn for 1 channels, but 'image' has 3: "):
+        one.apply(image=image, out=out)
+    assert np.isnan(out["image"]).all()
     for step in (RandomGamma(p=1), RandomBrightness(shift=0.5, p=1), RandomContrast(p=1)):
         result = drawn([step], SHAPE).apply(image=image)["image"]
         np.testing.assert_array_equal(result[0], result[1])

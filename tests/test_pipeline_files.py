@@ -11,8 +11,11 @@ import volaug
 from volaug import (
     CenterCrop,
     Compose,
+    LabelPyramid,
+    MaskImage,
     OneOf,
     RandomAffine,
+    RandomBiasField,
     RandomBlur,
     RandomBrightness,
     RandomContrast,
@@ -20,12 +23,15 @@ from volaug import (
     RandomElastic,
     RandomFlip,
     RandomGamma,
+    RandomHistogramShift,
+    RandomLowResolution,
     RandomNoise,
     RandomRotation,
     RandomScaling,
     RandomShear,
     RandomTranslation,
     Record,
+    ReplaceLabel,
 )
 from volaug.pipeline import TRANSFORMS
 from volaug.plain import arguments
@@ -37,7 +43,9 @@ NOT_DEFAULT = {
     "RandomFlip": RandomFlip((0, 2), p=0.25, name="a"),
     "RandomTranslation": RandomTranslation((3, (-1, 2), 5.5), p=0.3, name="b"),
     "RandomRotation": RandomRotation((-10, 20), p=1, name="c"),
-    "RandomScaling": RandomScaling(((0.5, 1), 0.2, (1, 1)), isotropic=True, p=0, name="d"),
+    "RandomScaling": RandomScaling(
+        ((0.5, 1), 0.2, (1, 1)), isotropic=True, even_in="inverse", p=0, name="d"
+    ),
     "RandomShear": RandomShear(0.1 + 0.2, p=0.4, name="e"),
     "RandomAffine": RandomAffine(
         5, (0.9, 1.1), (0, 0.1, (0, 0.2)), 1 / 3, isotropic=True, p=0.9, name="f"
@@ -58,6 +66,14 @@ NOT_DEFAULT = {
     "CenterCrop": CenterCrop(14, p=0.98, name="j"),
     "OneOf": OneOf([RandomFlip(p=1), CenterCrop((1, 2, 3))], weights=(0, 2.5), p=0.5, name="k"),
     "Compose": Compose([OneOf([Compose([RandomShear()], p=0.5)])], p=0.8, name="ä"),
+    "RandomHistogramShift": RandomHistogramShift((-0.1, 0.3), 5, apart=True, p=0.7, name="p"),
+    "RandomLowResolution": RandomLowResolution(
+        (0.25, (0.5, 1), 1), isotropic=False, apart=True, p_channel=0.5, p=0.7, name="q"
+    ),
+    "RandomBiasField": RandomBiasField((0.1, 0.6), (4, 6, 5), apart=True, p=0.7, name="r"),
+    "MaskImage": MaskImage("parts", -2.5, channels=(0, 1), p=0.7, name="s"),
+    "ReplaceLabel": ReplaceLabel(-1, 2**63, p=0.7, name="t"),
+    "LabelPyramid": LabelPyramid([1, (0.5, 1 / 3, 1)], p=0.7, name="u"),  # it must be the last
 }
 PIPELINE = Compose(
     list(NOT_DEFAULT.values()),

@@ -107,6 +107,38 @@ def test_a_scale_is_drawn_evenly_by_its_logarithm(kind, given, limits):
         assert (together[:, 0] == together[:, 1]).all()
 
 
+@pytest.mark.parametrize(
+    ("given", "limits"),
+    [
+        (0.25, [(0.8, 1.25)] * 3),
+        ((1 / 1.4, 1 / 0.7), [(1 / 1.4, 1 / 0.7)] * 3),  # nnU-Net's
+        ((0.5, (1.5, 2.0), 0), [(1 / 1.5, 1.5), (1.5, 2), (1, 1)]),
+    ],
+)
+def test_a_scale_is_drawn_evenly_by_its_inverse(given, limits):
+    """By how much of the picture is seen; isotropic, all axes are equally far in their ranges."""
+    steps = [RandomScaling(given, flag, "inverse", p=1) for flag in (False, True)]
+    apart, together = (1 / np.array([o.scale for o in operations(step)]) for step in steps)
+    ways = []
+    for axis, (high, low) in enumerate(1 / np.array(limits)):
+        for values in (apart[:, axis], together[:, axis]):
+            assert is_even(values, low, high) if low < high else (values == 1).all()
+        if low < high:
+            ways.append((together[:, axis] - low) / (high - low))
+    np.testing.assert_allclose(ways, ways[:1] * len(ways), atol=1e-12)
+    assert abs(np.corrcoef(apart[:, 0], apart[:, 1])[0, 1]) < 0.1
+    if len(set(limits)) == 1:
+        assert (together[:, 0] == together[:, 1]).all()
+        by_logarithm = np.array([o.scale for o in operations(RandomScaling(given, True, p=1))])
+        assert not is_even(1 / by_logarithm[:, 0], low, high)
+
+
+@pytest.mark.parametrize("word", ["log", "", "Inverse", None, True, 1, ("inverse",), b"inverse"])
+def test_a_scale_is_drawn_evenly_in_nothing_else(word):
+    with pytest.raises(ValueError, match="even_in must be one of 'logarithm', 'inverse', got "):
+        RandomScaling(even_in=word)
+
+
 @pytest.mark.parametrize("p", [0.0, 0.15, 0.5, 1.0])
 @pytest.mark.parametrize(
     "kind",

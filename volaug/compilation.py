@@ -61,8 +61,8 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
         for interpolation in checks.INTERPOLATIONS:
             affine_transform(volume, 0.5 * np.eye(3), interpolation=interpolation)
             elastic_deform(volume, control_points, interpolation=interpolation)
-        replace(volume, 0, 1, 1)
-        volume[0] = 0
+        volume[0] = 1
+        replace(volume, 1, 1, 1)
         if volume.dtype != np.bool:
             for change in CHANGES:
                 change.change(volume, Place("image", 0), 1)

@@ -24,7 +24,7 @@ def label_bits(label: int, dtype: np.dtype[Any]) -> int | None:
             return None
     with np.errstate(over="ignore"):
         value = np.array(label).astype(dtype)
-    return int(value.view(f"u{dtype.itemsize}")) if value == label else None
+    return int(value.view(f"u{dtype.itemsize}")) if value.item() == label else None
 
 
 def replace(labels: Labels, old: int, new: int, threads: int) -> None:
@@ -40,6 +40,9 @@ def replace(labels: Labels, old: int, new: int, threads: int) -> None:
     """
     bits = label_bits(old, labels.dtype), label_bits(new, labels.dtype)
     if bits[0] is None:
+        return
+    if old == 0 and labels.dtype.kind == "f":  # which has two zeros
+        np.copyto(labels, new, where=labels == 0)
         return
     with in_memory_order(labels) as voxels:
         unsigned = np.dtype(f"u{voxels.itemsize}")
@@ -73,7 +76,7 @@ def at_scale(labels: Labels, scale: tuple[float, float, float]) -> Labels:
         spatial = number - (labels.ndim - 3)
         if spatial >= 0:
             kept = _kept(kept, axis, kept_voxels(before[spatial], after[spatial]))
-    return np.ascontiguousarray(kept).transpose(np.argsort(order))
+    return kept.copy(order="C").transpose(np.argsort(order))
 
 
 def _kept(labels: Labels, axis: int, index: npt.NDArray[np.int64]) -> Labels:

@@ -28,7 +28,8 @@ def lower_resolution(channel: Channel, lengths: tuple[int, int, int], threads: i
     """Keep so many voxels along each axis, the nearest ones, and mix them linearly to all again.
 
     Both by the centres of the voxels: of `m` voxels that share the extent of `n`, the centre of
-    the i-th lies at ``(i + 1/2) n / m - 1/2`` of them. Nothing is shifted.
+    the i-th lies at ``(i + 1/2) n / m - 1/2`` of them. Nothing is shifted, but where that is the
+    middle between two: the one behind is kept.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ def lower_resolution(channel: Channel, lengths: tuple[int, int, int], threads: i
     threads : int
         At most this many threads.
     """
+    if tuple(lengths) == channel.shape:
+        return
     real = arithmetic_dtype(channel.dtype)
     axis0, axis1, axis2 = (
         _line(channel.shape[axis], lengths[axis], real) for axis in slowest_first(channel)
@@ -68,7 +71,8 @@ def kept_voxels(length: int, count: int) -> Indices:
 
 
 def _line(length: int, count: int, real: np.dtype[Any]) -> Line:
-    places = np.clip((np.arange(length) + 0.5) * (count / length) - 0.5, 0.0, count - 1.0)
-    below = np.floor(places).astype(np.int64)
-    weights = (places - below).astype(real)
+    # in units of 1 / (2 length), so that a weight of 0 is exactly that
+    places = np.clip((2 * np.arange(length) + 1) * count - length, 0, 2 * length * (count - 1))
+    below, rest = np.divmod(places, 2 * length)
+    weights = (rest / (2 * length)).astype(real)
     return Line(kept_voxels(length, count), below, below + (weights > 0.0), weights)

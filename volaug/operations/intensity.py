@@ -19,6 +19,7 @@ Numbers = float | tuple[float, ...]  # one for all channels, or for each
 UNLIMITED = (-math.inf, math.inf)
 MOST = 1e6
 EXPONENTS = (1e-2, 1e2)
+LEAST_RANGE = 1e-35  # what is narrower has none: one over it is beyond float32
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Gamma(IntensityOperation):
     def change(self, voxels: Voxels, place: Place, threads: int) -> None:
         before = statistics(voxels, threads)
         spread = before.greatest - before.least
-        if not 0.0 < spread < math.inf:
+        if not LEAST_RANGE < spread < math.inf:
             return
         exponent = of_channel(self.exponent, place)
         origin, sign = (before.greatest, -1.0) if self.inverted else (before.least, 1.0)
@@ -112,7 +113,7 @@ class HistogramShift(IntensityOperation):
 
         found = statistics(voxels, threads)
         spread = found.greatest - found.least
-        if not 0.0 < spread < math.inf:
+        if not LEAST_RANGE < spread < math.inf:
             return
         levels = of_channel(self.levels, place)
         spans = len(levels) - 1

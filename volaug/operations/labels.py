@@ -9,7 +9,7 @@ import numpy as np
 from .. import checks
 from ..engine.labels import at_scale, label_bits, replace
 from ..plain import check_known, frozen
-from .base import Kinds, ValueOperation, Volumes, of_kind
+from .base import Kinds, ValueOperation, Volumes, Voxels, of_kind
 from .numbers import FARTHEST, as_number, as_triple
 
 WIDEST_LABEL = 2**63
@@ -34,9 +34,10 @@ class Mask(ValueOperation):
             object.__setattr__(self, "channels", channels)
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        labels = [name for name in volumes if kinds[name] == "label"]
-        check_known("label that masks the image", [self.label], labels)
-        for name, image in of_kind("image", volumes, kinds):
+        images = of_kind("image", volumes, kinds)
+        if images:
+            check_known("label that masks the image", [self.label], labels_of(volumes, kinds))
+        for name, image in images:
             checks.as_fills(self.value, image, "value")
             if self.channels and max(self.channels) >= len(image):
                 raise ValueError(
@@ -45,10 +46,11 @@ class Mask(ValueOperation):
                 )
 
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        (outside,) = (
-            v[0] < 0 for name, v in of_kind("label", volumes, kinds) if name == self.label
-        )
-        for _, image in of_kind("image", volumes, kinds):
+        images = of_kind("image", volumes, kinds)
+        if not images:
+            return
+        outside = labels_of(volumes, kinds)[self.label][0] < 0
+        for _, image in images:
             for channel in range(len(image)) if self.channels is None else self.channels:
                 np.copyto(image[channel], self.value, where=outside, casting="unsafe")
 
@@ -63,16 +65,17 @@ class Relabel(ValueOperation):
     def __post_init__(self) -> None:
         for name in ("old", "new"):
             limits = -WIDEST_LABEL, 2 * WIDEST_LABEL - 1
-            checks.as_whole(name, getattr(self, name), *limits)
+            label = checks.as_whole(name, getattr(self, name), *limits)
+            object.__setattr__(self, name, label)
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        for name, label in of_kind("label", volumes, kinds):
+        for name, label in labels_of(volumes, kinds).items():
             old, new = (label_bits(value, label.dtype) for value in (self.old, self.new))
             if old is not None and new is None:
                 raise ValueError(f"{name!r} of {label.dtype} cannot hold the label {self.new}")
 
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        for _, label in of_kind("label", volumes, kinds):
+        for label in labels_of(volumes, kinds).values():
             for channel in label:
                 replace(channel, self.old, self.new, threads)
 
@@ -96,7 +99,14 @@ class Pyramid(ValueOperation):
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
         for name, volume in list(volumes.items()):
             if kinds[name] == "label":
-                volumes[name] = [at_scale(volume, scale) for scale in self.scales]
+                memory = checks.memory_of(volume)
+                levels = [at_scale(memory, scale) for scale in self.scales]
+                volumes[name] = [volume if level is memory else level for level in levels]
+
+
+def labels_of(volumes: Mapping[str, Any], kinds: Kinds) -> dict[str, Voxels]:
+    """The labels by name, (C, n0, n1, n2) each."""
+    return dict(of_kind("label", volumes, kinds))
 
 
 def check_pyramid_is_last(steps: Sequence[object], pyramid: type) -> None:

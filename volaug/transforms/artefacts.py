@@ -144,9 +144,9 @@ class RandomLowResolution(Step):
     Notes
     -----
     The nearest voxels are kept, and all are mixed linearly from these, both by the centres of the
-    voxels: nothing moves by half a voxel. That is what batchgeneratorsv2 does with torch's
-    "nearest-exact" and "trilinear", but that of two voxels that are as near the one behind is
-    kept, where torch rounds in float32.
+    voxels, so that nothing moves; but that of two voxels that are as near, as with half of an even
+    number, the one behind is kept. That is what batchgeneratorsv2 does with torch's
+    "nearest-exact" and "trilinear", which rounds such ties in float32.
     """
 
     scale: Range = (0.5, 1.0)
