@@ -9,8 +9,9 @@ from typing import Any
 from . import checks
 from .operations.numbers import as_axes
 from .pipeline import Compose
+from .plain import frozen
 from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
-from .transforms.crop import CenterCrop, as_window
+from .transforms.crop import CenterCrop
 from .transforms.intensity import (
     RandomBrightness,
     RandomContrast,
@@ -186,8 +187,10 @@ def strong_mri(
 
 def _patch(patch_shape: Any, dummy_2d: bool | None) -> tuple[tuple[int, int, int], bool]:
     """The patch, and whether its slices are treated as pictures of their own."""
-    given = patch_shape if isinstance(patch_shape, int) else tuple(patch_shape)
-    shape = checks.as_shape("patch_shape", as_window(given))
+    given = frozen(patch_shape)
+    if not isinstance(given, int | tuple):
+        raise TypeError(f"patch_shape must be one or three whole numbers, got {patch_shape!r}")
+    shape = checks.as_shape("patch_shape", given if isinstance(given, tuple) else (given,) * 3)
     if dummy_2d is not None and not isinstance(dummy_2d, bool):
         raise TypeError(f"dummy_2d must be True, False or None, got {dummy_2d!r}")
     return shape, max(shape) > ANISOTROPIC * shape[0] if dummy_2d is None else dummy_2d
@@ -224,8 +227,8 @@ def _nnunet(
 ) -> Compose:
     lower: Any = ((1.0, 1.0), (0.5, 1.0), (0.5, 1.0)) if flat else (0.5, 1.0)
     steps: list[Transform] = [*moves, CenterCrop(shape)]
-    if as_axes(tuple(mirror_axes)):
-        steps.append(RandomFlip(tuple(mirror_axes)))
+    if axes := as_axes(_some("mirror_axes", mirror_axes)):
+        steps.append(RandomFlip(axes))
     steps += [
         RandomNoise(0.1, relative=False, p=0.1),
         RandomBlur((0.5, 1.0), apart=True, p_channel=0.5, truncate=3.0, p=0.2),
@@ -235,13 +238,21 @@ def _nnunet(
         RandomGamma((0.7, 1.5), p_inverted=1.0, apart=True, p=0.1, name="inverted gamma"),
         RandomGamma((0.7, 1.5), p_inverted=0.0, apart=True, p=0.3),
     ]
-    if masked_channels:
-        steps.append(MaskImage(channels=tuple(masked_channels)))
+    if masked := _some("masked_channels", masked_channels):
+        steps.append(MaskImage(channels=masked))
     steps.append(ReplaceLabel(OUTSIDE, 0))
-    if deep_supervision:
-        steps.append(LabelPyramid(deep_supervision))
+    if scales := _some("deep_supervision", deep_supervision):
+        steps.append(LabelPyramid(scales))
     borders = {"image": "grid-constant", "label": "grid-constant"}
     return Compose(steps, mode=borders, cval={"label": OUTSIDE}, seed=seed)
+
+
+def _some(name: str, value: Any) -> tuple[Any, ...]:
+    """What a list, a tuple or an array holds."""
+    given = frozen(value)
+    if not isinstance(given, tuple):
+        raise TypeError(f"{name} must be a list or a tuple, got {value!r}")
+    return given
 
 
 def _crop(patch_shape: int | Sequence[int] | None) -> list[Transform]:

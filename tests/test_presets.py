@@ -1,0 +1,285 @@
+"""Pipelines that are ready: what they give, take and refuse. For nnU-Net's see test_nnunet_*.py."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from cases import blob
+from scipy import ndimage
+from test_pipeline_files import toml
+
+from volaug import Compose, Record
+from volaug.operations.spatial import Affine, Elastic
+from volaug.presets import mild_mri, nnunet, nnunet_elastic, strong_mri
+
+PRESETS = [nnunet, nnunet_elastic, mild_mri, strong_mri]
+NNUNETS, MRI = PRESETS[:2], PRESETS[2:]
+SHAPE, PATCH = (30, 34, 38), (24, 20, 28)
+SPACING = (6.0, 6.0, 5.0)  # as large as a head
+
+
+def image_of(shape=SHAPE, channels=2):
+    """Smooth, of mean 0 and standard deviation 1."""
+    noise = np.random.default_rng(0).standard_normal((channels, *shape))
+    image = ndimage.gaussian_filter(noise, (0, 2, 2, 2))
+    image -= image.mean(axis=(1, 2, 3), keepdims=True)
+    image /= image.std(axis=(1, 2, 3), keepdims=True)
+    return image.astype(np.float32)
+
+
+def label_of(image):
+    """-1 where it is dark, as outside of a case; two others."""
+    return np.digitize(image[0], (-0.7, 0.7)).astype(np.int16) * 2 - 1
+
+
+def head_of(dtype):
+    """From 0 to 100, and dark where the border is near."""
+    head = blob(SHAPE, np.subtract(SHAPE, 1) / 2, np.divide(SHAPE, 6))
+    return (100 * head / (1 + np.exp(-3 * image_of()))).astype(dtype)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_samples_are_finite_and_of_the_patchs_shape(preset):
+    image = image_of()
+    label = label_of(image)
+    label[label < 0] = -1 if preset in NNUNETS else 0
+    for index in range(30):
+        sample = preset(PATCH, seed=0)(image=image, label=label, index=index)
+        assert sample["image"].shape == (2, *PATCH)
+        assert sample["image"].dtype == np.float32
+        assert np.isfinite(sample["image"]).all()
+        assert sample["label"].shape == PATCH
+        assert sample["label"].dtype == np.int16
+        assert set(np.unique(sample["label"])) == {0, 1, 3}
+
+
+@pytest.mark.parametrize("preset", MRI)
+def test_without_a_patch_the_shape_stays(preset):
+    assert preset(seed=0)(image=image_of(), index=0)["image"].shape == (2, *SHAPE)
+    assert preset(20, seed=0)(image=image_of(), index=0)["image"].shape == (2, 20, 20, 20)
+
+
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_labels_come_in_each_scale(preset):
+    image = image_of()
+    pipeline = preset(PATCH, deep_supervision=[1, 0.5, (1, 0.5, 0.25)], seed=0)
+    full, half, uneven = pipeline(image=image, label=label_of(image), index=0)["label"]
+    assert full.shape == PATCH
+    assert half.shape == (12, 10, 14)
+    assert uneven.shape == (24, 10, 7)
+    for label in (full, half, uneven):
+        assert set(np.unique(label)) == {0, 1, 3}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float16", "float64"])
+@pytest.mark.parametrize("preset", MRI)
+def test_mri_of_any_dtype(preset, dtype):
+    image, pipeline = head_of(dtype), preset(seed=0)
+    results = [pipeline(image=image, spacing=SPACING, index=i)["image"] for i in range(12)]
+    for result in results:
+        assert result.dtype == dtype
+        assert np.isfinite(result).all()
+    means = [result.mean(dtype=float) / image.mean(dtype=float) for result in results]
+    assert 0.4 < min(means) < max(means) < 1.8  # none is empty or saturated
+    assert len(set(means)) > 6
+
+
+@pytest.mark.parametrize("preset", MRI)
+def test_mri_of_any_scale(preset):
+    """What is added is relative to the values."""
+    image, pipeline = head_of(np.float32), preset(seed=0)
+    for index in range(12):
+        result = pipeline(image=image, spacing=SPACING, index=index)["image"]
+        larger = pipeline(image=1000 * image, spacing=SPACING, index=index)["image"]
+        np.testing.assert_allclose(larger / 1000, result, atol=1e-4 * np.ptp(result))
+
+
+@pytest.mark.parametrize(
+    ("preset", "share"),
+    [(nnunet, 0.36), (nnunet_elastic, 1 - 0.8**4), (mild_mri, 0.36), (strong_mri, 0.75)],
+)
+def test_how_many_samples_are_resampled(preset, share):
+    pipeline, count, found = preset(16, seed=0), 2000, 0
+    for index in range(count):
+        steps = pipeline.draw((20, 20, 20), index=index).steps
+        found += any(isinstance(operation, Affine | Elastic) for _, operation in steps)
+    assert abs(found / count - share) < 4 * np.sqrt(share * (1 - share) / count)
+
+
+@pytest.mark.parametrize("preset", [nnunet_elastic, mild_mri, strong_mri])
+def test_nothing_folds(preset):
+    elastic = 0
+    for index in range(20):
+        record = preset(PATCH, seed=0).draw(SHAPE, index=index)
+        elastic += record.warp.control_points is not None
+        flips = np.sign(np.linalg.det(record.warp.matrix))
+        assert (flips * record.warp.jacobian_determinant()).min() > 0
+    assert elastic > 2
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_same_key_gives_the_same_bits_for_any_threads(preset):
+    image = image_of((48, 52, 50))
+    label = np.abs(label_of(image))
+    for index in range(8):
+        pipeline = preset(44, seed=5)
+        alone = pipeline(image=image, label=label, index=index, threads=1)
+        for threads in (2, 3):
+            shared = pipeline(image=image, label=label, index=index, threads=threads)
+            np.testing.assert_array_equal(shared["image"], alone["image"])
+            np.testing.assert_array_equal(shared["label"], alone["label"])
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        *(preset(PATCH, seed=3) for preset in PRESETS),
+        *(preset(seed=3) for preset in MRI),
+        *(
+            preset(
+                (4, 20, 28),
+                mirror_axes=(1, 2),
+                masked_channels=(0,),
+                deep_supervision=[1, (1, 0.5, 0.5)],
+                seed=3,
+            )
+            for preset in NNUNETS
+        ),
+    ],
+    ids=repr,
+)
+def test_they_come_back_from_plain_values_toml_and_pickles(pipeline):
+    plain = pipeline.to_dict()
+    text = "\n".join(f"{name} = {toml(value)}" for name, value in plain.items())
+    image = image_of()
+    label = label_of(image)
+    again = (
+        Compose.from_dict(json.loads(json.dumps(plain))),
+        Compose.from_toml(text),
+        pickle.loads(pickle.dumps(pipeline)),
+    )
+    for index in range(8):
+        record = pipeline.draw(SHAPE, channels=2, index=index)
+        assert Record.from_json(record.to_json()) == record
+        assert pickle.loads(pickle.dumps(record)) == record
+        for other in again:
+            assert other == pipeline
+            assert other.draw(SHAPE, channels=2, index=index) == record
+    expected = record.apply(image=image, label=label)
+    result = again[0](image=image, label=label, index=7)
+    np.testing.assert_array_equal(result["image"], expected["image"])
+
+
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_what_lies_outside_is_background(preset):
+    shape, patch = (10, 12, 14), (24, 16, 20)
+    image, label = image_of(shape), np.full(shape, 2, np.int8)
+    pipeline = preset(patch, masked_channels=(1,), seed=0)
+    for index in range(20):
+        sample = pipeline(image=image, label=label, index=index)
+        voxels = np.indices(patch).reshape(3, -1).T
+        places = sample.record.warp.pull_points(voxels).reshape(*patch, 3)
+        outside = ((places < -1) | (places > shape)).any(axis=-1)
+        inside = ((places > 0) & (places < np.subtract(shape, 1))).all(axis=-1)
+        assert outside.any()
+        assert (sample["label"][outside] == 0).all()
+        assert (sample["label"][inside] == 2).all()
+        assert (sample["image"][1][outside] == 0).all()
+        assert (sample["image"][1][inside] != 0).all()
+
+
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_dummy_2d_moves_nothing_from_slice_to_slice(preset):
+    shape, patch = (6, 64, 64), (6, 20, 20)
+    image = np.broadcast_to(np.arange(1, 7, dtype=np.float32)[:, None, None], shape)
+    pipeline, resampled = preset(patch, mirror_axes=(1, 2), seed=0), 0
+    for index in range(30):
+        warp = pipeline.draw(shape, index=index).warp
+        np.testing.assert_allclose(warp.apply(image), image[:, :20, :20], rtol=1e-6)
+        resampled += not np.isin(warp.matrix, (-1, 0, 1)).all() or warp.control_points is not None
+    assert resampled > 5
+
+
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_dummy_2d_is_for_slices_that_are_far_apart(preset):
+    assert preset((5, 16, 12)) == preset((5, 16, 12), dummy_2d=True)
+    assert preset((5, 15, 15)) == preset((5, 15, 15), dummy_2d=False)
+    assert preset(16, dummy_2d=True) != preset(16)
+
+
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_axes_that_are_not_to_be_mirrored_are_not(preset):
+    for axes in ((), (1,), (0, 2)):
+        records = [preset(16, mirror_axes=axes, seed=0).draw(SHAPE, index=i) for i in range(30)]
+        flips = [operation for r in records for name, operation in r.steps if name == "RandomFlip"]
+        assert {axis for flip in flips for axis in flip.axes} == set(axes)
+
+
+@pytest.mark.parametrize("patch", [(16, 16), 0, (16, 16, -1), 16.0, (16, 16, 16.0), "large", True])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_bad_patch_is_said(preset, patch):
+    with pytest.raises((TypeError, ValueError), match=r"shape must be .*got"):
+        preset(patch)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patch_shape": None},
+        {"dummy_2d": 1},
+        {"dummy_2d": "yes"},
+        {"mirror_axes": (3,)},
+        {"mirror_axes": (0, 0)},
+        {"mirror_axes": None},
+        {"mirror_axes": 1.5},
+        {"masked_channels": (-1,)},
+        {"masked_channels": (0.5,)},
+        {"masked_channels": 0.5},
+        {"masked_channels": 0},  # which is not none at all
+        {"deep_supervision": [2]},
+        {"deep_supervision": [[1, 0.5]]},
+        {"deep_supervision": 0.5},
+        {"seed": -1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_a_bad_option_is_said(preset, options):
+    with pytest.raises((TypeError, ValueError), match=r" must .*got"):
+        preset(**{"patch_shape": 16, **options})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("patch_shape", 16),
+        ("patch_shape", (16, 16, 16)),
+        ("mirror_axes", (0, 2)),
+        ("masked_channels", (0, 1)),
+        ("deep_supervision", (1.0, 0.5)),
+    ],
+)
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_options_may_be_numpys(preset, name, value):
+    given = {"patch_shape": 16, name: np.array(value)[()]}
+    assert preset(**given) == preset(**{"patch_shape": 16, name: value})
+
+
+@pytest.mark.parametrize(
+    ("label", "channels", "message"),
+    [
+        (np.ones(SHAPE, np.int16), (2,), "channels of 'image' to mask must be less than 2"),
+        (np.ones(SHAPE, np.uint8), (), "'label': cval must .* uint8, 0 to 255, got -1"),
+        (None, (0,), "unknown label that masks the image 'label'"),
+    ],
+)
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_a_sample_that_it_is_not_for_is_said_before_any_work(preset, label, channels, message):
+    out = np.full((2, *PATCH), np.nan, np.float32)
+    volumes = {"image": image_of()} if label is None else {"image": image_of(), "label": label}
+    pipeline = preset(PATCH, masked_channels=channels, seed=0)
+    for index in range(5):
+        with pytest.raises(ValueError, match=message):
+            pipeline(**volumes, out={"image": out}, index=index)
+    assert np.isnan(out).all()
