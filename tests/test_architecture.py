@@ -117,7 +117,7 @@ COMPILATIONS = {
     "blur_planes": 3,
     "blur_columns": 3,
     "coarse_planes": 3,
-    "fine_planes": 3,
+    "lower_planes": 3,
     "multiply_planes": 3,  # the field itself is float32
     "replace_bits": 3,  # of 32, 16 and 8 bits
 }

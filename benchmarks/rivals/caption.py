@@ -94,7 +94,8 @@ def changes_line(side: int) -> str:
     """Return the line on changes of values."""
     return (
         f"Brightness to bias field: float32, {side} x {side} x {side} voxels, one thread; in place "
-        f"but for scipy, MONAI and TorchIO. Brightness and contrast by {changes.FACTOR:g}; gamma "
+        "but for scipy, MONAI and TorchIO, each time the same picture, after two such calls that "
+        f"are not timed. Brightness and contrast by {changes.FACTOR:g}; gamma "
         f"{changes.EXPONENT:g}, retaining mean and deviation; blur of {changes.SIGMA:g} voxels, "
         f"cut at {changes.TRUNCATE:g} sigmas; low resolution keeps {changes.SCALE:g} of the voxels "
         "along each axis. MONAI's curve is of straight lines, and TorchIO's field a polynomial of "

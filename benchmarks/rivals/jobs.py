@@ -199,7 +199,7 @@ JOBS = {
         change(changes.brightness),
         (
             by_volaug.change(Brightness(changes.FACTOR)),
-            by_numpy.copy,
+            by_numpy.copy_afresh,
             by_batchgenerators.change(by_batchgenerators.brightness),
         ),
     ),
@@ -207,7 +207,7 @@ JOBS = {
         change(changes.contrast),
         (
             by_volaug.change(Contrast(changes.FACTOR)),
-            by_numpy.copy,
+            by_numpy.copy_afresh,
             by_batchgenerators.change(by_batchgenerators.contrast),
         ),
     ),

@@ -1,12 +1,13 @@
 """A channel as if it had been scanned with fewer voxels, in place and in threads."""
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..kernels.elements import as_type
-from ..kernels.low_resolution import coarse_planes, fine_planes
+from ..kernels.low_resolution import coarse_planes, lower_planes
 from ..kernels.samplers import arithmetic_dtype
 from ..threads import run_parts, threads_worth
 from .in_place import in_memory_order, slowest_first
@@ -36,8 +37,7 @@ def lower_resolution(channel: Channel, lengths: tuple[int, int, int], threads: i
     channel : (n0, n1, n2) array
         Of any dtype and strides.
     lengths : (3,) ints
-        From 1 to the channel's own. It takes memory for the planes kept along the axis that
-        varies the slowest, in the floats that are calculated with.
+        From 1 to the channel's own.
     threads : int
         At most this many threads.
     """
@@ -51,18 +51,21 @@ def lower_resolution(channel: Channel, lengths: tuple[int, int, int], threads: i
     with in_memory_order(channel) as voxels:
         shape = voxels.shape
         kind, memory = as_type(voxels.dtype), (voxels.__array_interface__["data"][0], voxels.size)
-        coarse = np.empty((len(axis0.kept), *shape[1:]), real)
-
-        def down(first: int, stop: int) -> None:
-            kept = axis0.kept, axis1.kept
-            coarse_planes(kind, memory, coarse, shape, *kept, axis1[1:], along2, first, stop)
-
-        def up(first: int, stop: int) -> None:
-            fine_planes(kind, memory, coarse, axis0[1:], first, stop)
-
         threads = threads_worth(voxels.size, threads)
-        run_parts(down, len(coarse), threads)
-        run_parts(up, len(voxels), threads)
+        edges = [shape[0] * part // threads for part in range(threads + 1)]
+        slabs = [slab for slab in itertools.pairwise(edges) if slab[0] < slab[1]]
+        # what slabs read of one another, before anything is written
+        needed = [(axis0.below[first], axis0.above[stop - 1]) for first, stop in slabs]
+        ends = np.empty((len(slabs), 2, *shape[1:]), real)
+        planes, flat = axis0.kept[np.ravel(needed)], ends.reshape(-1, *shape[1:])
+        coarse_planes(kind, memory, shape, planes, axis1.kept, axis1[1:], along2, flat)
+
+        def lower(first: int, stop: int) -> None:
+            for slab in range(first, stop):
+                kept, lines = (axis0.kept, axis1.kept), (axis0[1:], axis1[1:], along2)
+                lower_planes(kind, memory, shape, *kept, *lines, ends[slab], *slabs[slab])
+
+        run_parts(lower, len(slabs), threads)
 
 
 def kept_voxels(length: int, count: int) -> Indices:

@@ -47,8 +47,9 @@ def coordinates(b, offset, polynomials, count):
 
 @intrinsic
 def multiply_add(typingctx, factor, other, term):
-    """``factor * other + term`` of scalars, rounded as it is in the lanes."""
-    signature = types.float64(types.float64, types.float64, types.float64)
+    """``factor * other + term`` of floats, rounded as it is in the lanes."""
+    kind = term if isinstance(term, types.Float) else types.float64
+    signature = kind(kind, kind, kind)
 
     def codegen(context, b, signature, arguments):
         return lanes.call(b, "fmuladd", *arguments)

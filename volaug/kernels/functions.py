@@ -20,6 +20,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from .coordinates import multiply_add
 from .options import device
 
 SQRT_HALF = 0x3F3504F3  # the bits of a float32
@@ -48,7 +49,7 @@ E0, E1, E2, E3, E4, E5, E6 = map(
 )  # fmt: skip
 
 # From `m^g - 1` at Chebyshev nodes of ``t = m - 1`` to the polynomial `q` of ``m^g = 1 + t q(t)``.
-COEFFICIENTS = 8
+COEFFICIENTS = 7
 _COSINES = np.cos((np.arange(COEFFICIENTS) + 0.5) * np.pi / COEFFICIENTS)
 _NODES = (_COSINES + 1.0) * (math.sqrt(2.0) - math.sqrt(0.5)) / 2.0 + math.sqrt(0.5) - 1.0
 _LOGARITHMS = np.log1p(_NODES)
@@ -137,14 +138,13 @@ def power_constants(exponent):
 @device
 def power(x, constants):
     """``x ** exponent`` of a float32 from 0 on, before any squaring; 0 of what is not finite."""
-    high, low, least, q0, q1, q2, q3, q4, q5, q6, q7 = constants
-    exponent, t = split(max(x, least))
+    high, low, least, q0, q1, q2, q3, q4, q5, q6 = constants
+    exponent, t = split(x)  # of what is not from `least` on, anything, which is not kept
     t2 = t * t
-    few, many = (q0 + t * q1) + t2 * (q2 + t * q3), (q4 + t * q5) + t2 * (q6 + t * q7)
+    few, many = (q0 + t * q1) + t2 * (q2 + t * q3), (q4 + t * q5) + t2 * q6
     mantissa = ONE + t * (few + (t2 * t2) * many)
     e = np.float32(exponent)
-    y = high * e
-    rounded = y + ROUNDER
-    rest = low * e + (y - (rounded - ROUNDER))
+    rounded = multiply_add(high, e, ROUNDER)
+    rest = multiply_add(low, e, multiply_add(high, e, ROUNDER - rounded))
     result = (two_to(rest) * mantissa) * whole_power(rounded)
     return result if (x >= least) & (x <= GREATEST) else np.float32(0.0)

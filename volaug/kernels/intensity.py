@@ -80,15 +80,16 @@ def curved(
         for at in range(begin, end, ROW):
             powers = row[: min(ROW, end - at)]
             for i in range(powers.shape[0]):
-                x = slope * (elements.read(dtype, address, at + i) - origin)
-                powers[i] = power(np.float32(x), constants)
+                voxel = elements.read(dtype, address, at + i)
+                powers[i] = power(np.float32(slope * (voxel - origin)), constants)
+                # NaN where it is not finite
+                elements.write(dtype, address, at + i, scale * powers[i] + (base + zero * voxel))
             for _ in range(squarings):
                 for i in range(powers.shape[0]):
+                    voxel = elements.read(dtype, address, at + i)
                     powers[i] *= powers[i]
-            for i in range(powers.shape[0]):
-                # NaN where it is not finite
-                end_of = base + zero * elements.read(dtype, address, at + i)
-                elements.write(dtype, address, at + i, scale * powers[i] + end_of)
+                    value = scale * powers[i] + (base + zero * voxel)
+                    elements.write(dtype, address, at + i, value)
             row[powers.shape[0] :] = 0.0
             add_powers(parts, totals, squares)
         found[k, 0], found[k, 1] = total_of(totals), total_of(squares)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...problem import DEGREES, SCALE
+from ...problem import DEGREES, SCALE, Array
 from .. import changes
 from ..case import Case
-from ..contender import FEW, MANY, SOME, Contender, Engine, needs
+from ..contender import FEW, MANY, SOME, Contender, Engine, afresh, needs
 from ..problems import Change, Sample
 from .by_torch import grid
 
@@ -105,14 +105,15 @@ def change(make: Callable[[], Any]) -> Engine:
         import torch
 
         torch.set_num_threads(problem.threads)
-        image, transform = torch.from_numpy(problem.volume.copy())[None], make()
+        transform = make()
 
-        def run() -> Any:
+        def work(volume: Array) -> Any:
             with torch.inference_mode():
-                return transform(image=image)["image"][0]
+                return transform(image=torch.from_numpy(volume)[None])["image"][0]
 
+        run, clock = afresh(problem.volume, work)
         version = importlib.metadata.version("batchgeneratorsv2")
-        yield Contender("batchgeneratorsv2", version, problem.threads, MANY, run)
+        yield Contender("batchgeneratorsv2", version, problem.threads, MANY, run, clock=clock)
 
     return engine
 

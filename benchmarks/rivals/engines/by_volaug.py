@@ -14,7 +14,7 @@ from ...clock import OutsideKernels
 from ...problem import DEEP_SUPERVISION, SEED, Array, touched_like
 from ...samples import drawing, random_patch, random_pipeline, sampling
 from ..case import Case
-from ..contender import KEYS, MANY, Contender, Engine, one_array
+from ..contender import KEYS, MANY, Contender, Engine, afresh, one_array
 from ..problems import Change, LeastDeterminant, Patches, Prefilter, Sample, Together, Training
 
 DRAWS = 100  # one takes too short a time to be told in milliseconds
@@ -157,14 +157,13 @@ def change(operation: IntensityOperation) -> Engine:
     """Return an engine that changes an image in place, with what was drawn."""
 
     def engine(problem: Change) -> Iterator[Contender]:
-        volume, place = problem.volume.copy(), Place("image", 0)
-
-        def run() -> Array:
-            operation.change(volume, place, problem.threads)
+        def work(volume: Array) -> Array:
+            operation.change(volume, Place("image", 0), problem.threads)
             return volume
 
+        run, clock = afresh(problem.volume, work)
         arrays = None if problem.expected is None else one_array
-        yield contender("volaug", problem.threads, run, arrays)
+        yield contender("volaug", problem.threads, run, arrays, clock=clock)
 
     return engine
 
