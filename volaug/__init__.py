@@ -6,6 +6,7 @@ from .engine.prefilter import spline_filter
 from .pipeline import Compose
 from .record import Record, Sample
 from .resample import affine_transform, elastic_deform
+from .stream import Stream
 from .threads import get_num_threads, set_num_threads
 from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
 from .transforms.crop import CenterCrop, RandomCrop
@@ -55,6 +56,7 @@ __all__ = [
     "Record",
     "ReplaceLabel",
     "Sample",
+    "Stream",
     "Warp",
     "__version__",
     "affine_transform",

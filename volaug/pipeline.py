@@ -10,6 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from . import checks
+from .geometry.bspline import Floats
 from .keys import Key, Numbers, fresh_number
 from .operations.base import Operation
 from .operations.fusion import Grid, grid_of
@@ -170,11 +171,35 @@ class Compose(Group):
                 "the same key gives the same draw"
             )
         key = Key(self._key_seed, epoch, fresh_number() if index is None else index)
-        steps: list[tuple[str, Operation]] = []
         channels = checks.as_whole("channels", channels, 1, MOST_CHANNELS)
-        grid = grid_of(shape, given_spacing, given_affine)._replace(channels=channels)
+        return self.draw_for(key, shape, given_spacing, given_affine, channels)
+
+    def draw_for(
+        self,
+        key: Key,
+        shape: tuple[int, int, int],
+        spacing: tuple[float, float, float] | None,
+        affine: Floats | None,
+        channels: int,
+        window: Crop | None = None,
+    ) -> Record:
+        """`draw` for a key of any seed, of arguments that were checked.
+
+        With a `window` the steps are done to this part of the picture, and read beyond it where
+        the picture goes on.
+        """
+        grid = grid_of(shape, spacing, affine)._replace(channels=channels)
+        steps: list[tuple[str, Operation]] = []
+        if window is not None:
+            steps.append(("window", window))
+            grid = grid._replace(shape=window.shape)
         draw_steps(self, self._labels, key, grid, steps)
-        return Record(key, shape, given_spacing, given_affine, self._table, tuple(steps))
+        return Record(key, shape, spacing, affine, self._table, tuple(steps))
+
+    @property
+    def table(self) -> dict[str, Target]:
+        """All targets by name: those that each pipeline has, and those of its own."""
+        return self._table
 
     def __call__(
         self,

@@ -44,6 +44,13 @@ class Sample(dict[str, Any]):
     record: "Record"
 
 
+def moved(warp: Warp, origin: tuple[int, int, int]) -> Warp:
+    """The warp for a part of what it reads, which begins at a voxel."""
+    if not any(origin):
+        return warp
+    return Warp(warp.shape, warp.matrix, warp.offset - origin, warp.control_points)
+
+
 @dataclass(frozen=True, eq=False)
 class Record:
     """The draw of one sample, apart from any voxel.
@@ -197,9 +204,13 @@ class Record:
         places: Mapping[str, Floats],
         out: Mapping[str, Any] | None,
         threads: int | None,
+        origin: tuple[int, int, int] = (0, 0, 0),
     ) -> Sample:
-        """`apply` to what `as_targets` gives and has the record's shape."""
-        sample = Sample(self._run(volumes, out, threads))
+        """`apply` to what `as_targets` gives and has the record's shape.
+
+        Or to parts of that, which begin at the voxel `origin` and hold all that is read.
+        """
+        sample = Sample(self._run(volumes, out, threads, origin))
         for warp in self.warps:
             places = self._move(places, warp.map_points, warp.map_boxes)
         sample.update(places)
@@ -240,7 +251,11 @@ class Record:
         return {**results, **places}
 
     def _run(
-        self, volumes: Mapping[str, Array], out: Mapping[str, Any] | None, threads: int | None
+        self,
+        volumes: Mapping[str, Array],
+        out: Mapping[str, Any] | None,
+        threads: int | None,
+        origin: tuple[int, int, int],
     ) -> dict[str, Any]:
         options, last = self._options(volumes), self.warps[-1]
         kinds = {name: self.targets[name].kind for name in volumes}
@@ -254,7 +269,8 @@ class Record:
         for stage in self.stages:
             if isinstance(stage, Warp):
                 into = out if stage is last else None
-                results = stage.apply_all(results, out=into, threads=threads, **options)
+                warp = stage if stage is not self.stages[0] else moved(stage, origin)
+                results = warp.apply_all(results, out=into, threads=threads, **options)
             else:
                 stage.apply(results, kinds, count)
         return results

@@ -1,12 +1,14 @@
 """Crops: the output's window. Nothing outside of it is computed."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import checks
 from ..keys import Numbers
 from ..operations.fusion import Grid
 from ..operations.numbers import Shape
 from ..operations.spatial import Crop
+from ..plain import frozen
 from .transform import Step
 
 
@@ -62,9 +64,10 @@ class CenterCrop(Step):
         return Crop((a, b, c), self._window)
 
 
-def as_window(value: int | Shape) -> Shape:
+def as_window(value: Any, name: str = "shape") -> Shape:
     """The lengths of a window, from one or three."""
-    return checks.as_shape("shape", value if isinstance(value, tuple) else (value,) * 3)
+    given = frozen(value)
+    return checks.as_shape(name, given if isinstance(given, tuple) else (given,) * 3)
 
 
 def _room(grid: Grid, window: Shape) -> list[int]:

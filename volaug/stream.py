@@ -1,0 +1,299 @@
+"""The generator: endless batches of augmented patches, made while a network works on others."""
+
+import os
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import checks
+from .batches import Batch, collated, epoch_order, layout_of
+from .cases import Case, CaseError, Given, OpenCase, as_parts
+from .keys import Key, Numbers
+from .operations.numbers import as_number
+from .operations.spatial import Crop
+from .patches import Places, foreground_places, patch_start
+from .pipeline import Compose
+from .record import Record, Sample
+from .threads import thread_count
+from .transforms.crop import as_window
+
+MOST = 2**31
+
+
+class Report(NamedTuple):
+    """What a stream has done, and what took how long."""
+
+    batches: int
+    samples: int
+    seconds: float  # since the first batch was asked for
+    waited: float  # of these, in which the consumer waited for a batch
+    stages: dict[str, float]  # mean seconds of a sample: open, draw, read, augment
+
+    def __str__(self) -> str:
+        rate = self.samples / self.seconds if self.seconds else 0.0
+        lines = [
+            f"{self.batches} batches, {self.samples} samples in {self.seconds:.1f} s: "
+            f"{rate:.1f} samples a second; waited for {self.waited:.1f} s"
+        ]
+        lines += [f"{name:>10} {1e3 * mean:8.2f} ms a sample" for name, mean in self.stages.items()]
+        return "\n".join(lines)
+
+
+class Stream:
+    """Batches of patches that are augmented on the fly, in threads of this process.
+
+    Parameters
+    ----------
+    cases : sequence of mappings, or of functions that return them
+        From the names of the pipeline's targets to arrays, memory maps, paths or what is sliced
+        like an array; see `Case`. All of the same dtypes and channels, of any shape.
+    pipeline : Compose
+        What is done to each patch, which its spatial steps may read beyond.
+    patch_shape : int or (3,) ints
+    batch_size : int
+    seed : int
+        Of all draws, in place of the pipeline's own.
+    threads : int, optional
+        So many samples are made at once, each in one thread; by default as `set_num_threads`
+        says.
+    prefetch : int
+        So many batches are made ahead, and no more.
+    foreground : float
+        This share of each batch, its last samples, are patches around a voxel of the label over 0:
+        first the class is drawn, and then the voxel, as in nnU-Net. It has no effect without a
+        label.
+    samples_per_case : int
+        How often an epoch has each case. The order is another one in each epoch.
+    epochs : int, optional
+        How many; without end by default. What does not fill a batch at the end is left out.
+    first_batch : int
+        To go on where another stream has stopped: its `batches`.
+    on_batch : function of the stream, optional
+        Called after each batch: for a progress bar, say.
+
+    Attributes
+    ----------
+    batches : int
+        How many the consumer has had, with `first_batch`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what was wanted and what was given. The first case is opened at once.
+    CaseError
+        Where a batch is asked for, if one of its cases cannot be read or augmented; it says which,
+        and the stream is closed.
+
+    Notes
+    -----
+    A batch is a dict: of each image and label an array (B, C, n0, n1, n2), or a list of these, from
+    fine to coarse, after a `LabelPyramid`; of points, boxes, "spacing" and "affine" a list; and
+    "record", a list of what was drawn. It belongs to the consumer.
+
+    The same seed, epoch and sample are the same bits, for any number of threads, whatever was drawn
+    before: a sample's key is ``(seed, epoch, case * samples_per_case + which of them)``.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> cases = [{"image": rng.random((40, 44, 48), np.float32)} for _ in range(3)]
+    >>> with Stream(cases, Compose([]), patch_shape=32, batch_size=2, seed=1) as stream:
+    ...     next(stream)["image"].shape
+    (2, 1, 32, 32, 32)
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[Given],
+        pipeline: Compose,
+        *,
+        patch_shape: int | Sequence[int],
+        batch_size: int,
+        seed: int,
+        threads: int | None = None,
+        prefetch: int = 2,
+        foreground: float = 0.33,
+        samples_per_case: int = 1,
+        epochs: int | None = None,
+        first_batch: int = 0,
+        on_batch: Callable[["Stream"], None] | None = None,
+    ) -> None:
+        if not isinstance(pipeline, Compose):
+            raise TypeError(f"pipeline must be a Compose, got {type(pipeline).__name__}")
+        self._pipeline = pipeline
+        self._cases = [Case(given, pipeline.table) for given in cases]
+        if not self._cases:
+            raise ValueError("cases must be one or more, got none")
+        self._patch = as_window(patch_shape, "patch_shape")
+        self._batch_size = checks.as_whole("batch_size", batch_size, 1, MOST)
+        self._seed = checks.as_seed("seed", seed)
+        self._threads = thread_count(threads)
+        self._prefetch = checks.as_whole("prefetch", prefetch, 1, MOST)
+        share = 1.0 - as_number("foreground", foreground, 0.0, 1.0)
+        self._first_forced = round(self._batch_size * share)  # as nnU-Net rounds
+        self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MOST)
+        self._size = len(self._cases) * self._repeats
+        self._last: int | None = None
+        if epochs is not None:
+            self._last = checks.as_whole("epochs", epochs, 1, MOST) * self._size // self._batch_size
+        self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
+        self._on_batch = on_batch
+        self._places: dict[int, Places] = {}
+        opened = self._cases[0].open()
+        self._layout = layout_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        """Forget what is under way: at the beginning, and in a child that was forked."""
+        self._owner = os.getpid()
+        self._pool: ThreadPoolExecutor | None = None
+        self._pending: deque[tuple[dict[str, Any], list[Future[Sample]]]] = deque()
+        self._submitted = self.batches
+        self._closed = False
+        self._lock = threading.Lock()
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        self._made = 0
+        self._begun: float | None = None
+        self._waited = 0.0
+
+    def __len__(self) -> int:
+        """How many batches are left."""
+        if self._last is None:
+            raise TypeError("a stream without `epochs` has no length")
+        return max(0, self._last - self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is under way."""
+        under_way = ("_pool", "_pending", "_lock", "_spent")
+        return {name: value for name, value in vars(self).items() if name not in under_way}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._start_afresh()
+
+    def __next__(self) -> Batch:
+        if os.getpid() != self._owner:
+            self._start_afresh()
+        if self._closed or (self._last is not None and self.batches >= self._last):
+            self.close()
+            raise StopIteration
+        start = time.perf_counter()
+        self._begun = start if self._begun is None else self._begun
+        try:
+            self._submit()
+            slots, futures = self._pending[0]
+            samples = [future.result() for future in futures]
+            self._pending.popleft()
+            batch = collated(slots, samples)
+            self.batches += 1
+            self._submit()
+        except BaseException:  # Ctrl-C as well
+            self.close()
+            raise
+        self._waited += time.perf_counter() - start
+        if self._on_batch is not None:
+            self._on_batch(self)
+        return batch
+
+    def close(self) -> None:
+        """Stop; what is under way is finished or dropped. A closed stream is at its end."""
+        self._closed = True
+        self._pending.clear()
+        if self._pool is not None and os.getpid() == self._owner:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = None
+
+    def report(self) -> Report:
+        """What was done so far, and what took how long."""
+        seconds = 0.0 if self._begun is None else time.perf_counter() - self._begun
+        with self._lock:
+            made, spent = self._made, dict(self._spent)
+        stages = {name: total / made for name, total in spent.items()} if made else {}
+        return Report(self.batches, made, seconds, self._waited, stages)
+
+    def _submit(self) -> None:
+        """Let so many batches be under way."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="volaug-stream")
+        while len(self._pending) <= self._prefetch - 1 and self._submitted != self._last:
+            slots = self._layout.slots(self._batch_size)
+            first = self._submitted * self._batch_size
+            futures = [
+                self._pool.submit(self._sample, first + place, place, slots)
+                for place in range(self._batch_size)
+            ]
+            self._pending.append((slots, futures))
+            self._submitted += 1
+
+    def _sample(self, number: int, place: int, slots: Mapping[str, Any]) -> Sample:
+        """Make the sample of a number, the one at a place of its batch."""
+        epoch, which = divmod(number, self._size)
+        index = epoch_order(self._seed, epoch, self._size)[which]
+        try:
+            return self._made_sample(Key(self._seed, epoch, index), place, slots)
+        except Exception as error:
+            case = index // self._repeats
+            raise CaseError(f"case {case} (epoch {epoch}, index {index}): {error}") from error
+
+    def _made_sample(self, key: Key, place: int, slots: Mapping[str, Any]) -> Sample:
+        number = key.index // self._repeats
+        with self._timed("open"):
+            opened = self._cases[number].open()
+        with self._timed("draw"):
+            forced = place >= self._first_forced
+            places = self._foreground(number, opened) if forced else None
+            start = patch_start(Numbers(key, "patch"), opened.shape, self._patch, places)
+            record = self._drawn(key, opened, start)
+            layout = layout_of(opened, record)
+            if layout != self._layout:
+                raise ValueError(f"it must be as case 0 is, {self._layout}, got {layout}")
+        with self._timed("read"):
+            volumes, origin = as_parts(opened, record)
+        with self._timed("augment"):
+            out = {
+                name: slots[name][place] if volume.ndim == 4 else slots[name][place, 0]
+                for name, volume in volumes.items()
+            }
+            sample = record.apply_checked(volumes, opened.places, out, 1, origin)
+        with self._lock:
+            self._made += 1
+        return sample
+
+    def _drawn(self, key: Key, opened: OpenCase, start: tuple[int, int, int]) -> Record:
+        channels = opened.channels(self._pipeline.table)
+        window = Crop(start, self._patch)
+        return self._pipeline.draw_for(
+            key, opened.shape, opened.spacing, opened.affine, channels, window
+        )
+
+    def _foreground(self, number: int, opened: OpenCase) -> Places | None:
+        """Where a case has foreground, looked up once."""
+        labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
+        if not labels:
+            return None
+        if number not in self._places:
+            label = np.asarray(opened.volumes[labels[0]][...])
+            self._places[number] = foreground_places(label)
+        return self._places[number]
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        with self._lock:
+            self._spent[stage] += time.perf_counter() - start
