@@ -1,4 +1,4 @@
-"""Batches: which samples there are in which order, the arrays they are written to, what is given."""
+"""Batches: which samples there are, in which order; the arrays they are written to; their form."""
 
 import functools
 from collections.abc import Mapping, Sequence
