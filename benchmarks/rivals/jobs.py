@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from volaug.operations.artefacts import BiasField, Blur, LowResolution, Noise
+from volaug.operations.base import IntensityOperation
 from volaug.operations.intensity import Brightness, Contrast, Gamma, HistogramShift
 
 from ..brain import TISSUES, brain, labels, parcels
@@ -136,14 +137,18 @@ def patches(elastic: bool) -> Callable[[int, int], Patches]:
     return problem
 
 
-def change(expected: Callable[[Volume], Floats] | None) -> Callable[[int, int], Change]:
-    """Return what makes a change of the values of the brain, in half of each side, one thread."""
+def step(
+    operation: IntensityOperation,
+    *rivals: Engine,
+    expected: Callable[[Volume], Floats] | None = None,
+) -> Job:
+    """Return a change of the values of the brain, in half of each side and one thread."""
 
     def problem(side: int, threads: int) -> Change:
         volume = brain(side // 2)
         return Change(volume, None if expected is None else expected(volume), 1)
 
-    return problem
+    return Job(problem, (by_volaug.change(operation), by_numpy.copy_afresh, *rivals))
 
 
 def training(side: int, threads: int) -> Training:
@@ -195,51 +200,34 @@ JOBS = {
     "overhead": Job(sample, (by_volaug.overhead,), "median"),
     "crop": Job(patches(elastic=True), (by_volaug.patches,), "median"),
     "crop affine": Job(patches(elastic=False), (by_volaug.patches,), "median"),
-    "brightness": Job(
-        change(changes.brightness),
-        (
-            by_volaug.change(Brightness(changes.FACTOR)),
-            by_numpy.copy_afresh,
-            by_batchgenerators.change(by_batchgenerators.brightness),
-        ),
+    "brightness": step(
+        Brightness(changes.FACTOR),
+        by_batchgenerators.change(by_batchgenerators.brightness),
+        expected=changes.brightness,
     ),
-    "contrast": Job(
-        change(changes.contrast),
-        (
-            by_volaug.change(Contrast(changes.FACTOR)),
-            by_numpy.copy_afresh,
-            by_batchgenerators.change(by_batchgenerators.contrast),
-        ),
+    "contrast": step(
+        Contrast(changes.FACTOR),
+        by_batchgenerators.change(by_batchgenerators.contrast),
+        expected=changes.contrast,
     ),
-    "gamma": Job(
-        change(changes.gamma),
-        (
-            by_volaug.change(Gamma(changes.EXPONENT)),
-            by_batchgenerators.change(by_batchgenerators.gamma),
-        ),
+    "gamma": step(
+        Gamma(changes.EXPONENT),
+        by_batchgenerators.change(by_batchgenerators.gamma),
+        expected=changes.gamma,
     ),
-    "histogram shift": Job(
-        change(None), (by_volaug.change(HistogramShift(CURVE)), by_monai.histogram_shift)
+    "histogram shift": step(HistogramShift(CURVE), by_monai.histogram_shift),
+    "noise": step(Noise(changes.DEVIATION, "gaussian", False, 1), by_numpy.noise),
+    "blur": step(
+        Blur((changes.SIGMA,) * 3, changes.TRUNCATE),
+        by_scipy.blur,
+        by_batchgenerators.change(by_batchgenerators.blur),
+        expected=changes.blur,
     ),
-    "noise": Job(
-        change(None),
-        (by_volaug.change(Noise(changes.DEVIATION, "gaussian", False, 1)), by_numpy.noise),
+    "low resolution": step(
+        LowResolution((changes.SCALE,) * 3),
+        by_batchgenerators.change(by_batchgenerators.low_resolution),
+        expected=changes.low_resolution,
     ),
-    "blur": Job(
-        change(changes.blur),
-        (
-            by_volaug.change(Blur((changes.SIGMA,) * 3, changes.TRUNCATE)),
-            by_scipy.blur,
-            by_batchgenerators.change(by_batchgenerators.blur),
-        ),
-    ),
-    "low resolution": Job(
-        change(changes.low_resolution),
-        (
-            by_volaug.change(LowResolution((changes.SCALE,) * 3)),
-            by_batchgenerators.change(by_batchgenerators.low_resolution),
-        ),
-    ),
-    "bias field": Job(change(None), (by_volaug.change(BiasField(FIELD)), by_torchio.bias_field)),
+    "bias field": step(BiasField(FIELD), by_torchio.bias_field),
     "nnU-Net": Job(training, (by_volaug.training, by_nnunet.training), "mean"),
 }
