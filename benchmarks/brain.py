@@ -53,3 +53,18 @@ def _cube(scan: Array, side: int) -> Array:
     place = tuple(slice(max(0, (side - n) // 2), max(0, (side - n) // 2) + n) for n in scan.shape)
     cube[place] = scan[cut]
     return cube
+
+
+@functools.lru_cache(2)
+def case(scale: int) -> tuple[Volume, npt.NDArray[np.int16]]:
+    """Return the whole T1 average, of mean 0 and standard deviation 1, and its tissue labels.
+
+    Of every `scale`-th voxel along each axis.
+    """
+    from volaug.cli.demo.brain import load_brain
+
+    loaded = load_brain()
+    every = (slice(None, None, scale),) * 3
+    image, label = loaded.image[every], loaded.labels[every].astype(np.int16)
+    normal: Volume = (image - image.mean()) / image.std()
+    return normal, np.ascontiguousarray(label)

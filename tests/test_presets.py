@@ -54,6 +54,22 @@ def test_samples_are_finite_and_of_the_patchs_shape(preset):
         assert set(np.unique(sample["label"])) == {0, 1, 3}
 
 
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_angles(preset):
+    def degrees(**options):
+        pipeline = preset((24, 24, 24), seed=0, **options)
+        records = [pipeline.draw(SHAPE, index=index) for index in range(100)]
+        turns = [o.degrees for r in records for name, o in r.steps if "RandomRotation" in name]
+        return np.array(turns)
+
+    assert 25 < degrees().max() < 30
+    assert set(degrees(rotation=(10, 10)).ravel()) == {0, 10}
+    assert 9 < degrees(rotation=10, dummy_2d=True)[:, 0].max() < 10
+    assert not degrees(rotation=10, dummy_2d=True)[:, 1:].any()
+    with pytest.raises(ValueError, match="degrees"):
+        preset(24, rotation=(10, 20, 30))
+
+
 @pytest.mark.parametrize("preset", MRI)
 def test_without_a_patch_the_shape_stays(preset):
     assert preset(seed=0)(image=image_of(), index=0)["image"].shape == (2, *SHAPE)

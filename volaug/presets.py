@@ -40,6 +40,7 @@ def nnunet(
     patch_shape: int | Sequence[int],
     *,
     dummy_2d: bool | None = None,
+    rotation: float | tuple[float, float] | None = None,
     mirror_axes: Sequence[int] = (0, 1, 2),
     masked_channels: Sequence[int] = (),
     deep_supervision: Sequence[float | Sequence[float]] = (),
@@ -57,9 +58,11 @@ def nnunet(
         Of the result, from the middle of what the pipeline is given; nnU-Net loads somewhat more,
         so that a turned patch has no empty corners.
     dummy_2d : bool, optional
-        Turn, scale and lower the resolution within the slices across axis 0 alone, by up to
-        180 degrees. By default, as in nnU-Net, where the longest axis of the patch is more than 3
-        times as long as axis 0.
+        Turn, scale and lower the resolution within the slices across axis 0 alone. By default, as
+        in nnU-Net, where the longest axis of the patch is more than 3 times as long as axis 0.
+    rotation : float or (low, high), optional
+        By how many degrees about each axis; a number `a` means -a to a. By default nnU-Net's: 30,
+        and 180 about axis 0 in dummy 2D.
     mirror_axes : tuple of ints
         Each is mirrored in half of the samples.
     masked_channels : tuple of ints
@@ -91,7 +94,7 @@ def nnunet(
     segmentation", Nature Methods 18, 2021.
     """
     shape, flat = _patch(patch_shape, dummy_2d)
-    moves = [_nnunet_rotation(flat), _nnunet_scaling(flat)]
+    moves = [_nnunet_rotation(flat, rotation), _nnunet_scaling(flat)]
     return _nnunet(shape, flat, moves, mirror_axes, masked_channels, deep_supervision, seed)
 
 
@@ -99,6 +102,7 @@ def nnunet_elastic(
     patch_shape: int | Sequence[int],
     *,
     dummy_2d: bool | None = None,
+    rotation: float | tuple[float, float] | None = None,
     mirror_axes: Sequence[int] = (0, 1, 2),
     masked_channels: Sequence[int] = (),
     deep_supervision: Sequence[float | Sequence[float]] = (),
@@ -116,7 +120,7 @@ def nnunet_elastic(
         shear = ((0.0, 0.0), (0.0, 0.0), (-shear, shear))
         in_plane = {"max_displacement": (0.0, 7.0, 7.0), "control_points": (1, 7, 7)}
     moves = [
-        _nnunet_rotation(flat),
+        _nnunet_rotation(flat, rotation),
         _nnunet_scaling(flat),
         RandomShear(shear, p=0.2),
         RandomElastic(**in_plane, p=0.2),
@@ -196,11 +200,12 @@ def _patch(patch_shape: Any, dummy_2d: bool | None) -> tuple[tuple[int, int, int
     return shape, max(shape) > ANISOTROPIC * shape[0] if dummy_2d is None else dummy_2d
 
 
-def _nnunet_rotation(flat: bool) -> Transform:
+def _nnunet_rotation(flat: bool, degrees: float | tuple[float, float] | None) -> Transform:
     """In the order of nnU-Net's: what is read is turned about axis 2 last, the picture first."""
     if flat:
-        return RandomRotation((180.0, 0.0, 0.0), p=0.2)
-    turns = [RandomRotation(_only(axis, (-30.0, 30.0), (0.0, 0.0)), p=1.0) for axis in (2, 1, 0)]
+        return RandomRotation((180.0 if degrees is None else degrees, 0.0, 0.0), p=0.2)
+    angles = 30.0 if degrees is None else degrees
+    turns = [RandomRotation(_only(axis, angles, 0.0), p=1.0) for axis in (2, 1, 0)]
     return Compose(turns, p=0.2, name="rotation")
 
 

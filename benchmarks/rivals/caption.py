@@ -11,6 +11,7 @@ from . import changes, report
 from .case import BORDER
 from .contender import KEYS
 from .measure import Row
+from .problems import BATCH_SIZE, BATCHES
 from .reference import LABEL_TOLERANCE, PICTURE_TOLERANCE, TISSUE_TOLERANCE
 
 
@@ -59,6 +60,8 @@ def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool
         lines.append(changes_line(side // 2))
     if concerns("nnU-Net"):
         lines.append(training_line(side // 2))
+    if concerns("loader"):
+        lines.append(loading_line(side // 2))
     lines.append(
         f"ms: {statistics(rows)}; the engines take turns in one process. volaug and scipy write "
         "into an array that exists (but volaug.spline_filter, and where maps are drawn), others "
@@ -110,6 +113,17 @@ def training_line(side: int) -> str:
         f"int16, with labels in {len(DEEP_SUPERVISION)} resolutions; {KEYS} keys, one thread. Its "
         "own transforms are those of its trainer; presets.nnunet_elastic has shear and elastic "
         "deformation too."
+    )
+
+
+def loading_line(side: int) -> str:
+    """Return the line on loaders."""
+    return (
+        f"Loader: {BATCHES} batches of {BATCH_SIZE} patches of {side}^3, image and label, from "
+        "eight brains in memory, while nothing else is done; what was made ahead does not count. "
+        "volaug: presets.nnunet_elastic, in threads of one process; its samples alone were drawn "
+        "before. nnU-Net's loader: its default transforms, in as many processes, as its trainer "
+        "makes it."
     )
 
 

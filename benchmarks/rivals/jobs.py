@@ -14,7 +14,7 @@ from volaug.operations.artefacts import BiasField, Blur, LowResolution, Noise
 from volaug.operations.base import IntensityOperation
 from volaug.operations.intensity import Brightness, Contrast, Gamma, HistogramShift
 
-from ..brain import TISSUES, brain, labels, parcels
+from ..brain import TISSUES, brain, case, labels, parcels
 from ..problem import (
     LOADED,
     SEED,
@@ -45,6 +45,7 @@ from .engines import (
 from .problems import (
     Change,
     LeastDeterminant,
+    Loading,
     Patches,
     Prefilter,
     Problem,
@@ -54,6 +55,7 @@ from .problems import (
 )
 
 CHANNELS = 4
+CASES = 8
 
 
 class Job(NamedTuple):
@@ -151,6 +153,14 @@ def step(
     return Job(problem, (by_volaug.change(operation), by_numpy.copy_afresh, *rivals))
 
 
+def loading(side: int, threads: int) -> Loading:
+    """Make eight cases of the whole brain, no two of which are the same, and half the side."""
+    image, label = case(max(1, 256 // side))
+    images = tuple(np.roll(image, 3 * k, axis=0) for k in range(CASES))
+    labels = tuple(np.roll(label, 3 * k, axis=0) for k in range(CASES))
+    return Loading(images, labels, side // 2, threads)
+
+
 def training(side: int, threads: int) -> Training:
     """Make the patch of half the side that nnU-Net would train with, and one thread."""
     patch = side // 2
@@ -229,5 +239,6 @@ JOBS = {
         expected=changes.low_resolution,
     ),
     "bias field": step(BiasField(FIELD), by_torchio.bias_field),
+    "loader": Job(loading, (by_volaug.stream, by_nnunet.loader), "median"),
     "nnU-Net": Job(training, (by_volaug.training, by_nnunet.training), "mean"),
 }

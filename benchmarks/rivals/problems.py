@@ -11,6 +11,10 @@ from ..problem import Array, Volume
 from .case import Case, in_slabs, over_lattice
 from .reference import PICTURE_TOLERANCE, Expected, Reference, Tissues
 
+BATCH_SIZE = 2
+BATCHES = 20  # of one call
+AHEAD = 10  # so many may be made while others are measured, and do not count
+
 
 class Problem(Protocol):
     """What the engines of a job compute."""
@@ -171,6 +175,25 @@ class Training:
     def voxels(self) -> int:
         """How many are computed."""
         return 2 * self.side**3
+
+    def references(self) -> list[Reference]:
+        """Return nothing: no two calls compute the same."""
+        return []
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Batches of augmented patches of `side` voxels, out of cases, one after the other."""
+
+    images: tuple[Volume, ...]
+    labels: tuple[Array, ...]
+    side: int
+    threads: int  # or processes
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed for one call, which is for some batches."""
+        return BATCHES * BATCH_SIZE * 2 * self.side**3
 
     def references(self) -> list[Reference]:
         """Return nothing: no two calls compute the same."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,24 @@ import numpy as np
 import volaug
 from volaug.operations.base import IntensityOperation, Place
 
-from ...clock import OutsideKernels
+from ...clock import OutsideKernels, StoppableClock
 from ...problem import DEEP_SUPERVISION, SEED, Array, touched_like
 from ...samples import drawing, random_patch, random_pipeline, sampling
 from ..case import Case
 from ..contender import KEYS, MANY, Contender, Engine, afresh, one_array
-from ..problems import Change, LeastDeterminant, Patches, Prefilter, Sample, Together, Training
+from ..problems import (
+    AHEAD,
+    BATCH_SIZE,
+    BATCHES,
+    Change,
+    LeastDeterminant,
+    Loading,
+    Patches,
+    Prefilter,
+    Sample,
+    Together,
+    Training,
+)
 
 DRAWS = 100  # one takes too short a time to be told in milliseconds
 
@@ -175,3 +188,42 @@ def training(problem: Training) -> Iterator[Contender]:
         run = sampling(pipeline, image=problem.image, label=problem.label)
         engine = f"volaug presets.{preset.__name__}"
         yield Contender(engine, volaug.__version__, problem.threads, KEYS, run, None)
+
+
+def stream(problem: Loading) -> Iterator[Contender]:
+    """Yield the generator; and what it does to samples alone, which were drawn beforehand."""
+    names = ("image", "label")
+    cases: list[dict[str, Any]] = [
+        dict(zip(names, pair, strict=True))
+        for pair in zip(problem.images, problem.labels, strict=True)
+    ]
+    pipeline = volaug.presets.nnunet_elastic(problem.side, seed=SEED)
+    made = volaug.Stream(
+        cases,
+        pipeline,
+        patch_shape=problem.side,
+        batch_size=BATCH_SIZE,
+        seed=SEED,
+        threads=problem.threads,
+    )
+    clock = StoppableClock()
+    records = [r for _ in range(BATCHES) for r in next(made)["record"]]
+
+    def run() -> None:
+        with clock.stopped():
+            for _ in range(AHEAD):
+                next(made)
+        for _ in range(BATCHES):
+            next(made)
+
+    def augment(record: volaug.Record) -> volaug.Sample:
+        return record.apply(**cases[record.key.index % len(cases)], threads=1)
+
+    pool = ThreadPoolExecutor(problem.threads)
+
+    def replay() -> None:
+        for _ in pool.map(augment, records):
+            pass
+
+    yield contender("volaug Stream", problem.threads, run, None, clock=clock)
+    yield contender("volaug, its samples alone", problem.threads, replay, None)
