@@ -11,7 +11,7 @@ from . import changes, report
 from .case import BORDER
 from .contender import KEYS
 from .measure import Row
-from .problems import BATCH_SIZE, BATCHES
+from .problems import BATCH_SIZE
 from .reference import LABEL_TOLERANCE, PICTURE_TOLERANCE, TISSUE_TOLERANCE
 
 
@@ -119,11 +119,13 @@ def training_line(side: int) -> str:
 def loading_line(side: int) -> str:
     """Return the line on loaders."""
     return (
-        f"Loader: {BATCHES} batches of {BATCH_SIZE} patches of {side}^3, image and label, from "
-        "eight brains in memory, while nothing else is done; what was made ahead does not count. "
+        f"Loader: 20 batches of {BATCH_SIZE} patches of {side}^3, image and label, from eight "
+        "brains in memory, while nothing else is done; what was made ahead does not count. "
         "volaug: presets.nnunet_elastic, in threads of one process; its samples alone were drawn "
         "before. nnU-Net's loader: its default transforms, in as many processes, as its trainer "
-        "makes it."
+        "makes it. "
+        f"Dataloader: torch's, a pass of 8 batches of {BATCH_SIZE} in worker processes, of the "
+        f"random pipelines above, {side}^3."
     )
 
 

@@ -33,6 +33,7 @@ from .case import Case
 from .contender import Contender, Engine
 from .engines import (
     by_batchgenerators,
+    by_dataloader,
     by_monai,
     by_nnunet,
     by_numpy,
@@ -56,6 +57,8 @@ from .problems import (
 
 CHANNELS = 4
 CASES = 8
+BATCHES = 20
+PASS = CASES  # batches of 2: each case twice
 
 
 class Job(NamedTuple):
@@ -154,11 +157,20 @@ def step(
 
 
 def loading(side: int, threads: int) -> Loading:
-    """Make eight cases of the whole brain, no two of which are the same, and half the side."""
+    """Make eight cases of the whole brain, and patches of half the side."""
     image, label = case(max(1, 256 // side))
-    images = tuple(np.roll(image, 3 * k, axis=0) for k in range(CASES))
-    labels = tuple(np.roll(label, 3 * k, axis=0) for k in range(CASES))
-    return Loading(images, labels, side // 2, threads)
+    return Loading(rolled(image), rolled(label), side // 2, BATCHES, threads)
+
+
+def cubes(side: int, threads: int) -> Loading:
+    """Make eight cubes of half the side, cut from the brain, and their labels."""
+    half = side // 2
+    return Loading(rolled(brain(half)), rolled(parcels(half, TISSUES)), half, PASS, threads)
+
+
+def rolled(volume: Array) -> tuple[Array, ...]:
+    """Return copies of a volume, no two of which are the same."""
+    return tuple(np.roll(volume, 3 * k, axis=0) for k in range(CASES))
 
 
 def training(side: int, threads: int) -> Training:
@@ -240,5 +252,8 @@ JOBS = {
     ),
     "bias field": step(BiasField(FIELD), by_torchio.bias_field),
     "loader": Job(loading, (by_volaug.stream, by_nnunet.loader), "median"),
+    "dataloader": Job(
+        cubes, (by_dataloader.volaug, by_dataloader.monai, by_dataloader.torchio), "median"
+    ),
     "nnU-Net": Job(training, (by_volaug.training, by_nnunet.training), "mean"),
 }

@@ -12,7 +12,6 @@ from .case import Case, in_slabs, over_lattice
 from .reference import PICTURE_TOLERANCE, Expected, Reference, Tissues
 
 BATCH_SIZE = 2
-BATCHES = 20  # of one call
 AHEAD = 10  # so many may be made while others are measured, and do not count
 
 
@@ -188,12 +187,13 @@ class Loading:
     images: tuple[Volume, ...]
     labels: tuple[Array, ...]
     side: int
+    batches: int  # of one call
     threads: int  # or processes
 
     @property
     def voxels(self) -> int:
-        """How many are computed for one call, which is for some batches."""
-        return BATCHES * BATCH_SIZE * 2 * self.side**3
+        """How many are computed for one call."""
+        return self.batches * BATCH_SIZE * 2 * self.side**3
 
     def references(self) -> list[Reference]:
         """Return nothing: no two calls compute the same."""

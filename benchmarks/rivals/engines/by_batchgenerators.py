@@ -83,6 +83,10 @@ def sample(problem: Sample) -> Iterator[Contender]:
             mode_seg=mode,
         )
 
+        # so that what is compared is the same each time
+        torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002 - the one that it draws from
+
         def run(transform: Any = transform) -> Any:
             with torch.inference_mode():
                 return transform(**mirror(image=image, segmentation=segmentation))

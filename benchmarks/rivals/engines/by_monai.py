@@ -25,43 +25,10 @@ def sample(problem: Sample) -> Iterator[Contender]:
     """Yield the affine and the elastic transform, and the latter with affine ranges of its own."""
     import monai
     import torch
-    from monai.data import set_track_meta
-    from monai.transforms import Compose, Rand3DElasticd, RandAffined, RandFlipd
 
     torch.set_num_threads(problem.threads)
-    set_track_meta(False)
-    low, high = SCALE
-    affine: dict[str, Any] = {
-        "rotate_range": (math.radians(DEGREES),) * 3,
-        "scale_range": ((1 / high - 1, 1 / low - 1),) * 3,  # of what is read
-        "shear_range": (SLOPE, SLOPE, 0.0, SLOPE, 0.0, 0.0),
-    }
-    elastic: dict[str, Any] = {
-        "sigma_range": SIGMA,
-        "magnitude_range": tuple(part * problem.side for part in MAGNITUDE),
-    }
-    resampled: dict[str, Any] = {
-        "keys": KEYS,
-        "prob": 1.0,
-        "mode": ("bilinear", "nearest"),
-        "padding_mode": "zeros",
-        "spatial_size": problem.image.shape,
-    }
-    flips = [RandFlipd(KEYS, prob=0.5, spatial_axis=axis) for axis in range(3)]
-    first = RandAffined(**resampled, **affine, cache_grid=True)
-    second = Rand3DElasticd(**resampled, **elastic)
-    both = Rand3DElasticd(**resampled, **elastic, **affine)
-    # float64 by default, and no argument for it
-    first.rand_affine.resampler.dtype = np.float32
-    for transform in (second, both):
-        transform.rand_3d_elastic.resampler.dtype = np.float32
     given = {key: torch.from_numpy(getattr(problem, key))[None] for key in KEYS}
-
-    for engine, transforms in (
-        ("MONAI RandAffined, Rand3DElasticd", [first, second]),
-        ("MONAI Rand3DElasticd", [both]),
-    ):
-        pipeline = Compose([*flips, *transforms]).set_random_state(SEED)
+    for engine, pipeline in random_pipelines(problem.side).items():
 
         def run(pipeline: Any = pipeline) -> Any:
             with torch.inference_mode():
@@ -75,6 +42,45 @@ def sample(problem: Sample) -> Iterator[Contender]:
             run,
             lambda result: (np.concatenate([result[key] for key in KEYS]),),
         )
+
+
+def random_pipelines(side: int) -> dict[str, Any]:
+    """Return MONAI's two ways to do what `samples.random_pipeline` does, by their names."""
+    from monai.data import set_track_meta
+    from monai.transforms import Compose, Rand3DElasticd, RandAffined, RandFlipd
+
+    set_track_meta(False)
+    low, high = SCALE
+    affine: dict[str, Any] = {
+        "rotate_range": (math.radians(DEGREES),) * 3,
+        "scale_range": ((1 / high - 1, 1 / low - 1),) * 3,  # of what is read
+        "shear_range": (SLOPE, SLOPE, 0.0, SLOPE, 0.0, 0.0),
+    }
+    elastic: dict[str, Any] = {
+        "sigma_range": SIGMA,
+        "magnitude_range": tuple(part * side for part in MAGNITUDE),
+    }
+    resampled: dict[str, Any] = {
+        "keys": KEYS,
+        "prob": 1.0,
+        "mode": ("bilinear", "nearest"),
+        "padding_mode": "zeros",
+        "spatial_size": (side,) * 3,
+    }
+    flips = [RandFlipd(KEYS, prob=0.5, spatial_axis=axis) for axis in range(3)]
+    first = RandAffined(**resampled, **affine, cache_grid=True)
+    second = Rand3DElasticd(**resampled, **elastic)
+    both = Rand3DElasticd(**resampled, **elastic, **affine)
+    # float64 by default, and no argument for it
+    first.rand_affine.resampler.dtype = np.float32
+    for transform in (second, both):
+        transform.rand_3d_elastic.resampler.dtype = np.float32
+    return {
+        "MONAI RandAffined, Rand3DElasticd": Compose([*flips, first, second]).set_random_state(
+            SEED
+        ),
+        "MONAI Rand3DElasticd": Compose([*flips, both]).set_random_state(SEED),
+    }
 
 
 @needs("monai")

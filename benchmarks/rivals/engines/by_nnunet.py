@@ -13,7 +13,7 @@ import numpy as np
 from ...clock import StoppableClock
 from ...problem import DEEP_SUPERVISION, Array
 from ..contender import FEW, KEYS, Contender, needs
-from ..problems import AHEAD, BATCH_SIZE, BATCHES, Loading, Training
+from ..problems import AHEAD, BATCH_SIZE, Loading, Training
 
 ROTATION = math.radians(30.0)
 
@@ -114,7 +114,7 @@ def loader(problem: Loading) -> Iterator[Contender]:
         with clock.stopped():
             for _ in range(AHEAD):
                 next(made)
-        for _ in range(BATCHES):
+        for _ in range(problem.batches):
             next(made)
 
     version = importlib.metadata.version("nnunetv2")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...problem import DEGREES, FARTHEST, KNOTS, SCALE
+from ...problem import DEGREES, FARTHEST, KNOTS, SCALE, SEED
 from ..contender import SOME, Contender, needs
 from ..problems import Change, Sample
 
@@ -18,24 +18,16 @@ def sample(problem: Sample) -> Iterator[Contender]:
     import torchio
 
     torch.set_num_threads(problem.threads)
+    torch.manual_seed(SEED)
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(problem.threads)
-    flip = torchio.RandomFlip(axes=(0, 1, 2), flip_probability=0.5, copy=False)
-    warp = torchio.RandomAffineElasticDeformation(
-        affine_kwargs={"scales": SCALE, "degrees": DEGREES},
-        elastic_kwargs={
-            "num_control_points": KNOTS,
-            "max_displacement": FARTHEST * problem.side,
-            "locked_borders": 0,
-        },
-        copy=False,
-    )
+    transform = random_pipeline(problem.side)
     image, label = (torch.from_numpy(each)[None] for each in (problem.image, problem.label))
 
     def run() -> Any:
         subject = torchio.Subject(
             image=torchio.ScalarImage(tensor=image), label=torchio.LabelMap(tensor=label)
         )
-        return warp(flip(subject))
+        return transform(subject)
 
     yield Contender(
         "TorchIO RandomAffineElasticDeformation",
@@ -45,6 +37,23 @@ def sample(problem: Sample) -> Iterator[Contender]:
         run,
         lambda result: (np.concatenate([result.image.data, result.label.data]),),
     )
+
+
+def random_pipeline(side: int) -> Any:
+    """Return TorchIO's way to do what `samples.random_pipeline` does."""
+    import torchio
+
+    flip = torchio.RandomFlip(axes=(0, 1, 2), flip_probability=0.5, copy=False)
+    warp = torchio.RandomAffineElasticDeformation(
+        affine_kwargs={"scales": SCALE, "degrees": DEGREES},
+        elastic_kwargs={
+            "num_control_points": KNOTS,
+            "max_displacement": FARTHEST * side,
+            "locked_borders": 0,
+        },
+        copy=False,
+    )
+    return torchio.Compose([flip, warp], copy=False)
 
 
 @needs("torchio")

@@ -19,7 +19,6 @@ from ..contender import KEYS, MANY, Contender, Engine, afresh, one_array
 from ..problems import (
     AHEAD,
     BATCH_SIZE,
-    BATCHES,
     Change,
     LeastDeterminant,
     Loading,
@@ -207,13 +206,13 @@ def stream(problem: Loading) -> Iterator[Contender]:
         threads=problem.threads,
     )
     clock = StoppableClock()
-    records = [r for _ in range(BATCHES) for r in next(made)["record"]]
+    records = [r for _ in range(problem.batches) for r in next(made)["record"]]
 
     def run() -> None:
         with clock.stopped():
             for _ in range(AHEAD):
                 next(made)
-        for _ in range(BATCHES):
+        for _ in range(problem.batches):
             next(made)
 
     def augment(record: volaug.Record) -> volaug.Sample:
