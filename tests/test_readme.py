@@ -17,6 +17,7 @@ from volaug import (
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PRESETS = (ROOT / "docs" / "presets.md").read_text()
+LOOPS = (ROOT / "docs" / "integrations.md").read_text()
 
 
 def blocks(language, text=README):
@@ -93,3 +94,13 @@ def test_the_page_on_presets_has_every_preset_and_every_step_of_nnunet():
         assert f"`presets.{name}`" in PRESETS
     for step in presets.nnunet(32, deep_supervision=[1], masked_channels=[0]).steps():
         assert f"`{type(step).__name__}" in PRESETS
+
+
+def test_the_generator_of_the_page_on_training_loops_runs(capsys):
+    """The other blocks of the page are run by the tests of each library."""
+    (code,) = blocks("python", LOOPS.partition("## PyTorch")[0])
+    names = run(code)
+    assert names["images"].shape == names["labels"].shape == (2, 1, 32, 32, 32)
+    assert names["coarse"].shape == (2, 1, 16, 16, 16)
+    assert names["again"].batches == names["stream"].batches == 3
+    assert "samples a second" in capsys.readouterr().out

@@ -1,0 +1,412 @@
+"""`Volaugd`: what the pipeline does, in MONAI's ways; and back by its inverse."""
+
+import copy
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases import random_volume
+
+import volaug
+from volaug import (
+    CenterCrop,
+    LabelPyramid,
+    RandomAffine,
+    RandomContrast,
+    RandomCrop,
+    RandomElastic,
+    RandomFlip,
+    RandomShear,
+    Record,
+)
+
+pytest.importorskip("monai")
+import torch
+from monai import transforms
+from monai.data import (
+    CacheDataset,
+    DataLoader,
+    Dataset,
+    MetaTensor,
+    ThreadDataLoader,
+    decollate_batch,
+    set_track_meta,
+)
+
+from volaug.integrations.monai import Volaugd
+
+# where there is one processor; workers are no faster there, and as right
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+
+SHAPE = (19, 22, 27)
+KEYS = ("image", "label")
+# oblique, and voxels of 0.9, 1.1 and 2.5 mm
+AFFINE = np.array([[0.0, -1.1, 0, 7], [0.9, 0, 0, -9], [0, 0, 2.5, 0.7], [0, 0, 0, 1]])
+POINTS = np.array([[1.0, 2.5, 3.0], [18.0, 20.0, -6.0]])
+
+AFFINE_STEPS = [RandomFlip(), RandomAffine(shear=0.1, p=1)]
+STEPS = {
+    "affine": AFFINE_STEPS,
+    "a crop": [RandomCrop((9, 30, 12))],
+    "both": [*AFFINE_STEPS, CenterCrop((15, 25, 20))],
+    "two warps": [*AFFINE_STEPS, RandomContrast(p=1), RandomShear(p=1), RandomCrop((9, 30, 12))],
+    "elastic": [RandomElastic(4.0, p=1), *AFFINE_STEPS, CenterCrop((15, 25, 20))],
+}
+WITHOUT_ELASTIC = [kind for kind in STEPS if kind != "elastic"]
+
+
+def pipeline_of(kind="elastic", **options):
+    return volaug.Compose(STEPS[kind], **options)
+
+
+def sample_of(seed=0, **metadata):
+    image = random_volume((2, *SHAPE), seed=seed)
+    label = random_volume((1, *SHAPE), np.int16, seed=seed) // 25
+    return {
+        "image": MetaTensor(image, affine=AFFINE, meta=dict(metadata)),
+        "label": MetaTensor(label, affine=AFFINE),
+        "name": f"case {seed}",
+    }
+
+
+def records_of(sample, keys=KEYS):
+    """What the last transform wrote to each key."""
+    return [
+        Record.from_json(sample[key].applied_operations[-1]["extra_info"]["record"]) for key in keys
+    ]
+
+
+def bits(sample, keys=KEYS):
+    return [np.asarray(sample[key]).tobytes() for key in keys]
+
+
+def same(sample, other, keys=KEYS):
+    return bits(sample, keys) == bits(other, keys)
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_it_does_what_the_record_says(kind):
+    given = sample_of() | {"points": POINTS}
+    result = Volaugd([*KEYS, "points"], pipeline_of(kind)).set_random_state(1)(given)
+    record, other = records_of(result)
+    assert record == other
+    np.testing.assert_array_equal(record.affine, AFFINE)
+    expected = record.apply(image=given["image"], label=given["label"], points=POINTS)
+    assert same(result, expected, [*KEYS, "points"])
+    assert result["name"] == "case 0"
+    with_seed = pipeline_of(kind, seed=0)(
+        image=given["image"], label=given["label"], affine=AFFINE, index=record.key.index
+    )
+    assert same(result, with_seed)
+
+
+TYPES = {"array": np.asarray, "tensor": torch.as_tensor, "MetaTensor": MetaTensor}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float16", "bool", "uint16"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_types_and_dtypes_stay(kind, dtype):
+    make = TYPES[kind]
+    given = {key: make(random_volume((1, *SHAPE), dtype)) for key in KEYS}
+    for prob in (0.0, 1.0):
+        result = Volaugd(KEYS, pipeline_of("affine"), prob).set_random_state(1)(given)
+        for key in KEYS:
+            assert type(result[key]) is type(given[key])
+            assert result[key].dtype == given[key].dtype
+            assert result[key].shape == given[key].shape
+
+
+def test_nothing_given_is_changed():
+    given = sample_of(pixdim=np.ones(8)) | {"points": POINTS.copy()}
+    before = copy.deepcopy(given)
+    transform = Volaugd([*KEYS, "points"], pipeline_of("both")).set_random_state(1)
+    result = transform(given)
+    kept = copy.deepcopy(result)
+    transform.inverse(result)
+    for found, expected in ((given, before), (result, kept)):
+        assert same(found, expected, [*KEYS, "points"])
+        for key in KEYS:
+            assert found[key].applied_operations == expected[key].applied_operations
+            np.testing.assert_array_equal(found[key].affine, expected[key].affine)
+        pixdims = [each["image"].meta["pixdim"] for each in (found, expected)]
+        np.testing.assert_array_equal(*pixdims)
+    for key in [*KEYS, "points"]:
+        assert not np.shares_memory(np.asarray(result[key]), np.asarray(given[key]))
+
+
+def world(affine, points):
+    return points @ np.asarray(affine)[:3, :3].T + np.asarray(affine)[:3, 3]
+
+
+@pytest.mark.parametrize("kind", WITHOUT_ELASTIC)
+def test_a_place_in_the_world_stays_where_it_is(kind):
+    """And comes back, with the affine and the size of voxels in a NIfTI header."""
+    own = AFFINE + np.array([[0, 0, 0, 50.0]] * 3 + [[0] * 4])  # of the label alone
+    given = sample_of(pixdim=np.array([1, 0.9, 1.1, 2.5, 0, 0, 0, 0])) | {"points": POINTS}
+    given["label"].affine = own
+    transform = Volaugd([*KEYS, "points"], pipeline_of(kind)).set_random_state(1)
+    result = transform(given)
+    (record,) = records_of(result, ["image"])
+    np.testing.assert_allclose(result["image"].affine, record.output_affine, atol=1e-12)
+    np.testing.assert_array_equal(result["points"], record.apply(points=POINTS)["points"])
+    for key, affine in (("image", AFFINE), ("label", own)):
+        moved = world(result[key].affine, result["points"])
+        np.testing.assert_allclose(moved, world(affine, POINTS), atol=1e-9)
+    sizes = np.linalg.norm(np.asarray(result["image"].affine)[:3, :3], axis=0)
+    np.testing.assert_allclose(result["image"].meta["pixdim"][1:4], sizes)
+
+    back = transform.inverse(result)
+    np.testing.assert_allclose(back["points"], POINTS, atol=1e-9)
+    for key, affine in (("image", AFFINE), ("label", own)):
+        np.testing.assert_allclose(back[key].affine, affine, atol=1e-9)
+        assert back[key].applied_operations == []
+    np.testing.assert_allclose(back["image"].meta["pixdim"][1:4], (0.9, 1.1, 2.5))
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_an_affine_that_stays_follows_crops_alone(kind):
+    """As TorchIO's do, and `RandomVolaug`."""
+    given = sample_of()
+    transform = Volaugd(KEYS, pipeline_of(kind), update_affine=False).set_random_state(1)
+    result = transform(given)
+    (record,) = records_of(result, ["image"])
+    starts = [step.start for _, step in record.steps if type(step).__name__ == "Crop"]
+    assert len(starts) == (kind != "affine")
+    for key in KEYS:
+        expected = AFFINE.copy()
+        expected[:3, 3] = world(AFFINE, np.sum([(0, 0, 0), *starts], axis=0))
+        np.testing.assert_allclose(result[key].affine, expected, atol=1e-12)
+        np.testing.assert_allclose(transform.inverse(result)[key].affine, AFFINE, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_an_inverse_through_compose_is_the_records(kind):
+    given = sample_of()
+    transform = transforms.Compose([Volaugd(KEYS, pipeline_of(kind))]).set_random_state(1)
+    result = transform(given)
+    (record,) = records_of(result, ["label"])
+    back = transform.inverse(result)
+    expected = record.invert(image=result["image"], label=result["label"])
+    assert same(back, expected)
+    assert back["label"].dtype == torch.int16
+    assert back["name"] == "case 0"
+    for key in KEYS:
+        assert type(back[key]) is MetaTensor
+        assert back[key].shape == given[key].shape
+
+
+def test_it_is_undone_between_monais_own_transforms():
+    """Flips and crops that come back with what was seen, to the bit."""
+    given = sample_of()
+    seen = [slice(5, 14), slice(6, 15), slice(8, 19)]
+    window = volaug.Compose([RandomFlip(p=1), CenterCrop((9, 9, 11))])
+    transform = transforms.Compose(
+        [
+            transforms.Flipd(KEYS, 1),
+            Volaugd(KEYS, window),
+            transforms.RandFlipd(KEYS, 1.0, 2),
+            transforms.SpatialPadd(KEYS, (12, 12, 12)),
+            Volaugd(KEYS, volaug.Compose([RandomFlip(p=1)])),
+        ]
+    ).set_random_state(1)
+    result = transform(given)
+    names = [trace["class"] for trace in result["label"].applied_operations]
+    assert names == ["Flip", "Volaugd", "RandFlipd", "SpatialPad", "Volaugd"]
+    assert result["image"].shape == (2, 12, 12, 12)
+    back = transform.inverse(result)
+    for key in KEYS:
+        expected = torch.zeros_like(given[key].as_tensor())
+        expected[:, *seen] = given[key].as_tensor()[:, *seen]
+        np.testing.assert_array_equal(back[key], expected)
+        np.testing.assert_allclose(back[key].affine, AFFINE, atol=1e-9)
+        assert back[key].applied_operations == []
+
+
+def test_an_array_comes_back_with_a_metatensor_beside_it():
+    given = sample_of()
+    given["label"] = np.asarray(given["label"])
+    transform = Volaugd(KEYS, pipeline_of()).set_random_state(1)
+    result, other = transform(given), transform(given)
+    (record,) = records_of(result, ["image"])
+    assert same(transform.inverse(result), record.invert(**{key: result[key] for key in KEYS}))
+    result["image"] = result["label"]
+    other["label"] = transform(sample_of())["label"]
+    for wrong, count in ((result, 0), (other, 2)):
+        with pytest.raises(ValueError, match=f"'image', 'label' .* of one sample, got {count} rec"):
+            transform.inverse(wrong)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_points_are_in_voxels_and_of_any_type(kind):
+    given = sample_of() | {"points": TYPES[kind](POINTS)}
+    transform = Volaugd([*KEYS, "points"], pipeline_of()).set_random_state(1)
+    result = transform(given)
+    (record,) = records_of(result, ["image"])
+    assert type(result["points"]) is type(given["points"])
+    np.testing.assert_array_equal(result["points"], record.apply(points=POINTS)["points"])
+    back = transform.inverse(result)
+    assert type(back["points"]) is type(given["points"])
+    np.testing.assert_allclose(back["points"], POINTS, atol=1e-5)
+    if kind == "MetaTensor":
+        np.testing.assert_array_equal(result["points"].affine, np.eye(4))
+
+
+def test_a_prediction_comes_back_from_a_batch():
+    """By MONAI's own `Invertd`, after a DataLoader's workers."""
+    transform = transforms.Compose([Volaugd(KEYS, pipeline_of("both"))])
+    dataset = Dataset([sample_of(seed) for seed in range(4)], transform)
+    batch = next(iter(DataLoader(dataset, num_workers=2, batch_size=4)))
+    batch["pred"] = batch["label"] + 1
+    post = transforms.Invertd("pred", transform, orig_keys="label")
+    for sample in decollate_batch(batch):
+        (record,) = records_of(sample, ["label"])
+        back = post(sample)["pred"]
+        expected = record.invert(label=np.asarray(sample["label"] + 1))["label"]
+        np.testing.assert_array_equal(back, expected)
+        np.testing.assert_allclose(back.affine, AFFINE, atol=1e-9)
+
+
+def test_with_prob_0_data_are_as_they_were():
+    given = sample_of(pixdim=np.full(8, 3.0)) | {"points": POINTS}
+    transform = transforms.Compose([Volaugd([*KEYS, "points"], pipeline_of(), prob=0.0)])
+    result = transform(given)
+    assert same(result, given, [*KEYS, "points"])
+    for key in KEYS:
+        assert result[key].data_ptr() == given[key].data_ptr()
+        np.testing.assert_array_equal(result[key].affine, AFFINE)
+        (trace,) = result[key].applied_operations
+        assert (trace["class"], trace["do_transforms"]) == ("Volaugd", False)
+        assert trace["extra_info"] == {"record": ""}
+        assert given[key].applied_operations == []
+    assert (result["image"].meta["pixdim"] == 3).all()
+    back = transform.inverse(result)
+    assert same(back, given, [*KEYS, "points"])
+    assert back["label"].applied_operations == []
+
+
+def test_some_are_augmented_and_some_are_not():
+    transform = Volaugd(KEYS, pipeline_of("affine"), prob=0.3)
+    dataset = Dataset([sample_of()] * 60, transforms.Compose([transform]).set_random_state(1))
+    done = 0
+    for batch in DataLoader(dataset, batch_size=20):
+        for sample in decollate_batch(batch):
+            (trace,) = sample["image"].applied_operations
+            assert same(sample, sample_of()) != trace["do_transforms"]
+            done += trace["do_transforms"]
+    assert 8 <= done <= 28
+
+
+def test_keys_may_be_missing_if_they_are_allowed_to():
+    given = sample_of()
+    only = {"label": given["label"], "name": "case 0"}
+    with pytest.raises(KeyError, match="`image` of transform `Volaugd` was missing"):
+        Volaugd(KEYS, pipeline_of())(only)
+    transform = Volaugd(KEYS, pipeline_of(), allow_missing_keys=True)
+    found = transform.set_random_state(1)(only)
+    assert set(found) == {"label", "name"}
+    assert same(found, transform.set_random_state(1)(given), ["label"])
+    back = transform.inverse(found)
+    assert back["label"].shape == given["label"].shape
+    nothing = {"name": "case 0"}
+    assert transform(nothing) == transform.inverse(nothing) == nothing
+
+
+def test_what_is_wrong_says_so():
+    with pytest.raises(ValueError, match="unknown target of the pipeline 't2'"):
+        Volaugd(["image", "t2"], pipeline_of())
+    with pytest.raises(TypeError, match=r"pipeline must be a volaug\.Compose, got Compose"):
+        Volaugd(KEYS, transforms.Compose([]))
+    transform = Volaugd(KEYS, pipeline_of("affine"))
+    with pytest.raises(ValueError, match="images and labels must have one shape"):
+        transform({"image": np.zeros((1, 4, 5, 6)), "label": np.zeros((1, 4, 5, 7))})
+    with pytest.raises(RuntimeError, match="Error Volaugd getting the most recently"):
+        transform.inverse(transforms.Flipd(KEYS, 0)(sample_of()))
+
+
+def test_targets_of_another_name():
+    pipeline = volaug.Compose(AFFINE_STEPS, targets={"t2": "image", "lesion": "label"})
+    given = {"t2": sample_of()["image"], "lesion": sample_of()["label"]}
+    result = Volaugd(["t2", "lesion"], pipeline).set_random_state(1)(given)
+    expected = Volaugd(KEYS, pipeline).set_random_state(1)(sample_of())
+    assert bits(result, ["t2", "lesion"]) == bits(expected)
+
+
+def test_the_random_state_is_all_that_is_random():
+    """Also for pipelines without a seed, each with another from the operating system."""
+
+    def run(state, index=0, **options):
+        transform = transforms.Compose([Volaugd(KEYS, pipeline_of(**options))])
+        transform.set_random_state(state)
+        return [bits(transform(sample_of())) for _ in range(3)][index]
+
+    assert run(1) == run(1)
+    assert len({tuple(run(state, index)) for state in (1, 2) for index in range(3)}) == 6
+    assert run(1, seed=0) == run(1)
+    assert run(1, seed=5) == run(1, seed=5) != run(1)
+
+
+def test_copies_are_alike():
+    transform = Volaugd(KEYS, pipeline_of()).set_random_state(1)
+    transform(sample_of())
+    copies = [copy.deepcopy(transform), pickle.loads(pickle.dumps(transform))]
+    expected = transform(sample_of())
+    for other in copies:
+        assert same(other(sample_of()), expected)
+
+
+LOADERS = {
+    "here": lambda d, **options: DataLoader(d, num_workers=0, **options),
+    "two workers": lambda d, **options: DataLoader(d, num_workers=2, **options),
+    "a thread": lambda d, **options: ThreadDataLoader(d, num_workers=0, **options),
+}
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+def test_each_epoch_is_another_and_each_seed_the_same(kind):
+    cases = [sample_of(seed) for seed in range(3)]
+
+    def epochs(seed):
+        steps = [transforms.Flipd(KEYS, 1), Volaugd(KEYS, pipeline_of())]
+        dataset = CacheDataset(cases, transforms.Compose(steps), progress=False)
+        generator = torch.Generator().manual_seed(seed)
+        loader = LOADERS[kind](dataset, batch_size=2, generator=generator)
+        return [[bits(batch) for batch in loader] for _ in range(2)]
+
+    first = epochs(1)
+    assert first[0] != first[1]
+    assert epochs(1) == first
+    assert epochs(2) != first
+
+
+def test_a_pyramid_is_a_list_of_tensors():
+    pipeline = volaug.Compose([RandomFlip(p=1), LabelPyramid([1, 0.5])])
+    result = Volaugd(KEYS, pipeline)(sample_of())
+    assert [tuple(level.shape) for level in result["label"]] == [(1, *SHAPE), (1, 10, 11, 14)]
+    assert {type(level) for level in result["label"]} == {torch.Tensor}
+    assert type(result["image"]) is MetaTensor
+
+
+def test_metadata_are_not_tracked_if_monai_does_not():
+    set_track_meta(False)
+    try:
+        for prob in (0.0, 1.0):
+            result = Volaugd(KEYS, pipeline_of(), prob)(sample_of())
+            assert {type(result[key]) for key in KEYS} == {torch.Tensor}
+    finally:
+        set_track_meta(True)
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "integrations.md"
+
+
+def test_the_page_runs():
+    section = PAGE.read_text().split("\n## MONAI\n")[1].split("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names = {}
+    exec(compile(code, PAGE.name, "exec"), names)
+    batch, back = names["batch"], names["back"]
+    assert batch["image"].shape == (2, 1, 32, 32, 32)
+    assert back["label"].shape == (1, 40, 48, 44)
+    assert back["label"].dtype == torch.uint8

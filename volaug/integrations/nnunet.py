@@ -1,0 +1,141 @@
+"""Pipelines as transforms of batchgeneratorsv2, and nnU-Net's training transforms with them.
+
+``python -m volaug.integrations.nnunet`` prints the folder of the trainers for nnU-Net's
+``nnUNet_extTrainer``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import (
+    DownsampleSegForDSTransform,
+)
+from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
+
+from .. import presets
+from ..pipeline import Compose
+
+TRAINERS = Path(__file__).with_name("nnunet_trainer")
+
+# What batchgeneratorsv2 moves and this does not.
+FOREIGN = ("regression_target", "keypoints", "bbox")
+
+
+class NnunetTransform(BasicTransform):  # type: ignore[misc]
+    """Draw from a pipeline, and do it to a sample's "image" and "segmentation".
+
+    Parameters
+    ----------
+    pipeline : Compose
+        For the targets "image" and "label". Tensors (C, X, Y), of a 2d configuration, are to it
+        one slice, (C, 1, X, Y).
+
+    Notes
+    -----
+    What is drawn depends on NumPy's global generator, and on the pipeline's seed if it has one:
+    nnU-Net seeds NumPy's in each of its workers, while all inherit the same state of torch's.
+    """
+
+    def __init__(self, pipeline: Compose) -> None:
+        super().__init__()
+        # a seed from the operating system would be another one in the next run
+        self.pipeline = replace(pipeline, seed=0) if pipeline.seed is None else pipeline
+
+    def get_parameters(self, **data_dict: Any) -> dict[str, Any]:
+        """Draw for a sample: its record."""
+        channels, n0, n1, n2 = _in_slices(data_dict["image"]).shape
+        index = np.random.randint(2**53)  # noqa: NPY002 - the one that nnU-Net seeds
+        return {"record": self.pipeline.draw((n0, n1, n2), channels=channels, index=index)}
+
+    def apply(self, data_dict: dict[str, Any], **params: Any) -> dict[str, Any]:
+        """Put the results in the place of the tensors; labels of a `LabelPyramid` are a list."""
+        for name in FOREIGN:
+            if data_dict.get(name) is not None:
+                raise ValueError(f"volaug moves the image and the segmentation, got a {name}")
+        names = {"image": "image", "label": "segmentation"}
+        given = {o: _in_slices(data_dict[n]) for o, n in names.items() if n in data_dict}
+        flat = data_dict["image"].ndim == 3
+        for ours, result in params["record"].apply(**given).items():
+            data_dict[names[ours]] = _as_tensors(result, flat)
+        return data_dict
+
+
+def training_transforms(
+    patch_size: Sequence[int],
+    rotation_for_DA: tuple[float, float],
+    deep_supervision_scales: Sequence[Any] | None,
+    mirror_axes: Sequence[int] | None,
+    do_dummy_2d_data_aug: bool,
+    use_mask_for_norm: Sequence[bool] | None = None,
+    is_cascaded: bool = False,
+    foreground_labels: Sequence[int] | None = None,
+    regions: Sequence[Any] | None = None,
+    ignore_label: int | None = None,
+    *,
+    preset: Callable[..., Compose] = presets.nnunet,
+) -> BasicTransform:
+    """nnU-Net's training transforms, with a preset for all that it covers.
+
+    Parameters
+    ----------
+    patch_size, ..., ignore_label
+        As of ``nnUNetTrainer.get_training_transforms``, in the place of which it can stand.
+    preset : presets.nnunet or presets.nnunet_elastic
+
+    Returns
+    -------
+    BasicTransform
+        A `NnunetTransform`, and nnU-Net's own steps for what is left: cascades, regions, and
+        deep supervision after these.
+    """
+    # here, so that NnunetTransform needs batchgeneratorsv2 alone
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    stock = nnUNetTrainer.get_training_transforms(
+        patch_size, rotation_for_DA, deep_supervision_scales, mirror_axes, do_dummy_2d_data_aug,
+        use_mask_for_norm, is_cascaded, foreground_labels, regions, ignore_label,
+    ).transforms  # fmt: skip
+    (last,) = [n for n, step in enumerate(stock) if isinstance(step, RemoveLabelTansform)]
+    left = stock[last + 1 :]
+    scales, axes = deep_supervision_scales or (), mirror_axes or ()
+    if all(isinstance(step, DownsampleSegForDSTransform) for step in left):
+        left = []
+    else:
+        scales = ()
+    slices = len(patch_size) == 2
+    if slices:
+        patch_size = (1, *patch_size)
+        axes = [axis + 1 for axis in axes]
+        scales = [(1.0, *(s if isinstance(s, list | tuple) else (s, s))) for s in scales]
+    flat = slices or bool(do_dummy_2d_data_aug)
+    low, high = np.degrees(rotation_for_DA)  # of what is read: the picture turns the other way
+    pipeline = preset(
+        patch_size,
+        dummy_2d=flat,
+        rotation=(-high, -low),
+        mirror_axes=axes,
+        masked_channels=np.flatnonzero(use_mask_for_norm or ()),
+        deep_supervision=scales,
+    )
+    return ComposeTransforms([NnunetTransform(pipeline), *left])
+
+
+def _in_slices(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor if tensor.ndim == 4 else tensor[:, None]
+
+
+def _as_tensors(result: Any, flat: bool) -> Any:
+    if isinstance(result, list):
+        return [_as_tensors(level, flat) for level in result]
+    tensor = torch.from_numpy(result).contiguous()
+    return tensor[:, 0] if flat else tensor
+
+
+if __name__ == "__main__":
+    print(TRAINERS)

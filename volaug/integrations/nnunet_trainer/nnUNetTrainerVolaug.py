@@ -1,0 +1,22 @@
+"""Trainers that augment with volaug: nnU-Net finds them by ``nnUNet_extTrainer``."""
+
+from functools import partial
+
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from volaug import presets
+from volaug.integrations.nnunet import training_transforms
+
+
+class nnUNetTrainerVolaug(nnUNetTrainer):  # type: ignore[misc]
+    """nnU-Net's default augmentation, by `presets.nnunet`."""
+
+    get_training_transforms = staticmethod(training_transforms)
+
+
+class nnUNetTrainerVolaugElastic(nnUNetTrainer):  # type: ignore[misc]
+    """With shear and elastic deformation, by `presets.nnunet_elastic`."""
+
+    get_training_transforms = staticmethod(
+        partial(training_transforms, preset=presets.nnunet_elastic)
+    )
