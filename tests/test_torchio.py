@@ -20,7 +20,6 @@ from volaug import (
     RandomNoise,
     RandomRotation,
     RandomTranslation,
-    Record,
     presets,
 )
 
@@ -77,7 +76,7 @@ def voxels_of(subject):
 
 def record_of(subject):
     (transform,) = subject.history
-    return Record.from_json(transform.record)
+    return transform.record
 
 
 def assert_same(subject, other):

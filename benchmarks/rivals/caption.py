@@ -62,6 +62,8 @@ def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool
         lines.append(training_line(side // 2))
     if concerns("loader"):
         lines.append(loading_line(side // 2))
+    if concerns("adapters"):
+        lines.append("Adapters: the pipeline's samples, by volaug in the form of other libraries.")
     lines.append(
         f"ms: {statistics(rows)}; the engines take turns in one process. volaug and scipy write "
         "into an array that exists (but volaug.spline_filter, and where maps are drawn), others "

@@ -32,6 +32,7 @@ from . import changes
 from .case import Case
 from .contender import Contender, Engine
 from .engines import (
+    by_adapters,
     by_batchgenerators,
     by_dataloader,
     by_monai,
@@ -191,6 +192,7 @@ ANY_DTYPE = by_volaug.warp, by_scipy.warp, by_simpleitk.warp
 LABELS = by_volaug.warp, by_simpleitk.warp
 PATCH = by_volaug.warp, by_batchgenerators.label
 COPIES = by_volaug.warp, by_numpy.copy
+ADAPTERS = by_adapters.torch, by_adapters.monai, by_adapters.torchio, by_adapters.nnunet
 SAMPLERS = by_volaug.sample, by_monai.sample, by_torchio.sample, by_batchgenerators.sample
 
 JOBS = {
@@ -252,6 +254,7 @@ JOBS = {
     ),
     "bias field": step(BiasField(FIELD), by_torchio.bias_field),
     "loader": Job(loading, (by_volaug.stream, by_nnunet.loader), "median"),
+    "adapters": Job(sample, (by_volaug.sample, *ADAPTERS), "median"),
     "dataloader": Job(
         cubes, (by_dataloader.volaug, by_dataloader.monai, by_dataloader.torchio), "median"
     ),

@@ -86,7 +86,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         -------
         dict
             A new one. Nothing is written to what `data` holds. MetaTensors have among their
-            `applied_operations` what was done, as the JSON of a `Record`.
+            `applied_operations` which draw it was; see `record_of`.
 
         Raises
         ------
@@ -98,11 +98,15 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         if not given:
             return results
         self.randomize()
+        affine, channels = self._affine_of(given), self._channels_of(given)
         done, record = given, None
         if self._do_transform:
-            done = self.pipeline(**given, affine=self._affine_of(given), index=self._index)
+            done = self.pipeline(**given, affine=affine, index=self._index)
             record = done.record
-        text = "" if record is None else record.to_json()
+        # of these `record_of` draws the record anew: in 0.1 ms, where its JSON takes 0.5
+        drawn: dict[str, Any] = {"index": self._index, "channels": channels}
+        if affine is not None:
+            drawn["affine"] = np.asarray(affine)
         for name, value in given.items():
             result = results[name] = alike(done[name], value)
             if isinstance(result, MetaTensor):
@@ -110,7 +114,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
                     result,
                     orig_size=tuple(value.shape[1:]),
                     affine=self._pull(name, record),
-                    extra_info={"record": text},
+                    extra_info=drawn,
                 )
         return results
 
@@ -138,14 +142,13 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         if not given:
             return results
         traced = [value for value in given.values() if isinstance(value, MetaTensor)]
-        texts = {self.get_most_recent_transform(value)["extra_info"]["record"] for value in traced}
-        if len(texts) != 1:
+        records = {str(self.get_most_recent_transform(v)["extra_info"]): v for v in traced}
+        if len(records) != 1:
             raise ValueError(
                 f"of {', '.join(map(repr, given))} one at least must be a MetaTensor, and all of "
-                f"one sample, got {len(texts)} records"
+                f"one sample, got {len(records)} records"
             )
-        (text,) = texts
-        record = Record.from_json(text) if text else None
+        record = self.record_of(traced[0])
         done = record.invert(**given) if record else given
         for name, value in given.items():
             result = results[name] = alike(done[name], value)
@@ -156,6 +159,40 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
                 with self.trace_transform(False):  # the affine alone
                     self.push_transform(result, affine=push)
         return results
+
+    def record_of(self, tensor: MetaTensor) -> Record | None:
+        """What was drawn for a MetaTensor that this transform changed after all others.
+
+        Parameters
+        ----------
+        tensor : MetaTensor
+            A result, or one of a batch that `decollate_batch` has taken apart.
+
+        Returns
+        -------
+        Record or None
+            None if nothing was done, as `prob` is less than 1.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            MONAI's, if it does not come from this transform.
+        """
+        trace = self.get_most_recent_transform(tensor)
+        if not trace["do_transforms"]:
+            return None
+        drawn = trace["extra_info"]
+        n0, n1, n2 = (int(length) for length in trace["orig_size"])
+        return self.pipeline.draw(
+            (n0, n1, n2),
+            affine=drawn.get("affine"),
+            channels=int(drawn["channels"]),
+            index=int(drawn["index"]),
+        )
+
+    def _channels_of(self, given: Mapping[Hashable, Any]) -> int:
+        images = (len(value) for name, value in given.items() if self.kinds[str(name)] == "image")
+        return max(images, default=1)
 
     def _affine_of(self, given: Mapping[Hashable, Any]) -> Any:
         volumes = (value for name, value in given.items() if self._has_voxels(name))

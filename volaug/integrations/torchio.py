@@ -56,7 +56,7 @@ class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
         images = images_of(self, subject)
         if not images:
             return subject
-        transform = Volaug(self._drawn(images).to_json(), **self._get_base_args())
+        transform = Volaug(self._drawn(images), **self._get_base_args())
         # not by a call, which would copy the subject once more
         transform.apply_transform(subject)
         subject.add_transform(transform, transform._get_reproducing_arguments())
@@ -84,8 +84,8 @@ class Volaug(SpatialTransform):  # type: ignore[misc]
 
     Parameters
     ----------
-    record : str
-        `Record.to_json` of a record whose targets are images of the subject.
+    record : Record, or str
+        One whose targets are images of the subject; or its `to_json`.
     **kwargs
         As of every TorchIO transform.
 
@@ -94,19 +94,22 @@ class Volaug(SpatialTransform):  # type: ignore[misc]
     Its inverse is `Record.invert`: it moves voxels back, and leaves values as they are.
     """
 
-    def __init__(self, record: str, **kwargs: Any) -> None:
+    def __init__(self, record: Record | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.record = record
+        self.record = record if isinstance(record, Record) else Record.from_json(record)
         self.args_names = ["record"]
         self.invert_transform = False
-        self._record = Record.from_json(record)
+
+    def to_hydra_config(self) -> dict[str, Any]:
+        """Return plain values, of which Hydra makes this transform."""
+        return {**super().to_hydra_config(), "record": self.record.to_json()}
 
     def apply_transform(self, subject: Subject) -> Subject:
         """Change the images of a subject."""
         images = images_of(self, subject)
-        act = self._record.invert if self.invert_transform else self._record.apply
+        act = self.record.invert if self.invert_transform else self.record.apply
         results = act(**{name: image.data for name, image in images.items()})
-        crops = [step.start for _, step in self._record.steps if isinstance(step, Crop)]
+        crops = [step.start for _, step in self.record.steps if isinstance(step, Crop)]
         start = np.sum([(0, 0, 0), *crops], axis=0)
         for name, image in images.items():
             image.set_data(torch.from_numpy(results[name]))
