@@ -56,6 +56,12 @@ STEPS = {
 WITHOUT_ELASTIC = [kind for kind in STEPS if kind != "elastic"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _loaded():
+    """So that no forked worker has to load a kernel; see `docs/integrations.md`."""
+    volaug.warmup(["float32", "int16"])
+
+
 def pipeline_of(kind="elastic", **options):
     return volaug.Compose(STEPS[kind], **options)
 
@@ -239,8 +245,9 @@ def test_an_array_comes_back_with_a_metatensor_beside_it():
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_points_are_in_voxels_and_of_any_type(kind):
+    """Also where they come first."""
     given = sample_of() | {"points": TYPES[kind](POINTS)}
-    transform = Volaugd([*KEYS, "points"], pipeline_of()).set_random_state(1)
+    transform = Volaugd(["points", *KEYS], pipeline_of()).set_random_state(1)
     result = transform(given)
     (record,) = records_of(transform, result, ["image"])
     assert type(result["points"]) is type(given["points"])

@@ -98,13 +98,13 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         if not given:
             return results
         self.randomize()
-        affine, channels = self._affine_of(given), self._channels_of(given)
+        affine = self._affine_of(given)
         done, record = given, None
         if self._do_transform:
             done = self.pipeline(**given, affine=affine, index=self._index)
             record = done.record
         # of these `record_of` draws the record anew: in 0.1 ms, where its JSON takes 0.5
-        drawn: dict[str, Any] = {"index": self._index, "channels": channels}
+        drawn = {"index": self._index, **self._grid_of(given)}
         if affine is not None:
             drawn["affine"] = np.asarray(affine)
         for name, value in given.items():
@@ -182,7 +182,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         if not trace["do_transforms"]:
             return None
         drawn = trace["extra_info"]
-        n0, n1, n2 = (int(length) for length in trace["orig_size"])
+        n0, n1, n2 = (int(length) for length in drawn["shape"])
         return self.pipeline.draw(
             (n0, n1, n2),
             affine=drawn.get("affine"),
@@ -190,9 +190,14 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
             index=int(drawn["index"]),
         )
 
-    def _channels_of(self, given: Mapping[Hashable, Any]) -> int:
-        images = (len(value) for name, value in given.items() if self.kinds[str(name)] == "image")
-        return max(images, default=1)
+    def _grid_of(self, given: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """What a draw depends on, as the pipeline's call sees it."""
+        volumes = {name: value for name, value in given.items() if self._has_voxels(name)}
+        images = (value for name, value in volumes.items() if self.kinds[name] == "image")
+        return {
+            "shape": next((tuple(value.shape[-3:]) for value in volumes.values()), ()),
+            "channels": max((len(v) if v.ndim == 4 else 1 for v in images), default=1),
+        }
 
     def _affine_of(self, given: Mapping[Hashable, Any]) -> Any:
         volumes = (value for name, value in given.items() if self._has_voxels(name))

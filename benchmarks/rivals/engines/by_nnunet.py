@@ -4,6 +4,7 @@ import contextlib
 import importlib.metadata
 import io
 import math
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,9 @@ from ..contender import FEW, KEYS, Contender, needs
 from ..problems import AHEAD, BATCH_SIZE, Loading, Training
 
 ROTATION = math.radians(30.0)
+
+# Seconds in which its processes have filled their queue, and leave the next engine alone.
+SETTLE = 3.0
 
 
 def load_trainer() -> Any:
@@ -116,6 +120,8 @@ def loader(problem: Loading) -> Iterator[Contender]:
                 next(made)
         for _ in range(problem.batches):
             next(made)
+        with clock.stopped():
+            time.sleep(SETTLE)
 
     version = importlib.metadata.version("nnunetv2")
     yield Contender("nnU-Net's loader", version, problem.threads, FEW, run, None, clock=clock)
