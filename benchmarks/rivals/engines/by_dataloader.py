@@ -75,6 +75,7 @@ def volaug(problem: Loading) -> Iterator[Contender]:
 
     pipeline = random_pipeline(problem.side)
     dataset = VolaugDataset(Cubes(problem, as_it_is), pipeline)
+    dataset[0]  # loads the kernels here, so that no worker has to
     yield passes("volaug, VolaugDataset", problem, dataset, SOME)
 
 
