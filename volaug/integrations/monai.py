@@ -163,6 +163,8 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
     def record_of(self, tensor: MetaTensor) -> Record | None:
         """What was drawn for a MetaTensor that this transform changed after all others.
 
+        It is drawn again, by the pipeline that drew it.
+
         Parameters
         ----------
         tensor : MetaTensor

@@ -19,6 +19,7 @@ from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import (
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 
 from .. import presets
+from ..compilation import warmup
 from ..pipeline import Compose
 
 TRAINERS = Path(__file__).with_name("nnunet_trainer")
@@ -94,6 +95,9 @@ def training_transforms(
         A `NnunetTransform`, and nnU-Net's own steps for what is left: cascades, regions, and
         deep supervision after these.
     """
+    # nnU-Net forks its workers after this: one that has all kernels loads none, and so cannot
+    # hang (see the page on training loops, MONAI)
+    warmup(["float32", "int16"])
     # here, so that NnunetTransform needs batchgeneratorsv2 alone
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
