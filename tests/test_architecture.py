@@ -13,8 +13,8 @@ PACKAGE = Path(volaug.__file__).parent
 LAYERS = [
     {"__init__"},
     {"cli"},
-    {"compilation"},
     {"integrations"},
+    {"compilation"},
     {"presets"},
     {"stream"},
     {"batches"},
@@ -33,7 +33,9 @@ LAYERS = [
     {"kernels"},
 ]
 # Heavy or optional: imported by whoever needs them, when they do.
-OPTIONAL = {"torch", "nibabel", "nilearn", "matplotlib", "SimpleITK", "rich", "typer"}
+OPTIONAL = {
+    "torch", "monai", "torchio", "nibabel", "nilearn", "matplotlib", "SimpleITK", "rich", "typer",
+}  # fmt: skip
 
 
 def imports_of(file):
