@@ -151,14 +151,17 @@ class Record:
         Where a voxel of the result lies in the input's world, but for elastic displacements: over
         the input in a viewer, a turned image lies where it was.
         """
-        if self.affine is None:
-            return None
-        affine = self.affine
+        return None if self.affine is None else self.affine @ self.pull_matrix
+
+    @property
+    def pull_matrix(self) -> Floats:
+        """The (4, 4) matrix from voxels of the result to the input's, but for displacements."""
+        pull = np.eye(4)
         for warp in self.warps:
             last = np.eye(4)
             last[:3, :3], last[:3, 3] = warp.matrix, warp.offset
-            affine = affine @ last
-        return affine
+            pull = pull @ last
+        return pull
 
     def apply(
         self,

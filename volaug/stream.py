@@ -230,7 +230,7 @@ class Stream:
         """Let so many batches be under way."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="volaug-stream")
-        while len(self._pending) <= self._prefetch - 1 and self._submitted != self._last:
+        while len(self._pending) < self._prefetch and self._submitted != self._last:
             slots = self._layout.slots(self._batch_size)
             first = self._submitted * self._batch_size
             futures = [

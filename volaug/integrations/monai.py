@@ -209,15 +209,11 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         """From voxels of a result to those of what it was made of: the part that affines follow."""
         if record is None or not self._has_voxels(name):
             return None
-        pull = np.eye(4)
         if self.update_affine:
-            for warp in record.warps:
-                last = np.eye(4)
-                last[:3, :3], last[:3, 3] = warp.matrix, warp.offset
-                pull = pull @ last
-        else:
-            starts = [step.start for _, step in record.steps if isinstance(step, Crop)]
-            pull[:3, 3] = np.sum([(0, 0, 0), *starts], axis=0)
+            return record.pull_matrix
+        starts = [step.start for _, step in record.steps if isinstance(step, Crop)]
+        pull = np.eye(4)
+        pull[:3, 3] = np.sum([(0, 0, 0), *starts], axis=0)
         return pull
 
     def _has_voxels(self, name: Any) -> bool:
