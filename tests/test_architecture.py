@@ -17,7 +17,7 @@ LAYERS = [
     {"compilation"},
     {"presets"},
     {"stream"},
-    {"batches"},
+    {"batches", "prefetch"},
     {"cases", "patches"},
     {"pipeline"},
     {"record"},
@@ -29,7 +29,9 @@ LAYERS = [
     {"engine"},
     {"keys"},
     {"geometry"},
-    {"checks", "plain", "threads"},
+    {"threads"},
+    {"ranks", "workers"},
+    {"checks", "plain"},
     {"kernels"},
 ]
 # Heavy or optional: imported by whoever needs them, when they do.

@@ -27,7 +27,6 @@ def _automatic(monkeypatch):
 def many(monkeypatch):
     """As if the machine had 16 processors, so that the work is really divided."""
     monkeypatch.setattr(threads, "granted_threads", lambda: 16)
-    monkeypatch.setattr(threads, "_pool", None)
 
 
 def a_warp(elastic=True):

@@ -1,6 +1,6 @@
 """Batches: which samples there are, in which order; the arrays they are written to; their form."""
 
-import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,35 @@ from .record import Record, Sample
 Batch = dict[str, Any]
 
 
-@functools.lru_cache(8)
-def epoch_order(seed: int, epoch: int, size: int) -> list[int]:
-    """The indices of an epoch's samples, in another order in each."""
-    ways = Numbers(Key(seed, epoch, 0), "order").uniforms(size)
-    order: list[int] = np.argsort(ways, kind="stable").tolist()
-    return order
+# Of a Feistel network; four make its permutations random enough for cryptography (Luby and
+# Rackoff), and eight leave a margin where an epoch has few samples.
+ROUNDS = 8
+
+
+def shuffled_index(seed: int, epoch: int, size: int, place: int) -> int:
+    """The index of the sample at a place of an epoch, whose order is another one in each epoch.
+
+    It is computed without a list of all: a Feistel network permutes the pairs (a, b) with
+    ``a < rows`` and ``b < columns``, of which there are `size` or a few more. A pair beyond `size`
+    is permuted again (cycle walking), so that `size` numbers are permuted among themselves.
+
+    References
+    ----------
+    M. Luby, C. Rackoff, "How to construct pseudorandom permutations from pseudorandom functions",
+    SIAM Journal on Computing 17(2), 1988; J. Black, P. Rogaway, "Ciphers with arbitrary finite
+    domains", CT-RSA 2002.
+    """
+    rows = math.isqrt(size - 1) + 1
+    columns = -(-size // rows)
+    key, index = Key(seed, epoch, 0), place
+    while True:
+        a, b = divmod(index, columns)
+        for number in range(0, ROUNDS, 2):
+            a = (a + Numbers(key, f"order {number} {b}").whole(0, rows - 1)) % rows
+            b = (b + Numbers(key, f"order {number + 1} {a}").whole(0, columns - 1)) % columns
+        index = a * columns + b
+        if index < size:
+            return index
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import checks
+from .engine.borders import UNFOLDED
 from .geometry.bounds import Box
 from .plain import check_known
 from .record import Record
@@ -140,10 +141,6 @@ def from_file(path: Path) -> tuple[Any, Array | None]:
 
     image: Any = nibabel.load(path)
     return Scan(image), np.asarray(image.affine)
-
-
-# Borders of which the voxels that are read lie where the map goes, and not folded back from there.
-UNFOLDED = ("constant", "grid-constant", "edge-constant", "nearest")
 
 
 def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]:

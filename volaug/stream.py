@@ -3,25 +3,29 @@
 import os
 import threading
 import time
+import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import checks
-from .batches import Batch, collated, epoch_order, layout_of
+from .batches import Batch, collated, layout_of, shuffled_index
 from .cases import Case, CaseError, Given, OpenCase, as_parts
 from .keys import Key, Numbers
 from .operations.numbers import as_number
 from .operations.spatial import Crop
 from .patches import Places, foreground_places, patch_start
 from .pipeline import Compose
+from .prefetch import Dropped, Pending
+from .ranks import Shard, as_shard, torch_rank, torch_worker
 from .record import Record, Sample
 from .threads import thread_count
 from .transforms.crop import as_window
+from .workers import Workers
 
 MOST = 2**31
 
@@ -76,11 +80,16 @@ class Stream:
         To go on where another stream has stopped: its `batches`.
     on_batch : function of the stream, optional
         Called after each batch: for a progress bar, say.
+    shard : (int, int), optional
+        ``(i, n)``: this stream makes every n-th batch, beginning with batch i, and n such streams
+        make all of them. Batches that are not enough for all n are left out. By default a rank of
+        ``torch.distributed`` (or torchrun) is a shard, and each worker of a torch ``DataLoader``
+        makes its part of the rank's batches.
 
     Attributes
     ----------
     batches : int
-        How many the consumer has had, with `first_batch`.
+        How many this stream has given, with `first_batch`.
 
     Raises
     ------
@@ -92,6 +101,8 @@ class Stream:
 
     Notes
     -----
+    Several threads may ask for batches: each batch is given once, in their order.
+
     A batch is a dict: of each image and label an array (B, C, n0, n1, n2), or a list of these, from
     fine to coarse, after a `LabelPyramid`; of points, boxes, "spacing" and "affine" a list; and
     "record", a list of what was drawn. It belongs to the consumer.
@@ -123,9 +134,17 @@ class Stream:
         epochs: int | None = None,
         first_batch: int = 0,
         on_batch: Callable[["Stream"], None] | None = None,
+        shard: tuple[int, int] | None = None,
     ) -> None:
         if not isinstance(pipeline, Compose):
             raise TypeError(f"pipeline must be a Compose, got {type(pipeline).__name__}")
+        if isinstance(cases, str | Mapping) or not isinstance(cases, Sequence):
+            raise TypeError(
+                "cases must be a list of mappings from names to arrays or files, "
+                f"got {type(cases).__name__}"
+            )
+        if on_batch is not None and not callable(on_batch):
+            raise TypeError(f"on_batch must be a function of the stream, got {on_batch!r}")
         self._pipeline = pipeline
         self._cases = [Case(given, pipeline.table) for given in cases]
         if not self._cases:
@@ -139,9 +158,10 @@ class Stream:
         self._first_forced = round(self._batch_size * share)  # as nnU-Net rounds
         self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MOST)
         self._size = len(self._cases) * self._repeats
-        self._last: int | None = None
-        if epochs is not None:
-            self._last = checks.as_whole("epochs", epochs, 1, MOST) * self._size // self._batch_size
+        self._epochs = None if epochs is None else checks.as_whole("epochs", epochs, 1, MOST)
+        self._given_shard = None if shard is None else as_shard(shard)
+        # where workers are spawned, torch does not know there which rank has made them
+        self._rank = self._given_shard or torch_rank()
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
         self._on_batch = on_batch
         self._places: dict[int, Places] = {}
@@ -151,19 +171,24 @@ class Stream:
 
     def _start_afresh(self) -> None:
         """Forget what is under way: at the beginning, and in a child that was forked."""
-        self._owner = os.getpid()
-        self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[tuple[dict[str, Any], list[Future[Sample]]]] = deque()
-        self._submitted = self.batches
+        self._workers = Workers("volaug-stream")
+        # a stream that is dropped waits for nothing
+        self._on_drop = weakref.finalize(self, self._workers.stop, False)
+        self._on_drop.atexit = False
+        self._turn = threading.RLock()  # of the consumers
+        self._pending: deque[Pending] = deque()
+        self._submitted: int | None = None  # none has begun
+        self._worker = Shard(0, 1)
         self._closed = False
-        self._lock = threading.Lock()
         self._spent: defaultdict[str, float] = defaultdict(float)
         self._made = 0
         self._begun: float | None = None
         self._waited = 0.0
+        _live.add(self)
 
     def __len__(self) -> int:
         """How many batches are left."""
+        self._find_shard()
         if self._last is None:
             raise TypeError("a stream without `epochs` has no length")
         return max(0, self._last - self.batches)
@@ -179,7 +204,7 @@ class Stream:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is under way."""
-        under_way = ("_pool", "_pending", "_lock", "_spent")
+        under_way = ("_workers", "_on_drop", "_turn", "_pending", "_spent")
         return {name: value for name, value in vars(self).items() if name not in under_way}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -187,74 +212,111 @@ class Stream:
         self._start_afresh()
 
     def __next__(self) -> Batch:
-        if os.getpid() != self._owner:
-            self._start_afresh()
+        turn = self._turn
+        # twice, so that the turn ends wherever an exception comes between
+        try:
+            try:
+                turn.acquire()
+                batch = self._next_batch()
+            finally:
+                with suppress(RuntimeError):
+                    turn.release()
+        finally:
+            with suppress(RuntimeError):
+                turn.release()
+        if self._on_batch is not None:
+            self._on_batch(self)
+        return batch
+
+    def _next_batch(self) -> Batch:
+        self._find_shard()
         if self._closed or (self._last is not None and self.batches >= self._last):
             self.close()
             raise StopIteration
         start = time.perf_counter()
         self._begun = start if self._begun is None else self._begun
+        ahead = self._pending  # another thread that closes the stream puts a new one there
         try:
-            self._submit()
-            slots, futures = self._pending[0]
-            samples = [future.result() for future in futures]
-            self._pending.popleft()
-            batch = collated(slots, samples)
+            self._submit(ahead)
+            pending = ahead[0]
+            samples = pending.samples(self._workers, self._threads)
+            ahead.popleft()
+            batch = collated(pending.slots, samples)
             self.batches += 1
-            self._submit()
+            self._submit(ahead)
+        except Dropped:  # another thread has closed the stream
+            raise StopIteration from None
         except BaseException:  # Ctrl-C as well
             self.close()
             raise
+        for stage, seconds in pending.seconds:
+            self._spent[stage] += seconds
+        self._made += len(samples)
         self._waited += time.perf_counter() - start
-        if self._on_batch is not None:
-            self._on_batch(self)
         return batch
 
     def close(self) -> None:
-        """Stop; what is under way is finished or dropped. A closed stream is at its end."""
+        """Stop; what has begun is finished, all else is dropped. A closed stream is at its end."""
         self._closed = True
-        self._pending.clear()
-        if self._pool is not None and os.getpid() == self._owner:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = None
+        self._pending = deque()
+        self._workers.stop()
 
     def report(self) -> Report:
         """What was done so far, and what took how long."""
         seconds = 0.0 if self._begun is None else time.perf_counter() - self._begun
-        with self._lock:
-            made, spent = self._made, dict(self._spent)
+        made, spent = self._made, dict(self._spent)
         stages = {name: total / made for name, total in spent.items()} if made else {}
         return Report(self.batches, made, seconds, self._waited, stages)
 
-    def _submit(self) -> None:
-        """Let so many batches be under way."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="volaug-stream")
-        while len(self._pending) < self._prefetch and self._submitted != self._last:
-            slots = self._layout.slots(self._batch_size)
-            first = self._submitted * self._batch_size
-            futures = [
-                self._pool.submit(self._sample, first + place, place, slots)
-                for place in range(self._batch_size)
-            ]
-            self._pending.append((slots, futures))
-            self._submitted += 1
+    def _find_shard(self) -> None:
+        """Find out which batches are made here: the first time it is asked in this process."""
+        if self._submitted is not None:
+            return
+        if self._given_shard is None and torch_rank().total > 1:
+            self._rank = torch_rank()
+        rank, worker = self._rank, torch_worker()
+        self._last = None
+        if self._epochs is not None:
+            of_rank = self._epochs * self._size // self._batch_size // rank.total
+            self._last = -(-(of_rank - worker.number) // worker.total)
+        # those of the rank that were given before are not given again by its workers
+        self.batches = -(-(self.batches - worker.number) // worker.total)
+        self._worker = worker
+        self._submitted = self.batches
 
-    def _sample(self, number: int, place: int, slots: Mapping[str, Any]) -> Sample:
-        """Make the sample of a number, the one at a place of its batch."""
-        epoch, which = divmod(number, self._size)
-        index = epoch_order(self._seed, epoch, self._size)[which]
+    def _submit(self, ahead: deque[Pending]) -> None:
+        """Let so many batches be under way."""
+        assert self._submitted is not None
+        while len(ahead) < self._prefetch and self._submitted != self._last:
+            if self._closed:
+                raise Dropped
+            of_rank = self._submitted * self._worker.total + self._worker.number
+            first = (of_rank * self._rank.total + self._rank.number) * self._batch_size
+            pending = Pending(self._layout.slots(self._batch_size), self._batch_size)
+            self._workers.start(self._threads)
+            ahead.append(pending)
+            self._submitted += 1
+            pending.begin(self._workers, partial(self._sample, first))
+
+    def _sample(
+        self, first: int, place: int, slots: Mapping[str, Any], seconds: list[tuple[str, float]]
+    ) -> Sample:
+        """Make the sample at a place of the batch whose first sample has the number `first`."""
+        epoch, which = divmod(first + place, self._size)
+        index = shuffled_index(self._seed, epoch, self._size, which)
         try:
-            return self._made_sample(Key(self._seed, epoch, index), place, slots)
+            return self._made_sample(Key(self._seed, epoch, index), place, slots, seconds)
         except Exception as error:
             case = index // self._repeats
             raise CaseError(f"case {case} (epoch {epoch}, index {index}): {error}") from error
 
-    def _made_sample(self, key: Key, place: int, slots: Mapping[str, Any]) -> Sample:
+    def _made_sample(
+        self, key: Key, place: int, slots: Mapping[str, Any], seconds: list[tuple[str, float]]
+    ) -> Sample:
         number = key.index // self._repeats
-        with self._timed("open"):
+        with _timed("open", seconds):
             opened = self._cases[number].open()
-        with self._timed("draw"):
+        with _timed("draw", seconds):
             forced = place >= self._first_forced
             places = self._foreground(number, opened) if forced else None
             start = patch_start(Numbers(key, "patch"), opened.shape, self._patch, places)
@@ -262,17 +324,14 @@ class Stream:
             layout = layout_of(opened, record)
             if layout != self._layout:
                 raise ValueError(f"it must be as case 0 is, {self._layout}, got {layout}")
-        with self._timed("read"):
+        with _timed("read", seconds):
             volumes, origin = as_parts(opened, record)
-        with self._timed("augment"):
+        with _timed("augment", seconds):
             out = {
                 name: slots[name][place] if volume.ndim == 4 else slots[name][place, 0]
                 for name, volume in volumes.items()
             }
-            sample = record.apply_checked(volumes, opened.places, out, 1, origin)
-        with self._lock:
-            self._made += 1
-        return sample
+            return record.apply_checked(volumes, opened.places, out, 1, origin)
 
     def _drawn(self, key: Key, opened: OpenCase, start: tuple[int, int, int]) -> Record:
         channels = opened.channels(self._pipeline.table)
@@ -291,9 +350,23 @@ class Stream:
             self._places[number] = foreground_places(label)
         return self._places[number]
 
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        with self._lock:
-            self._spent[stage] += time.perf_counter() - start
+
+@contextmanager
+def _timed(stage: str, seconds: list[tuple[str, float]]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds.append((stage, time.perf_counter() - start))
+
+
+_live: "weakref.WeakSet[Stream]" = weakref.WeakSet()
+
+
+def _start_all_afresh() -> None:
+    """The parent's threads do not exist in a forked child, which may hold locks of theirs."""
+    for stream in list(_live):
+        stream._on_drop.detach()
+        stream._start_afresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_all_afresh)

@@ -1,20 +1,23 @@
-"""The threads that share out the tiles of a warp.
+"""How many threads a call uses, and how they share out its work.
 
-Kernels are serial and release the GIL; the calling thread and helpers from a small pool take
-ranges of tiles until none is left. The pool is made anew in a forked child, whose parent's
-threads do not exist there.
+Kernels are serial and release the GIL; the calling thread and helpers take ranges of tiles until
+none is left.
 """
 
 import functools
 import itertools
 import math
-import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from .ranks import is_worker, share_of
+from .workers import shared_workers
 
 # Ranges of tiles a thread; more even out what the threads get, fewer cost less.
 PARTS_PER_THREAD = 8
@@ -23,8 +26,6 @@ PARTS_PER_THREAD = 8
 VOXELS_WORTH_A_THREAD = 2**15
 
 _requested: int | None = None
-_pool: ThreadPoolExecutor | None = None
-_pool_lock = threading.Lock()
 
 
 def set_num_threads(n: int | None) -> None:
@@ -36,7 +37,8 @@ def set_num_threads(n: int | None) -> None:
         At least 1; never more are used than the machine grants this process. None goes back
         to ``VOLAUG_NUM_THREADS`` or, without it, to the automatic choice: one thread in a
         worker process (a child of `multiprocessing`, a torch ``DataLoader`` worker), else as
-        many as the processor affinity and the cgroup's quota grant.
+        many as the processor affinity and the cgroup's quota grant, shared with the other ranks of
+        torchrun, MPI or Slurm on this machine, and at most ``OMP_NUM_THREADS``.
     """
     global _requested
     _requested = None if n is None else as_thread_count(n, "n")
@@ -53,12 +55,12 @@ def thread_count(threads: int | None) -> int:
         wanted = as_thread_count(threads, "threads")
     elif _requested is not None:
         wanted = _requested
-    elif "VOLAUG_NUM_THREADS" in os.environ:
-        wanted = as_thread_count(os.environ["VOLAUG_NUM_THREADS"], "VOLAUG_NUM_THREADS")
-    elif _is_worker():
+    elif value := os.environ.get("VOLAUG_NUM_THREADS", "").strip():
+        wanted = as_thread_count(value, "VOLAUG_NUM_THREADS")
+    elif is_worker():
         wanted = 1
     else:
-        wanted = granted_threads()
+        wanted = share_of(granted_threads())
     return 1 if wanted == 1 else min(wanted, granted_threads())
 
 
@@ -82,61 +84,119 @@ def threads_worth(voxels: int, threads: int) -> int:
     return 1 if voxels < VOXELS_WORTH_A_THREAD else threads
 
 
-def run_parts(work: Callable[[int, int], None], count: int, threads: int) -> None:
-    """Call ``work(first, stop)`` on ranges that make up ``range(count)``, in `threads` threads.
+class _Helper:
+    """The part that a worker may have in a call.
 
-    Returns when all is done. An exception of `work` is raised here, after the others stopped.
+    Whoever holds the gate may work: the worker while it does, and the caller for ever once the
+    call has ended. So the caller waits for a worker that has begun, and for none that has not.
+    """
+
+    def __init__(self, call: "_Call") -> None:
+        self.call: _Call | None = call
+        self.gate = threading.RLock()  # after an exception the caller takes it once more
+
+    def __call__(self) -> None:
+        # twice, so that the gate opens wherever an exception comes between
+        try:
+            try:
+                if self.gate.acquire(blocking=False) and (call := self.call) is not None:
+                    call.help()
+            finally:
+                self._leave()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with suppress(RuntimeError):  # it is not ours, or not any more
+            self.gate.release()
+
+    def drop(self) -> None:
+        """Nobody waits for a helper that has not begun."""
+
+
+class _Call:
+    """The parts of one call, which its caller and some workers share out."""
+
+    def __init__(
+        self, work: Callable[[int, int], None], count: int, threads: int, arrays: Iterable[Any]
+    ) -> None:
+        parts = min(count, PARTS_PER_THREAD * threads)
+        edges = [count * part // parts for part in range(parts + 1)]
+        self._parts: Iterator[tuple[int, int]] = iter(list(itertools.pairwise(edges)))
+        self._work = work
+        self._arrays = tuple(arrays)  # held by each worker that works, come what may
+        self._helpers = [_Helper(self) for _ in range(min(threads, parts) - 1)]
+        self.errors: list[BaseException] = []
+
+    def begin(self) -> None:
+        """Ask workers to help."""
+        workers = shared_workers()
+        for helper in self._helpers[: workers.start(len(self._helpers))]:
+            workers.put(helper)
+
+    def take(self) -> None:
+        """Work on parts until none is left."""
+        for first, stop in self._parts:
+            self._work(first, stop)
+
+    def help(self) -> None:
+        """`take`, in a worker; what it raises is the caller's."""
+        try:
+            self.take()
+        except BaseException as error:
+            self.errors.append(error)
+            self._leave_no_part()
+
+    def end(self) -> None:
+        """Wait for the helpers that have begun, and let no other begin."""
+        self._leave_no_part()
+        for helper in self._helpers:
+            helper.gate.acquire()
+            helper.call = None  # it may still lie in the queue
+
+    def _leave_no_part(self) -> None:
+        deque(self._parts, maxlen=0)
+
+
+def run_parts(
+    work: Callable[[int, int], None], count: int, threads: int, arrays: Iterable[Any] = ()
+) -> None:
+    """Call ``work(first, stop)`` on ranges that make up ``range(count)``, in some threads.
+
+    It returns when all is done. It never returns, nor raises, while a thread still works, unless
+    a second exception interrupts the clean-up after the first. The calling thread does all of it
+    where no other can be had.
+
+    Parameters
+    ----------
+    work : function of two ints
+    count : int
+    threads : int
+        At most this many, with the calling one.
+    arrays : iterable
+        All that `work` reaches by its address. A thread that works holds them, so that even then it
+        never writes into memory that was freed.
+
+    Raises
+    ------
+    BaseException
+        What `work` raised, after the other threads have stopped.
     """
     if threads == 1 or count == 1:
         work(0, count)
         return
-    parts = min(count, PARTS_PER_THREAD * threads)
-    edges = [count * part // parts for part in range(parts + 1)]
-    ranges = iter(list(itertools.pairwise(edges)))  # `next` on it is atomic
-
-    def take() -> None:
-        for first, stop in ranges:
-            work(first, stop)
-
-    pool = _shared_pool()
-    helpers = [pool.submit(take) for _ in range(min(threads, parts) - 1)]
+    call = _Call(work, count, threads, arrays)
+    # An exception may come when the inner clean-up is about to begin: then the outer one does it.
     try:
-        take()
+        try:
+            call.begin()
+            call.take()
+        finally:
+            call.end()
     finally:
-        for _ in ranges:  # after an error, leave nothing to the helpers
-            pass
-        running = [helper for helper in helpers if not helper.cancel()]
-        errors = [helper.exception() for helper in running]
-    for error in errors:
-        if error is not None:
-            raise error
-
-
-def _shared_pool() -> ThreadPoolExecutor:
-    global _pool
-    with _pool_lock:
-        if _pool is None:
-            # as many as are granted: several callers at once share the helpers, and each of
-            # them works itself, so that none waits for another
-            _pool = ThreadPoolExecutor(granted_threads(), thread_name_prefix="volaug")
-        return _pool
-
-
-def _forget_pool() -> None:
-    global _pool, _pool_lock
-    _pool, _pool_lock = None, threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
-
-
-def _is_worker() -> bool:
-    """Whether this process works beside others for a parent: a child of multiprocessing."""
-    if multiprocessing.parent_process() is not None or multiprocessing.current_process().daemon:
-        return True
-    torch_data = sys.modules.get("torch.utils.data")
-    return torch_data is not None and torch_data.get_worker_info() is not None
+        call.end()
+    if call.errors:
+        raise call.errors[0]
 
 
 def granted_threads() -> int:
@@ -154,12 +214,11 @@ def _cgroup_limit(
 ) -> int:
     """The least quota, in processors, of this process's cgroups (version 1 or 2) and theirs."""
     limits = [sys.maxsize]
-    try:
-        lines = groups.read_text().splitlines()
-    except OSError:  # not Linux
-        return limits[0]
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
+    for line in _text(groups).splitlines():  # there are none but on Linux
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if not path.startswith("/"):
+            continue
         if controllers == "":
             mount, read = root, _quota_v2
         elif "cpu" in controllers.split(","):
@@ -174,17 +233,26 @@ def _cgroup_limit(
 
 
 def _quota_v2(folder: Path) -> int:
-    try:
-        quota, period = (folder / "cpu.max").read_text().split()
-    except OSError:
-        return sys.maxsize
-    return sys.maxsize if quota == "max" else math.ceil(int(quota) / int(period))
+    quota, _, period = _text(folder / "cpu.max").partition(" ")
+    return _processors(quota, period)
 
 
 def _quota_v1(folder: Path) -> int:
+    return _processors(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
+
+
+def _processors(quota: str, period: str) -> int:
+    """A quota of time in a period as processors; no limit if either is no positive number."""
     try:
-        quota = int((folder / "cpu.cfs_quota_us").read_text())
-        period = int((folder / "cpu.cfs_period_us").read_text())
-    except OSError:
+        share = int(quota) / int(period)
+    except (ValueError, ZeroDivisionError, OverflowError):  # "max", or a file of an odd form
         return sys.maxsize
-    return sys.maxsize if quota <= 0 else math.ceil(quota / period)
+    return math.ceil(share) if 0.0 < share < sys.maxsize else sys.maxsize
+
+
+def _text(file: Path) -> str:
+    """What a small file holds, or nothing if it cannot be read."""
+    try:
+        return file.read_text(encoding="ascii", errors="replace").strip()
+    except (OSError, ValueError):  # a path with a null character is a ValueError
+        return ""

@@ -34,4 +34,4 @@ def multiply_field(channel: npt.NDArray[Any], control_points: Floats, threads: i
         def work(first: int, stop: int) -> None:
             multiply_planes(kind, memory, shape, lattice, density, starts, first, stop)
 
-        run_parts(work, shape[0], threads_worth(voxels.size, threads))
+        run_parts(work, shape[0], threads_worth(voxels.size, threads), [voxels])

@@ -67,8 +67,8 @@ def blur(
             shape = depth, height * width
             blur_columns(kind, memory, floats, shape, *axes[0], COLUMNS, first, stop)
 
-        run_parts(planes, depth, threads)
-        run_parts(columns, -(-height * width // COLUMNS), threads)
+        run_parts(planes, depth, threads, [voxels])
+        run_parts(columns, -(-height * width // COLUMNS), threads, [voxels])
 
 
 def _filter(sigma: float, truncate: float, length: int, real: np.dtype[Any]) -> Filter:

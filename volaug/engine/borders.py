@@ -14,6 +14,9 @@ MODES = (
     "nearest", "reflect", "mirror", "wrap", "grid-wrap",
 )  # fmt: skip
 
+# With these, the voxels that are read lie where the map goes, and not folded back from there.
+UNFOLDED = ("constant", "grid-constant", "edge-constant", "nearest")
+
 # What the coefficients of a cubic spline continue a volume by; scipy's choice.
 EXTENSIONS = {
     "constant": "mirror",

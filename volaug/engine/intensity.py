@@ -42,11 +42,12 @@ def statistics(channel: Channel, threads: int) -> Statistics:
     """Mean, standard deviation and range of what is finite."""
     blocks = -(-channel.size // BLOCK)
     found = np.empty((blocks, FOUND))
-    kind, target = as_type(channel.dtype), found.__array_interface__["data"][0]
+    kind = as_type(channel.dtype)
     first = float(channel[0, 0, 0])
     shift = first if math.isfinite(first) else 0.0  # near the mean, so that squares stay small
 
     def work(memory: Memory, begin: int, stop: int) -> None:
+        target = found.__array_interface__["data"][0]
         block_statistics(kind, memory, shift, BLOCK, target, begin, stop)
 
     _run(channel, work, BLOCK, threads, read_only=True)
@@ -163,8 +164,7 @@ def _run(
     voxels = channel if whole and flags.aligned else channel.copy(order="C")
     memory = voxels.__array_interface__["data"][0], voxels.size
     blocks = -(-voxels.size // block)
-    run_parts(
-        lambda first, stop: work(memory, first, stop), blocks, threads_worth(voxels.size, threads)
-    )
+    threads = threads_worth(voxels.size, threads)
+    run_parts(lambda first, stop: work(memory, first, stop), blocks, threads, [voxels])
     if voxels is not channel and not read_only:
         channel[...] = voxels

@@ -53,7 +53,8 @@ def replace(labels: Labels, old: int, new: int, threads: int) -> None:
             last = min(stop * BLOCK, memory[1])
             replace_bits(kind, memory, before, after, first * BLOCK, last)
 
-        run_parts(work, -(-voxels.size // BLOCK), threads_worth(voxels.size, threads))
+        blocks = -(-voxels.size // BLOCK)
+        run_parts(work, blocks, threads_worth(voxels.size, threads), [voxels])
 
 
 def at_scale(labels: Labels, scale: tuple[float, float, float]) -> Labels:

@@ -69,17 +69,23 @@ def memory_of(array: npt.NDArray[Any]) -> Memory | None:
     )
 
 
-def source_memory(array: npt.NDArray[Any], forwards: bool = False) -> Memory:
-    """How to walk a volume; a copy of it where it cannot be walked in place.
+def source_memory(array: npt.NDArray[Any], forwards: bool = False) -> Memory | None:
+    """How to walk a volume; None where it cannot be walked in place.
 
     `forwards` if it must not be walked against its own last axis: halves round up along the
     array's axes, and not along the walk's.
     """
     memory = memory_of(array)
     if memory is None or _is_too_wide(memory) or (forwards and memory.backwards):
-        memory = memory_of(array.copy(order="C"))
-        if memory is None or _is_too_wide(memory):
-            raise ValueError(f"volume must have planes of at most 2^30 voxels, got {array.shape}")
+        return None
+    return memory
+
+
+def memory_of_copy(array: npt.NDArray[Any]) -> Memory:
+    """How to walk a copy of a volume that cannot be walked in place."""
+    memory = memory_of(array.copy(order="C"))
+    if memory is None or _is_too_wide(memory):
+        raise ValueError(f"volume must have planes of at most 2^30 voxels, got {array.shape}")
     return memory
 
 

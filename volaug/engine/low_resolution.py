@@ -65,7 +65,7 @@ def lower_resolution(channel: Channel, lengths: tuple[int, int, int], threads: i
                 kept, lines = (axis0.kept, axis1.kept), (axis0[1:], axis1[1:], along2)
                 lower_planes(kind, memory, shape, *kept, *lines, ends[slab], *slabs[slab])
 
-        run_parts(lower, len(slabs), threads)
+        run_parts(lower, len(slabs), threads, [voxels])
 
 
 def kept_voxels(length: int, count: int) -> Indices:

@@ -1,0 +1,129 @@
+"""Threads that take tasks from a queue: helpers of calls, and makers of a stream's samples.
+
+An exception can reach a thread between any two bytecodes: Ctrl-C, another signal handler, a failing
+thread start, a debugger. So no lock is held across Python code that must run to its end. A step is
+atomic only if it is one call into C: `SimpleQueue.put` and `get`, or `acquire` of a lock.
+"""
+
+import atexit
+import os
+import threading
+import weakref
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+
+class Task(Protocol):
+    """What a worker does. It raises nothing."""
+
+    def __call__(self) -> None:
+        """Do it."""
+
+    def drop(self) -> None:
+        """Say that it will not be done."""
+
+
+class Workers:
+    """Threads that take tasks from a queue, started when they are needed.
+
+    They are daemons, so that the end of the program does not wait for what is still queued; but
+    `stop_all` lets each finish its task before the interpreter goes.
+
+    Parameters
+    ----------
+    name : str
+        Of the threads.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        # a worker holds the lock of its slot while it lives, so that two callers that start
+        # workers at the same time do not get twice as many
+        self._slots: dict[int, threading.Lock] = {}
+        self._idents: set[int] = set()
+        _live.add(self)
+
+    def start(self, count: int) -> int:
+        """Have so many workers, or as many as there can be; return how many there are."""
+        for number in range(count):
+            slot = self._slots.setdefault(number, threading.Lock())
+            if slot.locked():
+                continue
+            thread = threading.Thread(
+                target=_serve, args=(slot, self._tasks, self._idents), name=self._name, daemon=True
+            )
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError):  # a limit, or the interpreter is going
+                return number
+        return count
+
+    def put(self, task: Task) -> None:
+        """Let a worker do a task."""
+        self._tasks.put(task)
+
+    def take(self) -> Task | None:
+        """A task that no worker has taken, if there is one."""
+        try:
+            return self._tasks.get_nowait()
+        except Empty:
+            return None
+
+    def stop(self, wait: bool = True) -> None:
+        """Drop what has not begun, and end the workers; `wait` for what has begun."""
+        for _ in range(self._tasks.qsize()):
+            task = self.take()
+            if task is not None:
+                task.drop()
+        for _ in self._slots:
+            self._tasks.put(None)
+        if wait and threading.get_ident() not in self._idents:
+            for slot in list(self._slots.values()):
+                with slot:
+                    pass
+
+
+def _serve(slot: threading.Lock, tasks: "SimpleQueue[Task | None]", idents: set[int]) -> None:
+    """Do tasks until there is a None. It holds no reference to `Workers`, which may go."""
+    if not slot.acquire(blocking=False):
+        return
+    try:
+        idents.add(threading.get_ident())
+        while (task := tasks.get()) is not None:
+            task()
+            del task  # while this thread waits, it keeps no array
+    finally:
+        idents.discard(threading.get_ident())
+        slot.release()
+
+
+_live: "weakref.WeakSet[Workers]" = weakref.WeakSet()
+
+
+@atexit.register
+def stop_all() -> None:
+    """Before the interpreter goes: a thread in a kernel must not outlive it."""
+    workers = list(_live)
+    for each in workers:
+        each.stop(wait=False)
+    for each in workers:
+        each.stop()
+
+
+_shared: dict[str, Workers] = {}
+
+
+def shared_workers() -> Workers:
+    """The helpers of all calls. Each caller works itself, so that none waits for another's."""
+    return _shared.get("volaug") or _shared.setdefault("volaug", Workers("volaug"))
+
+
+def _forget_workers() -> None:
+    """The parent's threads do not exist in a forked child."""
+    _shared.clear()
+    _live.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_workers)
