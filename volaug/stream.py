@@ -6,7 +6,7 @@ import time
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from .ranks import Shard, as_shard, torch_rank, torch_worker
 from .record import Record, Sample
 from .threads import thread_count
 from .transforms.crop import as_window
-from .workers import Workers
+from .workers import Workers, holding
 
 MOST = 2**31
 
@@ -212,18 +212,7 @@ class Stream:
         self._start_afresh()
 
     def __next__(self) -> Batch:
-        turn = self._turn
-        # twice, so that the turn ends wherever an exception comes between
-        try:
-            try:
-                turn.acquire()
-                batch = self._next_batch()
-            finally:
-                with suppress(RuntimeError):
-                    turn.release()
-        finally:
-            with suppress(RuntimeError):
-                turn.release()
+        batch: Batch = holding(self._turn, self._next_batch)
         if self._on_batch is not None:
             self._on_batch(self)
         return batch

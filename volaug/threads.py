@@ -12,12 +12,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .ranks import is_worker, share_of
-from .workers import shared_workers
+from .workers import give_back, shared_workers
 
 # Ranges of tiles a thread; more even out what the threads get, fewer cost less.
 PARTS_PER_THREAD = 8
@@ -102,13 +101,9 @@ class _Helper:
                 if self.gate.acquire(blocking=False) and (call := self.call) is not None:
                     call.help()
             finally:
-                self._leave()
+                give_back(self.gate)
         finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        with suppress(RuntimeError):  # it is not ours, or not any more
-            self.gate.release()
+            give_back(self.gate)
 
     def drop(self) -> None:
         """Nobody waits for a helper that has not begun."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import checks
+from .geometry.blas import matmul, solve
 from .geometry.bounds import Box, source_box
 from .geometry.boxes import moved_boxes
 from .geometry.bspline import Floats, knot_spacing
@@ -188,7 +189,7 @@ class Warp:
         places = checks.as_points(points)
         if self.control_points is not None:
             places = displace(over_grid(self.control_points, self.shape), places)
-        pulled: Floats = places @ self.matrix.T + self.offset
+        pulled: Floats = matmul(places, self.matrix.T) + self.offset
         return pulled
 
     def map_points(self, points: npt.ArrayLike) -> Floats:
@@ -213,7 +214,7 @@ class Warp:
         TypeError, ValueError
             Saying what was wanted and what was given.
         """
-        places = np.linalg.solve(self.matrix, (checks.as_points(points) - self.offset).T).T
+        places = solve(self.matrix, (checks.as_points(points) - self.offset).T).T
         if self.control_points is None:
             return np.ascontiguousarray(places)
         return undisplace(over_grid(self.control_points, self.shape), places)

@@ -9,8 +9,32 @@ import atexit
 import os
 import threading
 import weakref
+from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import Any, Protocol
+
+
+def holding(lock: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function while this thread holds a lock.
+
+    Unlike after a ``with``, the lock is free wherever an exception came between. The same thread
+    must not hold it already.
+    """
+    try:
+        try:
+            lock.acquire()
+            return function(*arguments)
+        finally:
+            give_back(lock)
+    finally:
+        give_back(lock)
+
+
+def give_back(lock: Any) -> None:
+    """Release a lock if this thread holds it."""
+    with suppress(RuntimeError):
+        lock.release()
 
 
 class Task(Protocol):

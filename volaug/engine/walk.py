@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.blas import matmul
 from ..geometry.bounds import source_box
 from ..geometry.bspline import spline_map
 from ..kernels.samplers import fraction_dtype, sampler_address
@@ -155,9 +156,8 @@ def _walk(
     matrix = layout.affine_in_memory(affine, source._replace(shape=geometry.shape), target)
     spline = None
     if control_points is not None:
-        displaced = affine[:, :3] @ control_points.reshape(
-            3, -1
-        )  # `tensordot` takes 3 times as long
+        # `tensordot` takes 3 times as long
+        displaced = matmul(affine[:, :3], control_points.reshape(3, -1))
         displacement = displaced.reshape(control_points.shape)
         displacement = layout.displacement_in_memory(displacement, source, target)
         spline = tuple(spline_map(matrix, displacement, shape))

@@ -11,6 +11,7 @@ import itertools
 import numpy as np
 
 from ..kernels.coordinates import ROUNDING
+from .blas import matmul, tensordot
 from .bspline import TO_BEZIER, Floats, level, of_coordinates
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -64,7 +65,7 @@ def voxel_range(
         Of the continuous map. It may be one off, to the safe side, where a coordinate comes very
         near to a whole number.
     """
-    displacement = np.tensordot(affine[:, :3], control_points, axes=1)
+    displacement = tensordot(affine[:, :3], control_points, 1)
     lattice = level(of_coordinates(affine, displacement, shape), shape)
     least = whole_below_least(np.concatenate([lattice, -lattice]))
     return least[:3], -least[3:]
@@ -88,7 +89,7 @@ def whole_below_least(lattices: Floats) -> Floats:
 
     open_spans = np.nonzero(whole_below(hull) < whole_below(touched)[:, None, None, None])
     windows = np.lib.stride_tricks.sliding_window_view(lattices, (4, 4, 4), axis=(1, 2, 3))
-    owner, cells = open_spans[0], windows[open_spans].reshape(-1, 64) @ TO_CELL.T
+    owner, cells = open_spans[0], matmul(windows[open_spans].reshape(-1, 64), TO_CELL.T)
     for division in range(DIVISIONS + 1):
         np.minimum.at(touched, owner, cells[:, CORNERS].min(axis=1))
         lowest = cells.min(axis=1)
@@ -96,7 +97,7 @@ def whole_below_least(lattices: Floats) -> Floats:
         owner, cells, lowest = owner[left], cells[left], lowest[left]
         if division == DIVISIONS or not 0 < len(cells) <= MOST_CELLS:
             break
-        owner, cells = np.repeat(owner, 8), (cells @ TO_PARTS.T).reshape(-1, 64)
+        owner, cells = np.repeat(owner, 8), matmul(cells, TO_PARTS.T).reshape(-1, 64)
     np.minimum.at(touched, owner, lowest)  # what is still open is taken as its hull
     return whole_below(touched)
 

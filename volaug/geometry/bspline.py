@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .blas import inv, tensordot
+
 Floats = npt.NDArray[np.float64]
 
 # The polynomial of a span, lowest power first, from its four control points.
@@ -151,7 +153,7 @@ def span_polynomials(length: int, points: int) -> tuple[Floats, npt.NDArray[np.i
 
 def along(matrix: Floats, values: Floats, axis: int) -> Floats:
     """`matrix` times the values along one axis."""
-    return np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)
+    return np.moveaxis(tensordot(matrix, values, (1, axis)), 0, axis)
 
 
 def level(control_points: Floats, shape: tuple[int, ...]) -> Floats:
@@ -210,6 +212,6 @@ def interpolating(samples: Floats) -> Floats:
             for knot in range(knots):
                 values[knot + 1, knot : knot + 3] = TO_BEZIER[0, :3]
             values[0, :5] = values[-1, -5:] = 1, -4, 6, -4, 1
-            to_control_points = np.linalg.inv(values)[:, 1:-1]
+            to_control_points = inv(values)[:, 1:-1]
         samples = along(to_control_points, samples, axis)
     return samples

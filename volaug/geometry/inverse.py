@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .blas import matmul, tensordot
 from .bspline import Floats, interpolating
 from .displacement import Displacement, displace, over_grid, undisplace
 
@@ -39,7 +40,7 @@ def inverse_control_points(
     smooth, margin = continued(forward)
 
     def affine_output(places: Floats) -> Floats:
-        return (places - offset) @ inverted.T
+        return matmul(places - offset, inverted.T)
 
     def undone(places: Floats) -> Floats:
         moved = affine_output(places)
@@ -69,7 +70,7 @@ def inverse_control_points(
         reached = displace(over_grid(points, source), checks) - checks
         error = np.abs(reached - wanted).max(initial=0.0)
         if error <= AIM:
-            return np.tensordot(matrix, points, axes=1)
+            return tensordot(matrix, points, 1)
         # the third derivative jumps at the displacement's knots: an error of the third order
         spans = np.ceil(spans * np.clip((error / AIM) ** (1 / 3), 1.1, 2.0))
 

@@ -5,6 +5,7 @@ import numpy as np
 from ..kernels.jacobian import jacobian_planes
 from ..kernels.lanes import LANES
 from ..threads import run_parts
+from .blas import tensordot
 from .bspline import Floats, level, spline_map
 
 
@@ -27,7 +28,7 @@ def least_determinant(
     target : array of `shape`, contiguous, optional
     """
     depth, height, width = shape
-    points = np.tensordot(affine[:, :3], level(control_points, shape), axes=1)
+    points = tensordot(affine[:, :3], level(control_points, shape), 1)
     spline = spline_map(affine, points, shape)
     lattice = in_lanes(spline.lattice)
     strides = (0, 0) if target is None else (height * width, width)

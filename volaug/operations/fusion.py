@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..geometry.blas import matmul
 from ..geometry.bspline import Floats, refined
 from ..geometry.folding import unfolding_factor
 from ..warp import Warp
@@ -81,7 +82,7 @@ class Fusion:
 
     def displace(self, control_points: Floats, folding: str) -> None:
         """Add a displacement in mm, (3, k0, k1, k2), to the others."""
-        in_voxels = self.grid.from_mm @ control_points.reshape(3, -1)
+        in_voxels = matmul(self.grid.from_mm, control_points.reshape(3, -1))
         in_voxels[list(self.flat)] = 0.0
         self._displacements.append(in_voxels.reshape(control_points.shape))
         self._folding = min(self._folding, FOLDING.index(folding))
