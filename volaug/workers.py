@@ -100,8 +100,9 @@ class Workers:
             task = self.take()
             if task is not None:
                 task.drop()
-        for _ in self._slots:
-            self._tasks.put(None)
+        for slot in list(self._slots.values()):
+            if slot.locked():
+                self._tasks.put(None)
         if wait and threading.get_ident() not in self._idents:
             for slot in list(self._slots.values()):
                 with slot:
