@@ -110,7 +110,7 @@ def test_an_exception_anywhere_in_a_worker_loses_no_part():
                 raise Injected("in a worker")
             return trace
 
-        volaug.workers.shared_workers().stop()  # those started next are traced
+        workers.stop_all()  # those started next are traced
         threading.settrace(trace)
         work.done = 0
         try:
@@ -122,7 +122,7 @@ def test_an_exception_anywhere_in_a_worker_loses_no_part():
             threading.settrace(None)
         assert work.under_way == 0
     assert 0 < raised_in_call < 80
-    volaug.workers.shared_workers().stop()
+    workers.stop_all()
     work.done = 0
     run_parts(work, 64, 3)
     assert work.done == 64
@@ -171,7 +171,7 @@ def test_where_no_thread_can_be_had_the_caller_works_alone():
     other = random_volume(volume.shape, seed=5)
     expected_other = warp.apply(other, threads=1)
     for which in (lambda n: True, lambda n: n == 0, lambda n: n == 1, lambda n: n % 2 == 1):
-        workers.shared_workers().stop()
+        workers.stop_all()
         with failing_thread_starts(which):
             np.testing.assert_array_equal(warp.apply(volume, threads=4), expected)
         # nothing that was queued works on the next call's picture

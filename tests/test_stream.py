@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -111,6 +113,71 @@ def test_it_goes_on_where_another_has_stopped(first):
         (expected,) = [next(made)]
     (found,) = batches(1, first_batch=first)
     same(found, expected)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 12, 100, 1009])
+def test_an_order_has_each_index_once(size):
+    for epoch in (0, 1):
+        order = [shuffled_index(5, epoch, size, place) for place in range(size)]
+        assert sorted(order) == list(range(size))
+
+
+def test_orders_are_all_as_likely():
+    """Each of the 24 orders of four samples comes as often, by a chi-square of 23 freedoms."""
+    orders = Counter(
+        tuple(shuffled_index(5, epoch, 4, place) for place in range(4)) for epoch in range(2400)
+    )
+    assert len(orders) == 24
+    assert sum((count - 100) ** 2 / 100 for count in orders.values()) < 49.7  # one in a thousand
+
+
+def test_an_epoch_may_be_as_long_as_it_likes():
+    """Its order needs no list of its samples."""
+    with stream(samples_per_case=10**9) as made:
+        keys = [record.key for _ in range(3) for record in next(made)["record"]]
+    assert len({key.index for key in keys}) == 6
+    assert max(key.index for key in keys) > 10**6
+
+
+@pytest.mark.parametrize("askers", [2, 5])
+def test_several_threads_get_each_batch_once(askers):
+    expected = {batch["image"].tobytes() for batch in batches(20)}
+    with stream() as made, ThreadPoolExecutor(askers) as pool:
+        found = list(pool.map(lambda _: next(made)["image"].tobytes(), range(20)))
+    assert len(set(found)) == 20
+    assert set(found) == expected
+
+
+def test_several_threads_come_to_the_end_together():
+    with stream(epochs=4) as made, ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: sum(1 for _ in made), range(4)))
+    assert sum(counts) == 6
+
+
+def test_closing_ends_who_waits_in_another_thread():
+    def slow():
+        time.sleep(0.3)
+        return CASES[0]
+
+    made = stream([slow] * 2, prefetch=4)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(list, made)
+        time.sleep(0.4)
+        made.close()
+        assert len(waiting.result(20)) <= 2
+    with pytest.raises(StopIteration):
+        next(made)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, {"image": 1}, "cases", iter([])])
+def test_cases_that_are_no_list_are_refused(wrong):
+    with pytest.raises(TypeError, match="cases must be a list"):
+        stream(wrong)
+
+
+def test_what_is_called_after_a_batch_must_be_callable():
+    with pytest.raises(TypeError, match="on_batch must be a function"):
+        stream(on_batch=1)
 
 
 def test_a_pickle_goes_on_as_well():

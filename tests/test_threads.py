@@ -172,6 +172,44 @@ def test_the_quota_of_a_cgroup(tmp_path, groups, files, limit):
     assert found == limit if limit else found > 2**31
 
 
+@pytest.mark.parametrize(
+    ("groups", "files"),
+    [
+        (b"0::/\n", {"cpu.max": b"100000"}),
+        (b"0::/\n", {"cpu.max": b""}),
+        (b"0::/\n", {"cpu.max": b"\n\n"}),
+        (b"0::/\n", {"cpu.max": b"100000 0"}),
+        (b"0::/\n", {"cpu.max": b"-1 100000"}),
+        (b"0::/\n", {"cpu.max": b"a few of them"}),
+        (b"0::/\n", {"cpu.max": b"\xff\xfe 100000"}),
+        (b"0::/\n", {"cpu.max": b"100000 100000 100000"}),
+        (b"0::/\n", {"cpu.max": b"9" * 400 + b" 1"}),
+        (b"\n\n", {}),
+        (b"0\n", {}),
+        (b"0:/\n", {}),
+        (b"::\n", {"cpu.max": b"1 1"}),
+        (b"0::\xff\x00/\n", {}),
+        (b"0::/a\x00b\n", {}),
+        (b"4:cpu:/x\n", {"cpu/x/cpu.cfs_quota_us": b"200000"}),
+        (b"4:cpu:/x\n", {"cpu/x/cpu.cfs_quota_us": b"2", "cpu/x/cpu.cfs_period_us": b"0"}),
+        (b"4:cpu:/x\n", {"cpu/x/cpu.cfs_quota_us": b"x", "cpu/x/cpu.cfs_period_us": b"\xff"}),
+    ],
+)
+def test_a_cgroup_of_an_odd_form_sets_no_limit(tmp_path, groups, files):
+    (tmp_path / "cgroup").write_bytes(groups)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    assert threads._cgroup_limit(tmp_path / "cgroup", tmp_path) > 2**31
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t"])
+def test_an_empty_variable_is_none(monkeypatch, empty):
+    monkeypatch.setattr(threads, "granted_threads", lambda: 6)
+    monkeypatch.setenv("VOLAUG_NUM_THREADS", empty)
+    assert get_num_threads() == 6
+
+
 def test_an_error_in_one_part_surfaces_and_ends_the_others(many):
     done = []
 

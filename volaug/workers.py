@@ -47,6 +47,15 @@ class Task(Protocol):
         """Say that it will not be done."""
 
 
+class _Queue:
+    """What workers and their owner share. The workers do not hold the owner, which may go."""
+
+    def __init__(self) -> None:
+        self.tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self.idents: set[int] = set()  # of the threads
+        self.stopped = False
+
+
 class Workers:
     """Threads that take tasks from a queue, started when they are needed.
 
@@ -61,21 +70,22 @@ class Workers:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self._queue = _Queue()
         # a worker holds the lock of its slot while it lives, so that two callers that start
         # workers at the same time do not get twice as many
         self._slots: dict[int, threading.Lock] = {}
-        self._idents: set[int] = set()
         _live.add(self)
 
     def start(self, count: int) -> int:
         """Have so many workers, or as many as there can be; return how many there are."""
+        if self._queue.stopped:
+            return 0
         for number in range(count):
             slot = self._slots.setdefault(number, threading.Lock())
             if slot.locked():
                 continue
             thread = threading.Thread(
-                target=_serve, args=(slot, self._tasks, self._idents), name=self._name, daemon=True
+                target=_serve, args=(slot, self._queue), name=self._name, daemon=True
             )
             try:
                 thread.start()
@@ -85,45 +95,51 @@ class Workers:
 
     def put(self, task: Task) -> None:
         """Let a worker do a task."""
-        self._tasks.put(task)
+        self._queue.tasks.put(task)
 
     def take(self) -> Task | None:
         """A task that no worker has taken, if there is one."""
         try:
-            return self._tasks.get_nowait()
+            return self._queue.tasks.get_nowait()
         except Empty:
             return None
 
     def stop(self, wait: bool = True) -> None:
-        """Drop what has not begun, and end the workers; `wait` for what has begun."""
-        for _ in range(self._tasks.qsize()):
+        """Drop what has not begun, and end the workers; `wait` for what has begun.
+
+        There are no workers afterwards.
+        """
+        # a worker looks at this when it holds its slot, so that it sees this or is seen below
+        self._queue.stopped = True
+        for _ in range(self._queue.tasks.qsize()):
             task = self.take()
             if task is not None:
                 task.drop()
         for slot in list(self._slots.values()):
             if slot.locked():
-                self._tasks.put(None)
-        if wait and threading.get_ident() not in self._idents:
+                self._queue.tasks.put(None)
+        if wait and threading.get_ident() not in self._queue.idents:
             for slot in list(self._slots.values()):
                 with slot:
                     pass
 
 
-def _serve(slot: threading.Lock, tasks: "SimpleQueue[Task | None]", idents: set[int]) -> None:
-    """Do tasks until there is a None. It holds no reference to `Workers`, which may go."""
+def _serve(slot: threading.Lock, queue: _Queue) -> None:
+    """Do tasks until there is a None."""
     if not slot.acquire(blocking=False):
         return
     try:
-        idents.add(threading.get_ident())
-        while (task := tasks.get()) is not None:
+        queue.idents.add(threading.get_ident())
+        while not queue.stopped and (task := queue.tasks.get()) is not None:
             task()
             del task  # while this thread waits, it keeps no array
     finally:
-        idents.discard(threading.get_ident())
+        queue.idents.discard(threading.get_ident())
         slot.release()
 
 
 _live: "weakref.WeakSet[Workers]" = weakref.WeakSet()
+_shared: dict[str, Workers] = {}
 
 
 @atexit.register
@@ -134,9 +150,7 @@ def stop_all() -> None:
         each.stop(wait=False)
     for each in workers:
         each.stop()
-
-
-_shared: dict[str, Workers] = {}
+    _shared.clear()
 
 
 def shared_workers() -> Workers:
