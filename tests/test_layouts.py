@@ -1,6 +1,7 @@
 """Whatever the order of voxels in memory, and whoever holds them: the same results, in place."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from cases import mild_affine, nan_filled, random_volume
 from volaug import Warp, affine_transform, checks, elastic_deform
 from volaug.checks import INTERPOLATIONS
 from volaug.engine import layout
-from volaug.engine.borders import MODES
+from volaug.engine.borders import MODES, UNFOLDED
 
 SHAPE = (9, 10, 21)
 SHIFTS = list(itertools.product((0, 0.5), repeat=3))[1:]
@@ -288,3 +289,32 @@ def test_what_can_become_an_array():
     np.testing.assert_array_equal(
         warped(volume.astype(float).tolist()), warped(volume.astype(float))
     )
+
+
+COPIED = {
+    "reversed along 2": lambda v: v[:, :, ::-1],
+    "every second voxel": lambda v: np.repeat(v, 2, 2)[..., ::2],
+    "unaligned": OTHERS["unaligned"],
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("interpolation", ["nearest", "label", "linear"])
+@pytest.mark.parametrize("name", COPIED)
+def test_a_patch_copies_no_more_of_a_volume_than_it_reads(name, interpolation, mode):
+    volume = COPIED[name]((random_volume((50, 60, 70)) * 4).astype(np.int16))
+    shape = (7, 8, 9)
+    points = np.random.default_rng(0).normal(0, 1.0, (3, 4, 5, 6))
+    options = {"output_shape": shape, "interpolation": interpolation, "mode": mode, "cval": 7}
+    for offset in ((20.3, 30.6, 40.1), (-4.4, 30.6, 66.2), (46.2, -3.7, -5.5), (300.0, 3.0, 4.0)):
+        matrix = mild_affine((50, 60, 70))[0]
+        expected = elastic_deform(
+            np.ascontiguousarray(volume), points, matrix=matrix, offset=offset, **options
+        )
+        tracemalloc.start()
+        found = elastic_deform(volume, points, matrix=matrix, offset=offset, **options)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        np.testing.assert_array_equal(found, expected)
+        if mode in UNFOLDED and offset[0] < 300.0 and interpolation != "linear":
+            assert most < volume.nbytes / 2
