@@ -179,8 +179,9 @@ def test_steps_and_their_probabilities_come_in_nnunets_order(patch):
 def test_slices_are_apart_where_nnunets_are():
     for patch in [(16, 16, 16), (5, 15, 15), (5, 16, 15), (5, 5, 16), (40, 13, 40), (1, 3, 3)]:
         _, flat, axes = configured(patch)
-        assert presets.nnunet(patch) == presets.nnunet(patch, dummy_2d=flat, mirror_axes=axes)
-        assert presets.nnunet(patch) != presets.nnunet(patch, dummy_2d=not flat)
+        ours = functools.partial(presets.nnunet, patch, slice_axis=0)
+        assert ours() == ours(dummy_2d=flat, mirror_axes=axes)
+        assert ours() != ours(dummy_2d=not flat)
 
 
 @patches

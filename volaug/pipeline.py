@@ -26,7 +26,7 @@ from .plain import (
     to_plain,
 )
 from .record import Record, Sample
-from .targets import Target, as_targets, common_grid, target_table
+from .targets import Target, as_targets, blank, check_cvals, common_grid, target_table
 from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.group import Group, OneOf
@@ -36,7 +36,7 @@ from .transforms.intensity import (
     RandomGamma,
     RandomHistogramShift,
 )
-from .transforms.labels import LabelPyramid, MaskImage, ReplaceLabel
+from .transforms.labels import LabelPyramid, LabelStep, MaskImage, ReplaceLabel
 from .transforms.spatial import (
     RandomAffine,
     RandomElastic,
@@ -195,6 +195,24 @@ class Compose(Group):
             grid = grid._replace(shape=window.shape)
         draw_steps(self, self._labels, key, grid, steps)
         return Record(key, shape, spacing, affine, self._table, tuple(steps))
+
+    def check_volumes(self, volumes: Mapping[str, Any]) -> None:
+        """See that volumes suit the pipeline, by their shapes and dtypes alone.
+
+        Whatever is drawn, their dtypes must hold what lies outside, and what steps such as
+        `MaskImage` write.
+
+        Raises
+        ------
+        ValueError
+            Naming the volume, what was wanted and what was given.
+        """
+        blanks = {name: blank(tuple(v.shape), v.dtype) for name, v in volumes.items()}
+        check_cvals(self._table, blanks)
+        kinds = {name: self._table[name].kind for name in volumes}
+        for step in self.steps():
+            if isinstance(step, LabelStep):
+                step.operation.check(blanks, kinds)
 
     @property
     def table(self) -> dict[str, Target]:

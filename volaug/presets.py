@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import checks
-from .operations.numbers import as_axes
+from .operations.numbers import Shape
 from .pipeline import Compose
 from .plain import frozen
 from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
@@ -29,7 +29,7 @@ from .transforms.spatial import (
 )
 from .transforms.transform import Transform
 
-# nnU-Net's: a patch is anisotropic if an axis is more than so many times as long as the first.
+# nnU-Net's: an axis of a patch is short if another is more than so many times as long.
 ANISOTROPIC = 3
 
 # What its segmentations hold outside of a case, until nothing moves any more.
@@ -40,8 +40,9 @@ def nnunet(
     patch_shape: int | Sequence[int],
     *,
     dummy_2d: bool | None = None,
+    slice_axis: int | None = None,
     rotation: float | tuple[float, float] | None = None,
-    mirror_axes: Sequence[int] = (0, 1, 2),
+    mirror_axes: Sequence[int | str] = (0, 1, 2),
     masked_channels: Sequence[int] = (),
     deep_supervision: Sequence[float | Sequence[float]] = (),
     seed: int | None = None,
@@ -58,13 +59,17 @@ def nnunet(
         Of the result, from the middle of what the pipeline is given; nnU-Net loads somewhat more,
         so that a turned patch has no empty corners.
     dummy_2d : bool, optional
-        Turn, scale and lower the resolution within the slices across axis 0 alone. By default, as
-        in nnU-Net, where the longest axis of the patch is more than 3 times as long as axis 0.
+        Rotate, scale and lower the resolution within slices alone. By default, as in nnU-Net, if
+        the patch is anisotropic: its longest axis is more than 3 times as long as its slice axis.
+    slice_axis : int, optional
+        The axis across the slices, 0 to 2, which is the one of the largest spacing. By default
+        the shortest axis of the patch, wherever it stands: 2 for (256, 256, 20). nnU-Net moves
+        the slice axis to the front, so that its own patches have 0. Only dummy 2D depends on it.
     rotation : float or (low, high), optional
         By how many degrees about each axis; a number `a` means -a to a. By default nnU-Net's: 30,
-        and 180 about axis 0 in dummy 2D.
-    mirror_axes : tuple of ints
-        Each is mirrored in half of the samples.
+        and in dummy 2D 180 about the slice axis.
+    mirror_axes : tuple of ints, or of strings
+        As `axes` of `RandomFlip`. Each is mirrored in half of the samples.
     masked_channels : tuple of ints
         Channels of the image that become 0 where the label is -1: those that nnU-Net normalises
         within a mask (`use_mask_for_norm`).
@@ -77,12 +82,14 @@ def nnunet(
     -------
     Compose
         For a float image that has mean 0 and standard deviation 1, as nnU-Net normalises it, and a
-        label of a dtype that has negative numbers. Outside lies 0 and -1, which becomes 0.
+        label of a signed dtype, such as int16: voxels outside are marked by -1 until nothing moves
+        any more, and then become 0. In the image they are 0.
 
     Raises
     ------
     TypeError, ValueError
-        Saying what was wanted and what was given.
+        If an argument is not as described; also if dummy 2D applies and `slice_axis` is not given,
+        while two axes of the patch are equally short, or short and similar in length.
 
     Notes
     -----
@@ -93,17 +100,19 @@ def nnunet(
     F. Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image
     segmentation", Nature Methods 18, 2021.
     """
-    shape, flat = _patch(patch_shape, dummy_2d)
-    moves = [_nnunet_rotation(flat, rotation), _nnunet_scaling(flat)]
-    return _nnunet(shape, flat, moves, mirror_axes, masked_channels, deep_supervision, seed)
+    shape = _patch(patch_shape)
+    across = _across(shape, dummy_2d, slice_axis)
+    moves = [_nnunet_rotation(across, rotation), _nnunet_scaling(across)]
+    return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, seed)
 
 
 def nnunet_elastic(
     patch_shape: int | Sequence[int],
     *,
     dummy_2d: bool | None = None,
+    slice_axis: int | None = None,
     rotation: float | tuple[float, float] | None = None,
-    mirror_axes: Sequence[int] = (0, 1, 2),
+    mirror_axes: Sequence[int | str] = (0, 1, 2),
     masked_channels: Sequence[int] = (),
     deep_supervision: Sequence[float | Sequence[float]] = (),
     seed: int | None = None,
@@ -113,19 +122,24 @@ def nnunet_elastic(
     They are in the same warp as rotation and scaling, so that they cost little; nnU-Net leaves
     them out since with it they are too slow. Arguments and result are those of `nnunet`.
     """
-    shape, flat = _patch(patch_shape, dummy_2d)
+    shape = _patch(patch_shape)
+    across = _across(shape, dummy_2d, slice_axis)
     in_plane: dict[str, Any] = {}
     shear: Any = 0.05
-    if flat:
-        shear = ((0.0, 0.0), (0.0, 0.0), (-shear, shear))
-        in_plane = {"max_displacement": (0.0, 7.0, 7.0), "control_points": (1, 7, 7)}
+    if across is not None:
+        # of the pairs (0, 1), (0, 2) and (1, 2), the one without the slice axis
+        shear = _only(2 - across, (-shear, shear), (0.0, 0.0))
+        in_plane = {
+            "max_displacement": _only(across, 0.0, 7.0),
+            "control_points": _only(across, 1, 7),
+        }
     moves = [
-        _nnunet_rotation(flat, rotation),
-        _nnunet_scaling(flat),
+        _nnunet_rotation(across, rotation),
+        _nnunet_scaling(across),
         RandomShear(shear, p=0.2),
         RandomElastic(**in_plane, p=0.2),
     ]
-    return _nnunet(shape, flat, moves, mirror_axes, masked_channels, deep_supervision, seed)
+    return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, seed)
 
 
 def mild_mri(patch_shape: int | Sequence[int] | None = None, *, seed: int | None = None) -> Compose:
@@ -143,11 +157,13 @@ def mild_mri(patch_shape: int | Sequence[int] | None = None, *, seed: int | None
     Compose
         For images of any scale and dtype but bool: what the steps add is relative to each
         channel's own range or standard deviation. With ``spacing=`` or ``affine=`` lengths are in
-        mm. It mirrors from left to right: not for labels that tell the sides apart.
+        mm. It mirrors left and right: do not use it for labels that tell the sides apart. Which
+        axis that is, `affine` says; without it, axis 0, as in nibabel's arrays in canonical (RAS)
+        order. Give an affine with arrays in another order, such as SimpleITK's (z, y, x).
     """
     return Compose(
         [
-            RandomFlip(axes=0),
+            RandomFlip(axes="LR"),
             RandomAffine(),
             RandomElastic(),
             *_crop(patch_shape),
@@ -172,7 +188,7 @@ def strong_mri(
     """
     return Compose(
         [
-            RandomFlip(axes=0),
+            RandomFlip(axes="LR"),
             RandomAffine(degrees=30.0, scale=(0.7, 1.4), shear=0.1, translation=20.0, p=0.5),
             RandomElastic(15.0, p=0.5),
             *_crop(patch_shape),
@@ -189,50 +205,78 @@ def strong_mri(
     )
 
 
-def _patch(patch_shape: Any, dummy_2d: bool | None) -> tuple[tuple[int, int, int], bool]:
-    """The patch, and whether its slices are treated as pictures of their own."""
+def _patch(patch_shape: Any) -> Shape:
     given = frozen(patch_shape)
     if not isinstance(given, int | tuple):
         raise TypeError(f"patch_shape must be one or three whole numbers, got {patch_shape!r}")
-    shape = checks.as_shape("patch_shape", given if isinstance(given, tuple) else (given,) * 3)
+    return checks.as_shape("patch_shape", given if isinstance(given, tuple) else (given,) * 3)
+
+
+def _across(shape: Shape, dummy_2d: bool | None, slice_axis: int | None) -> int | None:
+    """The slice axis in dummy 2D, and None in 3D."""
     if dummy_2d is not None and not isinstance(dummy_2d, bool):
         raise TypeError(f"dummy_2d must be True, False or None, got {dummy_2d!r}")
-    return shape, max(shape) > ANISOTROPIC * shape[0] if dummy_2d is None else dummy_2d
+    if slice_axis is not None:
+        slice_axis = checks.as_whole("slice_axis", slice_axis, 0, 2)
+    slices = min(shape) if slice_axis is None else shape[slice_axis]
+    if not (max(shape) > ANISOTROPIC * slices if dummy_2d is None else dummy_2d):
+        return None
+    return _shortest_axis(shape) if slice_axis is None else slice_axis
 
 
-def _nnunet_rotation(flat: bool, degrees: float | tuple[float, float] | None) -> Transform:
+def _shortest_axis(shape: Shape) -> int:
+    """The one axis that is clearly the slice axis of a patch."""
+    least, longest = min(shape), max(shape)
+    candidates = [
+        axis
+        for axis, length in enumerate(shape)
+        if length == least or (longest > ANISOTROPIC * length and length <= ANISOTROPIC * least)
+    ]
+    if len(candidates) > 1:
+        axes = ", ".join(map(str, candidates))
+        raise ValueError(
+            f"slice_axis must be given for dummy 2D with the patch {shape}, whose axes {axes} are "
+            "similar in length, got None: it is the axis of the largest spacing, which is 0 in "
+            "nnU-Net's own order"
+        )
+    return candidates[0]
+
+
+def _nnunet_rotation(across: int | None, degrees: float | tuple[float, float] | None) -> Transform:
     """In the order of nnU-Net's: what is read is turned about axis 2 last, the picture first."""
-    if flat:
-        return RandomRotation((180.0 if degrees is None else degrees, 0.0, 0.0), p=0.2)
+    if across is not None:
+        return RandomRotation(_only(across, 180.0 if degrees is None else degrees, 0.0), p=0.2)
     angles = 30.0 if degrees is None else degrees
     turns = [RandomRotation(_only(axis, angles, 0.0), p=1.0) for axis in (2, 1, 0)]
     return Compose(turns, p=0.2, name="rotation")
 
 
-def _only(axis: int, pair: Any, others: Any) -> tuple[Any, ...]:
-    return tuple(pair if number == axis else others for number in range(3))
+def _only(axis: int, one: Any, others: Any) -> tuple[Any, ...]:
+    return tuple(one if number == axis else others for number in range(3))
 
 
-def _nnunet_scaling(flat: bool) -> Transform:
+def _nnunet_scaling(across: int | None) -> Transform:
     # it draws how much of the picture is seen, 0.7 to 1.4 times, and not how large it becomes
     factors: Any = (1.0 / 1.4, 1.0 / 0.7)
-    if flat:
-        factors = ((1.0, 1.0), factors, factors)
+    if across is not None:
+        factors = _only(across, (1.0, 1.0), factors)
     return RandomScaling(factors, isotropic=True, even_in="inverse", p=0.2)
 
 
 def _nnunet(
-    shape: tuple[int, int, int],
-    flat: bool,
+    shape: Shape,
+    across: int | None,
     moves: list[Transform],
-    mirror_axes: Sequence[int],
+    mirror_axes: Sequence[int | str],
     masked_channels: Sequence[int],
     deep_supervision: Sequence[float | Sequence[float]],
     seed: int | None,
 ) -> Compose:
-    lower: Any = ((1.0, 1.0), (0.5, 1.0), (0.5, 1.0)) if flat else (0.5, 1.0)
+    lower: Any = (0.5, 1.0)
+    if across is not None:
+        lower = _only(across, (1.0, 1.0), lower)
     steps: list[Transform] = [*moves, CenterCrop(shape)]
-    if axes := as_axes(_some("mirror_axes", mirror_axes)):
+    if axes := _some("mirror_axes", mirror_axes):
         steps.append(RandomFlip(axes))
     steps += [
         RandomNoise(0.1, relative=False, p=0.1),
@@ -261,4 +305,4 @@ def _some(name: str, value: Any) -> tuple[Any, ...]:
 
 
 def _crop(patch_shape: int | Sequence[int] | None) -> list[Transform]:
-    return [] if patch_shape is None else [CenterCrop(_patch(patch_shape, False)[0])]
+    return [] if patch_shape is None else [CenterCrop(_patch(patch_shape))]

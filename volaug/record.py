@@ -19,7 +19,7 @@ from .operations.intensity import Brightness, Contrast, Gamma, HistogramShift
 from .operations.labels import Mask, Pyramid, Relabel, check_pyramid_is_last
 from .operations.spatial import Affine, Crop, Elastic, Flip
 from .plain import as_table, check_format, check_known, from_plain, made, shallow, to_plain
-from .targets import Array, Target, as_targets, check_grid
+from .targets import Array, Target, as_targets, check_cvals, check_grid
 from .threads import thread_count
 from .warp import Warp
 
@@ -246,6 +246,7 @@ class Record:
         """
         volumes, places = as_targets(self.targets, targets)
         check_grid(volumes, self.output_shape, "which the record's result has")
+        check_cvals(self.targets, volumes)
         results: dict[str, Any] = volumes
         for inverse in self._inverses if volumes else ():
             results = inverse.apply_all(results, threads=threads, **self._options(results))
@@ -260,6 +261,7 @@ class Record:
         threads: int | None,
         origin: tuple[int, int, int],
     ) -> dict[str, Any]:
+        check_cvals(self.targets, volumes)
         options, last = self._options(volumes), self.warps[-1]
         kinds = {name: self.targets[name].kind for name in volumes}
         for stage in self.stages:

@@ -166,6 +166,7 @@ class Stream:
         self._on_batch = on_batch
         self._places: dict[int, Places] = {}
         opened = self._cases[0].open()
+        pipeline.check_volumes(opened.volumes)
         self._layout = layout_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
         self._start_afresh()
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from . import checks
@@ -118,6 +119,47 @@ def as_targets(
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name!r}: {error}") from None
     return volumes, places
+
+
+# What an error may advise: the first that serves.
+WIDER = ("int16", "int32", "int64", "float32", "float64")
+
+
+def check_cvals(table: Mapping[str, Target], volumes: Mapping[str, Array]) -> None:
+    """See that each volume's dtype holds its `cval`, which voxels outside get.
+
+    Raises
+    ------
+    ValueError
+        Naming the volume, the value, and a dtype that holds it.
+    """
+    for name, volume in volumes.items():
+        target = table[name]
+        try:
+            checks.as_fills(target.cval, volume)
+        except ValueError as error:
+            raise ValueError(f"{name!r}: {error}{_advice(name, target, volume)}") from None
+
+
+def _advice(name: str, target: Target, volume: Array) -> str:
+    """What to do about a volume whose dtype does not hold the target's `cval`."""
+    for wider in WIDER:
+        # an image may have all numbers of its dtype, while labels are few
+        if target.kind == "label" or np.can_cast(volume.dtype, wider):
+            try:
+                checks.as_fills(target.cval, blank(volume.shape, wider))
+            except ValueError:
+                continue
+            return (
+                f"; this pipeline marks voxels outside of {name!r} by {target.cval!r}: give it in "
+                f"a dtype that holds this and all of its own values, such as {wider}"
+            )
+    return ""
+
+
+def blank(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """An array of zeros that needs no memory."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def check_grid(volumes: Mapping[str, Array], shape: Shape, whose: str) -> None:

@@ -122,6 +122,7 @@ def training_transforms(
     pipeline = preset(
         patch_size,
         dummy_2d=flat,
+        slice_axis=0,
         rotation=(-high, -low),
         mirror_axes=axes,
         masked_channels=np.flatnonzero(use_mask_for_norm or ()),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..geometry.anatomy import closest_axes
 from ..geometry.blas import matmul
 from ..geometry.bspline import Floats, refined
 from ..geometry.folding import unfolding_factor
@@ -26,11 +27,21 @@ class Grid(NamedTuple):
     to_mm: Floats  # (3, 3) from voxels to mm in a frame of perpendicular axes, upper triangular
     from_mm: Floats  # its inverse
     channels: int = 1
+    affine: Floats | None = None  # (4, 4), if the picture has one
 
     @property
     def centre(self) -> Floats:
         """The place that stretching, shearing and turning leave where it is."""
         return (np.array(self.shape) - 1.0) / 2.0
+
+    @property
+    def anatomical_axes(self) -> tuple[int, int, int]:
+        """Which axes run from left to right, front to back, and head to foot.
+
+        Without an affine they are 0, 1 and 2, as in arrays that nibabel's `as_closest_canonical`
+        gives.
+        """
+        return (0, 1, 2) if self.affine is None else closest_axes(self.affine)
 
 
 def grid_of(
@@ -45,7 +56,7 @@ def grid_of(
         return _spaced_grid(shape, spacing or (1.0, 1.0, 1.0))
     axes = affine[:3, :3]
     to_mm = np.ascontiguousarray(np.linalg.cholesky(axes.T @ axes).T)
-    return Grid(shape, to_mm, np.linalg.inv(to_mm))
+    return Grid(shape, to_mm, np.linalg.inv(to_mm), affine=affine)
 
 
 @functools.lru_cache(64)  # most volumes of a study are alike

@@ -14,10 +14,10 @@ from .transform import Step
 class LabelStep(Step):
     """A step with nothing to draw but whether it happens."""
 
-    _operation: ValueOperation = field(init=False, compare=False)
+    operation: ValueOperation = field(init=False, compare=False)
 
     def draw(self, grid: Grid, numbers: Numbers) -> ValueOperation:
-        return self._operation
+        return self.operation
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,7 +43,7 @@ class MaskImage(LabelStep):
     channels: Sequence[int] | None = None
 
     def check(self) -> None:
-        self._derive(_operation=Mask(self.label, self.value, self.channels))
+        self._derive(operation=Mask(self.label, self.value, self.channels))
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,7 +62,7 @@ class ReplaceLabel(LabelStep):
     new: int
 
     def check(self) -> None:
-        self._derive(_operation=Relabel(self.old, self.new))
+        self._derive(operation=Relabel(self.old, self.new))
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,4 +83,4 @@ class LabelPyramid(LabelStep):
     scales: Sequence[float | Sequence[float]]
 
     def check(self) -> None:
-        self._derive(_operation=Pyramid(self.scales))
+        self._derive(operation=Pyramid(self.scales))
