@@ -29,9 +29,8 @@ PAUSES = (0.001, 0.004, 0.016, 0.064, 0.256)
 PAUSES_OF_READING = () if POSIX else PAUSES
 
 # A link is not followed, and the other end of a pipe not waited for.
-READING = os.O_RDONLY | sum(
-    getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
-)
+FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+READING = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in FLAGS)
 
 
 class UntrustedError(Exception):
