@@ -268,7 +268,7 @@ calls = (
     lambda: volaug.elastic_deform(volume, numpy.zeros((3, 4, 4, 4)), interpolation="label"),
     lambda: volaug.affine_transform(volume, numpy.eye(3)[::-1]),
     lambda: volaug.spline_filter(volume),
-    lambda: volaug.Compose([volaug.RandomGamma(2.0)], seed=1)(image=volume),
+    lambda: volaug.Compose([volaug.RandomGamma((0.5, 2.0), p=1)])(image=volume),
     volaug.warmup,
 )
 for call in calls:
