@@ -28,10 +28,9 @@ _taken: dict[int, list[Any]] = {}
 
 def undisturbed(action: Callable[[], Any]) -> Any:
     """Do what no exception of a signal handler may interrupt; such an exception comes after it."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or global_compiler_lock.is_locked()
-    ):
+    handles_signals = threading.current_thread() is threading.main_thread()
+    # who compiles already has locks that another thread would wait for
+    if not handles_signals or global_compiler_lock.is_locked():
         return action()
     results: list[Any] = []
     errors: list[BaseException] = []
