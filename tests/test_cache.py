@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba import int8, int16
+from numba.core.registry import cpu_target
 
 import volaug
+from volaug.kernels import cache as caches
+from volaug.kernels.cache import KernelCache
 
 # A kernel of its own in a copy of the kernels' machinery: the real ones take seconds.
 KERNELS = Path(volaug.__file__).parent / "kernels"
@@ -17,18 +21,19 @@ SCRIPT = """
 import sys, warnings
 warnings.simplefilter("always")
 sys.path.insert(0, sys.argv[1])
-from small.kernel import double
-print(double(21), sum(double.stats.cache_hits.values()))
+from small import kernel, triple
+print(kernel.double(21), sum(kernel.double.stats.cache_hits.values()))
+assert triple.double(21) == 63
 """
 
 
 @pytest.fixture
 def small(tmp_path):
-    """A package of one kernel and one helper beside the real options and cache."""
+    """A package of two kernels of one name, and a helper, beside the real options and cache."""
     package = tmp_path / "small"
     package.mkdir()
     (package / "__init__.py").touch()
-    for name in ("options.py", "cache.py"):
+    for name in ("options.py", "cache.py", "trust.py", "undisturbed.py"):
         shutil.copy(KERNELS / name, package / name)
     (package / "helper.py").write_text(
         "from .options import device\n\n@device\ndef twice(x):\n    return 2 * x\n"
@@ -36,6 +41,10 @@ def small(tmp_path):
     (package / "kernel.py").write_text(
         "from .helper import twice\nfrom .options import kernel\n\n"
         "@kernel\ndef double(x):\n    return twice(x)\n"
+    )
+    (package / "triple.py").write_text(
+        "from .helper import twice\nfrom .options import kernel\n\n"
+        "@kernel\ndef double(x):\n    return 3 * x\n"
     )
     return package
 
@@ -64,7 +73,7 @@ def kernels_in(cache):
 def test_the_second_process_loads_what_the_first_compiled(small, tmp_path):
     assert run(small, tmp_path / "cache") == (42, 0, "")
     assert run(small, tmp_path / "cache") == (42, 1, "")
-    assert len(kernels_in(tmp_path / "cache")) == 1
+    assert len(kernels_in(tmp_path / "cache")) == 2  # whose name and line are the same
 
 
 def test_an_edit_in_another_file_is_seen(small, tmp_path):
@@ -72,7 +81,50 @@ def test_an_edit_in_another_file_is_seen(small, tmp_path):
     helper = small / "helper.py"
     helper.write_text(helper.read_text().replace("2 * x", "3 * x"))
     assert run(small, tmp_path / "cache") == (63, 0, "")
-    assert len(kernels_in(tmp_path / "cache")) == 1  # and the outdated one is gone
+    assert len(kernels_in(tmp_path / "cache")) == 2  # and the outdated one is gone
+
+
+def test_an_edit_after_the_import_is_seen_by_the_next_process(small, tmp_path):
+    """What was imported before it is not kept under the name of what came after it."""
+    edit = """
+import pathlib
+helper = pathlib.Path(sys.argv[1], "small", "helper.py")
+helper.write_text(helper.read_text().replace("2 * x", "3 * x"))
+"""
+    script = SCRIPT.replace("print(", f"{edit}print(", 1)
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", script, str(small.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
+    assert done.stdout.split() == ["42", "0"]
+    assert run(small, tmp_path / "cache") == (63, 0, "")
+
+
+@pytest.mark.parametrize("attribute", ["__module__", "__qualname__"])
+def test_what_a_kernel_is_makes_its_name(attribute, monkeypatch):
+    def names(function):
+        cache, codegen = KernelCache(function), cpu_target.target_context.codegen()
+        return {cache._file_name(cache._subject(sig, codegen)) for sig in ((int8,), (int16,))}
+
+    def function(x):
+        return x
+
+    before = names(function)
+    assert len(before) == 2
+    assert names(function) == before
+    with monkeypatch.context() as patch:
+        patch.setattr(caches, "PYTHON", ("cpython-399", ""))
+        assert not names(function) & before
+    setattr(function, attribute, "other")
+    assert not names(function) & before
+
+
+def test_a_kernel_that_holds_more_than_its_source_is_not_kept():
+    number = 3
+
+    def closure(x):
+        return x + number
+
+    assert KernelCache(closure).cache_path is None
 
 
 def test_changed_options_are_seen(small, tmp_path):
@@ -85,23 +137,23 @@ def test_changed_options_are_seen(small, tmp_path):
 @pytest.mark.parametrize("damage", ["truncated", "empty", "scribbled", "a folder"])
 def test_a_damaged_file_costs_one_warning(small, tmp_path, damage):
     run(small, tmp_path / "cache")
-    (file,) = kernels_in(tmp_path / "cache")
-    content = bytearray(file.read_bytes())
-    if damage == "truncated":
-        file.write_bytes(content[: len(content) // 2])
-    elif damage == "empty":
-        file.write_bytes(b"")
-    elif damage == "scribbled":
-        content[len(content) // 2] ^= 0xFF
-        file.write_bytes(content)
-    else:
-        file.unlink()
-        file.mkdir()
+    for file in kernels_in(tmp_path / "cache"):
+        content = bytearray(file.read_bytes())
+        if damage == "truncated":
+            file.write_bytes(content[: len(content) // 2])
+        elif damage == "empty":
+            file.write_bytes(b"")
+        elif damage == "scribbled":
+            content[len(content) // 2] ^= 0xFF
+            file.write_bytes(content)
+        else:
+            file.unlink()
+            file.mkdir()
     value, hits, warnings = run(small, tmp_path / "cache")
     assert (value, hits) == (42, 0)
-    assert warnings.count("RuntimeWarning") >= 1
+    assert warnings.count("RuntimeWarning") == 1  # for both files
     assert "kernel cache" in warnings
-    if damage != "a folder":  # the file was written anew
+    if damage != "a folder":  # the files were written anew
         assert run(small, tmp_path / "cache") == (42, 1, "")
 
 
@@ -110,10 +162,22 @@ def test_no_folder_that_can_be_written(small, tmp_path):
     obstacle.touch()
     (small / "__pycache__").touch()
     nowhere = {name: str(obstacle) for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")}
-    value, hits, warnings = run(small, obstacle, **nowhere)
-    assert (value, hits) == (42, 0)
-    assert warnings.count("RuntimeWarning") == 1
-    assert "volaug: cannot keep compiled kernels" in warnings
+    for folder in (obstacle, ""):
+        value, hits, warnings = run(small, folder, **nowhere)
+        assert (value, hits) == (42, 0)
+        assert warnings.count("RuntimeWarning") == 1  # for both kernels
+        assert "volaug: cannot keep compiled kernels" in warnings
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes by the environment")
+def test_a_user_without_a_home(small, tmp_path, monkeypatch):
+    """The home is then "~" itself, which is no folder to make."""
+    (small / "__pycache__").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/.cache")
+    value, hits, warnings = run(small, "")
+    assert (value, hits, warnings.count("RuntimeWarning")) == (42, 0, 1)
+    assert not (tmp_path / "~").exists()
 
 
 def test_a_folder_that_lost_its_place(small, tmp_path):

@@ -8,10 +8,12 @@ pair, of some 2.5 s each.
 
 from numba import types
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from .lanes import I8
+from .undisturbed import undisturbed
 
 COUNTS = types.int64
 SOURCE = types.UniTuple(COUNTS, 6)  # address, extent, first voxel, strides of axes 0, 1, prefetch
@@ -30,9 +32,14 @@ def address_of(sampler, source, target, fraction):
     """The address of a sampler compiled for three dtypes, which are Numba types."""
     dtypes = (types.NumberClass(dtype) for dtype in (source, target, fraction))
     signature = (*dtypes, *ROW)
-    sampler.compile(signature)
-    compiled = sampler.overloads[signature]
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+    def find():
+        with global_compiler_lock:
+            sampler.compile(signature)
+            compiled = sampler.overloads[signature]
+            return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+    return undisturbed(find)
 
 
 @intrinsic

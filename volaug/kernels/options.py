@@ -1,11 +1,13 @@
 """Every Numba option volaug uses, set once."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numba
 
 from .cache import KernelCache
+from .undisturbed import undisturbed
 
 # Fuse a multiply and an add, forget the sign of zero. `nnan` and `ninf` stay off: with
 # them a NaN voxel may come out as anything. `reassoc` stays off: a coordinate is snapped
@@ -32,7 +34,25 @@ def device(function: Callable) -> Any:
 
 def kernel(function: Callable) -> Any:
     """Compile a function that Python calls, at its first call or from the disk cache."""
+    if numba.config.DISABLE_JIT:
+        return NoKernel(function)
     dispatcher = numba.njit(**OPTIONS)(function)
-    if not numba.config.DISABLE_JIT:
-        dispatcher._cache = KernelCache(function)
+    dispatcher._cache = KernelCache(function)
+    disturbed = dispatcher.compile
+    dispatcher.compile = lambda signature: undisturbed(lambda: disturbed(signature))
     return dispatcher
+
+
+class NoKernel:
+    """What stands for a kernel where Numba compiles nothing, so that volaug can be imported."""
+
+    def __init__(self, function: Callable) -> None:
+        functools.update_wrapper(self, function)
+
+    def compile(self, *arguments: object) -> None:
+        raise RuntimeError(
+            "volaug's kernels run only if Numba compiles them, and NUMBA_DISABLE_JIT="
+            f"{numba.config.DISABLE_JIT} forbids it: unset it, or set it to 0"
+        )
+
+    __call__ = compile
