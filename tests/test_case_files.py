@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from cases import random_volume
 
-from volaug import CenterCrop, Compose, RandomAffine, RandomElastic, RandomFlip, Stream
-from volaug.cases import Case, CaseError, Scan, as_parts
+from volaug import (
+    CaseError,
+    CenterCrop,
+    Compose,
+    RandomAffine,
+    RandomElastic,
+    RandomFlip,
+    Stream,
+)
+from volaug.cases import Case, as_parts
+from volaug.files.opening import open_volume
 
 SHAPE = (40, 44, 48)
 IMAGE, LABEL = random_volume(SHAPE), random_volume(SHAPE, np.int16)
@@ -84,14 +93,14 @@ def test_a_patch_beyond_the_volume_reads_one_voxel_of_it():
     assert max(lazy.read) == 1
 
 
-def test_npy_files_are_mapped(tmp_path):
+def test_npy_files_are_read_and_not_mapped(tmp_path):
     np.save(tmp_path / "image.npy", IMAGE)
     np.save(tmp_path / "label.npy", np.asfortranarray(LABEL))
     case = {"image": tmp_path / "image.npy", "label": str(tmp_path / "label.npy")}
     opened = Case(case, Compose([]).table).open()
     assert opened.shape == SHAPE
-    assert str(tmp_path / "image.npy") in Path("/proc/self/maps").read_text()
     same(batch_of(case), batch_of({"image": IMAGE, "label": LABEL}))
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -113,13 +122,13 @@ def test_scaled_and_four_dimensional_files(tmp_path):
     scaled = nibabel.Nifti1Image(LABEL, AFFINE)
     scaled.header.set_slope_inter(0.5, 3.0)
     nibabel.save(scaled, tmp_path / "scaled.nii")
-    scan = Scan(nibabel.load(tmp_path / "scaled.nii"))
+    scan = open_volume(tmp_path / "scaled.nii")
     assert scan.dtype == np.float32
     np.testing.assert_allclose(scan[...], nibabel.load(tmp_path / "scaled.nii").get_fdata())
 
     channels = random_volume((*SHAPE, 3))
     nibabel.save(nibabel.Nifti1Image(channels, AFFINE), tmp_path / "channels.nii")
-    scan = Scan(nibabel.load(tmp_path / "channels.nii"))
+    scan = open_volume(tmp_path / "channels.nii")
     assert scan.shape == (3, *SHAPE)
     np.testing.assert_array_equal(scan[...], np.moveaxis(channels, 3, 0))
     part = scan[..., 3:9, 1:2, 40:]
@@ -153,8 +162,7 @@ def test_a_function_is_called_for_each_sample():
     ],
 )
 def test_a_wrong_case_is_said(case, message):
-    kinds = (TypeError, ValueError, OSError)
-    with pytest.raises(kinds, match=message):
+    with pytest.raises(CaseError, match=rf"case 0: .*{message}"):
         batch_of(case)
     both = [{"image": IMAGE}, case]
     made = Stream(both, Compose([]), patch_shape=8, batch_size=2, seed=1, epochs=1)
