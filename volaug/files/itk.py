@@ -1,11 +1,13 @@
 """Images that SimpleITK reads: NRRD, MetaImage and folders of DICOM files."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .checksums import check_compressed
 from .safety import FileError, check_unchanged, naming, state_of, words_of
 
 Array = npt.NDArray[Any]
@@ -18,6 +20,8 @@ LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 # Slices are evenly spaced if none is farther than this, in spacings, from where it should be.
 UNEVEN = 0.05
 POSITION = "0020|0032"
+
+ADDRESS = re.compile(r"\(0x[0-9a-f]+\)")
 
 
 class ItkImage:
@@ -35,6 +39,7 @@ class ItkImage:
                 self._files = _series(path)
             parts = [Path(name) for name in self._files] or [path]
             self._states = {part: state_of(part) for part in parts}
+            check_compressed(path)
             image = self._read()
             if image.GetDimension() not in (3, 4):
                 raise FileError(
@@ -59,7 +64,7 @@ class ItkImage:
         try:
             return sitk.ReadImage(self._files or str(self._path))
         except RuntimeError as error:  # many lines, of which the last says what is wrong
-            reason = words_of(error).rpartition("ERROR: ")[2]
+            reason = ADDRESS.sub("", words_of(error).rpartition("ERROR: ")[2])
             raise FileError(str(self._path), f"cannot be read: {reason}") from error
 
 
