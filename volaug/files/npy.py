@@ -82,9 +82,12 @@ def read_box(
         place = 0
         for i, (start, _), n in zip(index, outer, shape, strict=False):
             place = place * n + start + i
-        begin = (place * shape[-2] + first) * length
-        _read_into(stream, offset + begin * dtype.itemsize, rows)
-        part[index] = rows[:, left:right]
+        begin = offset + (place * shape[-2] + first) * length * dtype.itemsize
+        if right - left == length:
+            _read_into(stream, begin, part[index])
+        else:
+            _read_into(stream, begin, rows)
+            part[index] = rows[:, left:right]
     return part
 
 

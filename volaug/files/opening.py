@@ -38,19 +38,21 @@ def open_volume(path: Path) -> Any:
     FileError
         If it is damaged or cut short, not a regular file, or no volume of numbers.
     """
+    with naming(path):
+        volume = _opened(path)
+        checks.as_volume(np.broadcast_to(np.zeros((), volume.dtype), volume.shape), "it")
+    return volume
+
+
+def _opened(path: Path) -> Any:
     suffix = path.suffix.lower()
-    volume: Any
     if suffix == ".npz":
         raise FileError(str(path), "must be one array in a .npy file, got a .npz of several")
     if suffix == ".npy":
-        volume = Npy(path)
-    elif suffix in SUFFIXES or path.is_dir():
-        volume = ItkImage(path)
-    else:
-        volume = Scan(path)
-    with naming(path):
-        checks.as_volume(np.broadcast_to(np.zeros((), volume.dtype), volume.shape), "it")
-    return volume
+        return Npy(path)
+    if suffix in SUFFIXES or path.is_dir():
+        return ItkImage(path)
+    return Scan(path)
 
 
 def affine_of(volume: Any, path: Path) -> Floats | None:

@@ -49,22 +49,24 @@ class Scan:
         self._path = path
         state_of(path)
         with naming(path):
-            image = self._image = _loaded(path)
+            image = _loaded(path)
             self._check(image)
             self._states = _states(image, path)
-            self._check_bytes(image.dataobj)
+            self._check_bytes(image)
             first = np.asarray(image.dataobj[(slice(0, 1),) * len(image.shape)])
             stored = np.dtype(image.get_data_dtype()).newbyteorder("=")
             delivered = first.dtype.newbyteorder("=")
             self.dtype = stored if delivered == stored else np.dtype(np.float32)
             self.affine = np.asarray(image.affine, np.float64)
+        # some formats keep their files open, of which there may be as many as cases
+        self._image = image if isinstance(getattr(image.dataobj, "file_like", None), str) else None
         n0, n1, n2, *others = (int(n) for n in image.shape)
         # the fifth axis of NIfTI is the channel's, where the fourth, time, has one
         self._channels = tuple(n for n in others if n > 1)
         self.shape = (*self._channels, n0, n1, n2)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what nibabel holds, which may be an open file."""
+        """All but what nibabel holds, which has locks."""
         return {**vars(self), "_image": None}
 
     def __getitem__(self, window: Any) -> Array:
@@ -73,9 +75,8 @@ class Scan:
         with naming(self._path):
             for path, known in self._states.items():
                 check_unchanged(path, state_of(path), known)
-            if self._image is None:
-                self._image = _loaded(self._path)
-            part = np.asarray(self._image.dataobj[(*slices, ...)])
+            image = _loaded(self._path) if self._image is None else self._image
+            part = np.asarray(image.dataobj[(*slices, ...)])
             part = part.reshape(*part.shape[:3], *self._channels)
             if self._channels:
                 part = np.moveaxis(part, -1, 0)
@@ -109,13 +110,13 @@ class Scan:
         if len(shape) > 3 and isinstance(image, Minc1Image):
             raise FileError(path, f"must have three axes in a MINC file, got {shape}")
 
-    def _check_bytes(self, proxy: Any) -> None:
+    def _check_bytes(self, image: Any) -> None:
         """See that all voxels are there, and undamaged as far as the file can tell."""
-        declared = 0
+        declared, proxy = 0, image.dataobj
         if hasattr(proxy, "offset"):  # of one block of voxels
             declared = int(proxy.offset) + math.prod(map(int, proxy.shape)) * proxy.dtype.itemsize
         for path, state in self._states.items():
-            wanted = declared if path == _data_file(self._image, self._path) else 0
+            wanted = declared if path == _data_file(image, self._path) else 0
             if path.suffix.lower() in COMPRESSED:
                 check_compressed(path, state, wanted)
             elif path.suffix.lower() != ".zst":
