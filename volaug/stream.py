@@ -52,8 +52,8 @@ class Stream:
     Parameters
     ----------
     cases : sequence of mappings, or of functions that return them
-        From the names of the pipeline's targets to arrays, memory maps, paths or what is sliced
-        like an array; see `Case`. All of the same dtypes and channels, of any shape.
+        From the names of the pipeline's targets to arrays, paths or what is sliced like an array;
+        see `Case`. All of the same dtypes (but see `dtype`) and channels, of any shape.
     pipeline : Compose
         What is done to each patch, which its spatial steps may read beyond.
     patch_shape : int or (3,) ints
