@@ -4,10 +4,12 @@ import bz2
 import gzip
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import nibabel
@@ -27,6 +29,7 @@ SHAPE = (20, 22, 24)
 IMAGE = (1000 * random_volume(SHAPE)).astype(np.int16)
 AFFINE = np.diag((1.0, 2.0, 3.0, 1.0))
 BOX = (..., slice(2, 9), slice(0, 22), slice(5, 6))
+DATA = Path(nibabel.__file__).parent / "tests" / "data"
 NIBABEL = (".nii", ".nii.gz", ".nii.bz2", ".mgz", ".mgh", ".img")
 ITK = (".nrrd", ".mha")
 
@@ -121,6 +124,38 @@ def test_special_files_are_not_opened(tmp_path, suffix):
     refused(folder, "folder")
 
 
+@pytest.mark.timeout(60)
+def test_special_files_that_belong_to_another(tmp_path):
+    """The second file of an image, or one in a folder of DICOM files."""
+    (tmp_path / "image.hdr").write_bytes(nibabel.Nifti1Header().binaryblock)
+    os.mkfifo(tmp_path / "image.img")
+    refused(tmp_path / "image.hdr", "must be a regular file, got a pipe")
+    (tmp_path / "scan.PAR").write_bytes((DATA / "T1.PAR").read_bytes())
+    os.mkfifo(tmp_path / "scan.REC")
+    refused(tmp_path / "scan.PAR", "must be a regular file, got a pipe")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "folder" / "slice.dcm")
+    with pytest.raises(FileError, match="must be a regular file, got a pipe"):
+        open_volume(tmp_path / "folder")
+    for suffix, field, place in ((".mhd", "ElementDataFile", "="), (".nhdr", "data file", ":")):
+        SimpleITK.WriteImage(
+            SimpleITK.GetImageFromArray(IMAGE), str(tmp_path / f"detached{suffix}")
+        )
+        os.mkfifo(tmp_path / f"pipe{suffix}")
+        file = tmp_path / f"detached{suffix}"
+        lines = [line for line in file.read_text().splitlines() if not line.startswith(field)]
+        for data, message in (
+            (f"pipe{suffix}", "must be a regular file, got a pipe"),
+            ("/dev/zero", "must be a regular file, got a device"),
+            ("missing", "No such file"),
+            ("LIST", "must have its voxels in one file"),
+            ("slice%03d.raw 1 10 1", "must have its voxels in one file"),
+        ):
+            file.write_text("\n".join([*lines, f"{field} {place} {data}"]) + "\n")
+            with pytest.raises(FileError, match=message):
+                open_volume(file)
+
+
 def test_headers_that_ask_for_more_than_there_is(tmp_path):
     """Nothing is allocated for them."""
     header = nibabel.Nifti1Header()
@@ -174,11 +209,10 @@ def test_images_that_are_no_volume_of_real_numbers(tmp_path):
     refused(nifti(tmp_path, IMAGE.astype(np.complex64)), "must hold real numbers, got complex ones")
     refused(nifti(tmp_path, IMAGE[..., None, None] + np.zeros((2, 3), np.int16)), "three axes")
     refused(nifti(tmp_path, IMAGE[0]), "must have three axes")
-    folder = Path(nibabel.__file__).parent / "tests" / "data"
-    refused(folder / "row_major.dconn.nii", "must hold a volume, got another kind of data (CIFTI2)")
-    refused(folder / "minc1_4d.mnc", "must have three axes in a MINC file")
-    refused(folder / "phantom_truncated.PAR")
-    refused(folder / "T1.PAR", "T1.REC")
+    refused(DATA / "row_major.dconn.nii", "must hold a volume, got another kind of data (CIFTI2)")
+    refused(DATA / "minc1_4d.mnc", "must have three axes in a MINC file")
+    refused(DATA / "phantom_truncated.PAR")
+    refused(DATA / "T1.PAR", "T1.REC")
 
 
 def test_an_affine_that_is_none(tmp_path):
@@ -192,6 +226,42 @@ def test_an_affine_that_is_none(tmp_path):
         case = {"image": file, "spacing": (1, 2, 3)}
         with Stream([case], Compose([]), patch_shape=8, batch_size=1, seed=1) as made:
             assert next(made)["spacing"] == [(1.0, 2.0, 3.0)]
+
+
+def test_vectors_of_nifti_are_channels(tmp_path):
+    """They lie along the fifth axis there, and the fourth is time."""
+    volume = open_volume(nifti(tmp_path, np.stack([IMAGE, -IMAGE], axis=3)[:, :, :, None]))
+    np.testing.assert_array_equal(volume[...], [IMAGE, -IMAGE])
+    np.testing.assert_array_equal(volume[BOX], np.stack([IMAGE, -IMAGE])[BOX])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.timeout(120)
+def test_a_forked_child_reads_the_files_of_a_stream_that_is_in_use(tmp_path):
+    """No lock that a thread held at that moment is needed in the child."""
+    case = {"image": written(tmp_path, ".nii.gz"), "label": written(tmp_path, ".npy")}
+    volumes = {name: open_volume(path) for name, path in case.items()}
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            volumes["image"][...]
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                same = all((volume[BOX] == IMAGE[BOX]).all() for volume in volumes.values())
+                os._exit(0 if same else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".nii", ".nii.gz", ".nrrd"])

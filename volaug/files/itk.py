@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checksums import check_compressed
+from .blocks import SUFFIXES, voxels_of
 from .safety import FileError, check_unchanged, naming, state_of, words_of
 
 Array = npt.NDArray[Any]
-
-SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
 
 # ITK's world has left and posterior where nibabel's has right and anterior.
 LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
@@ -35,11 +33,13 @@ class ItkImage:
         self._path = path
         self._files: list[str] = []
         with naming(path):
+            parts = {path}
             if path.is_dir():
                 self._files = _series(path)
-            parts = [Path(name) for name in self._files] or [path]
+                parts = {Path(name) for name in self._files}
+            elif path.suffix.lower() in SUFFIXES:
+                parts |= {voxels_of(path).file}
             self._states = {part: state_of(part) for part in parts}
-            check_compressed(path)
             image = self._read()
             if image.GetDimension() not in (3, 4):
                 raise FileError(
@@ -105,6 +105,9 @@ def _affine(image: Any) -> npt.NDArray[np.float64]:
 def _series(folder: Path) -> list[str]:
     """The files of the one series in a folder, in the order of their slices."""
     sitk = _simpleitk(folder)
+    for entry in folder.iterdir():
+        if not entry.is_dir():
+            state_of(entry)  # or ITK would wait for a pipe
     found = {
         series: list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series))
         for series in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))

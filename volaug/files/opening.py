@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import checks
 from ..geometry.bspline import Floats
-from .itk import SUFFIXES, ItkImage
+from .blocks import SUFFIXES
+from .itk import ItkImage
 from .npy import Npy
 from .safety import FileError, naming
 from .scans import Scan
@@ -50,7 +51,7 @@ def _opened(path: Path) -> Any:
         raise FileError(str(path), "must be one array in a .npy file, got a .npz of several")
     if suffix == ".npy":
         return Npy(path)
-    if suffix in SUFFIXES or path.is_dir():
+    if suffix in (*SUFFIXES, ".dcm") or path.is_dir():
         return ItkImage(path)
     return Scan(path)
 
