@@ -389,8 +389,8 @@ def test_images_are_converted_and_labels_are_not(tmp_path, dtype):
 def test_cases_of_several_dtypes_are_said_in_words(tmp_path):
     made = Stream(mixed_cases(tmp_path), Compose([]), patch_shape=8, batch_size=4, seed=1)
     message = (
-        r"'image' must be int16 with 1 channel, as case 0 has it, got \w+ with 1 channel; images "
-        r"of several dtypes need dtype= of the stream"
+        r"'image' must be int16 with 1 channel, as case 0 has it, got \w+ with 1 channel; dtype= "
+        r"of the stream converts images"
     )
     with pytest.raises(CaseError, match=message):
         next(made)
@@ -427,5 +427,5 @@ def test_a_wrong_dtype(dtype):
 def test_a_dtype_that_is_too_small():
     options = {"patch_shape": 8, "batch_size": 1, "seed": 1, "dtype": "float16"}
     made = Stream([{"image": 1e6 + IMAGE}], Compose([]), **options)
-    with pytest.raises(CaseError, match="voxels must fit into float16"):
+    with pytest.raises(CaseError, match="'image' must fit into float16, got 99"):
         next(made)

@@ -1,5 +1,6 @@
 """NRRD, MetaImage and DICOM folders, read by SimpleITK, with the places that ITK gives them."""
 
+import locale
 import subprocess
 import sys
 import textwrap
@@ -72,6 +73,7 @@ def test_what_is_no_volume_of_real_numbers(tmp_path):
 def write_series(folder, series="1.2.3", skip=(), first=0):
     """A DICOM file for each slice."""
     folder.mkdir(exist_ok=True)
+    before = locale.setlocale(locale.LC_ALL)
     writer = SimpleITK.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     directions = PICTURE.GetDirection()
@@ -93,6 +95,7 @@ def write_series(folder, series="1.2.3", skip=(), first=0):
         # names in another order than slices
         writer.SetFileName(str(folder / f"{(7 * number) % 31 + first:03d}.dcm"))
         writer.Execute(part)
+    locale.setlocale(locale.LC_ALL, before)  # ITK's writer resets it, and with it the encoding
 
 
 def test_a_folder_of_dicom_files(tmp_path):

@@ -49,15 +49,14 @@ class Layout:
 
     def check(self, other: "Layout") -> None:
         """See that another sample fits into the same batches."""
-        names, found = set(self.volumes) | self.others, set(other.volumes) | other.others
-        if names != found:
-            raise ValueError(f"it must have {_listed(names)}, as case 0 has, got {_listed(found)}")
+        names, given = set(self.volumes) | self.others, set(other.volumes) | other.others
+        if names != given:
+            raise ValueError(f"it must have {_listed(names)}, as case 0 has, got {_listed(given)}")
         for name, form in self.volumes.items():
-            if other.volumes[name] != form:
-                raise ValueError(
-                    f"{name!r} must be {form}, as case 0 has it, got {other.volumes[name]}; images "
-                    "of several dtypes need dtype= of the stream"
-                )
+            found = other.volumes[name]
+            if found != form:
+                way = "; dtype= of the stream converts images" if found.dtype != form.dtype else ""
+                raise ValueError(f"{name!r} must be {form}, as case 0 has it, got {found}{way}")
         if other.shape != self.shape:
             raise ValueError(
                 f"the pipeline must make the shape {self.shape} of it, as of case 0, got "

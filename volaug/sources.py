@@ -55,7 +55,13 @@ class Source:
         else:
             a, b, c = ((0, n) for n in self.shape[-3:])
         part = self._part((a, b, c) if self._turn is None else self._turn.box((a, b, c)))
-        return converted(part if self._turn is None else self._turn.apply(part), self.dtype)
+        try:
+            part = converted(part, self.dtype)
+        except FloatingPointError:
+            raise ValueError(
+                f"{self._title} must fit into {self.dtype}, got {part.min():g} to {part.max():g}"
+            ) from None
+        return part if self._turn is None else self._turn.apply(part)
 
     def _part(self, box: Box) -> Array:
         given = self._voxels[(..., *(slice(start, stop) for start, stop in box))]
@@ -136,15 +142,16 @@ def label_dtype(voxels: Any) -> np.dtype[Any]:
 
 
 def converted(part: Array, dtype: np.dtype[Any]) -> Array:
-    """A part as another dtype."""
+    """A part as another dtype, floats rounded for integers.
+
+    Raises
+    ------
+    FloatingPointError
+        If a number is too large for it.
+    """
     if part.dtype == dtype:
         return part
     if dtype.kind != "f" and part.dtype.kind == "f":
         part = np.rint(part)
-    try:
-        with np.errstate(over="raise"):
-            return part.astype(dtype)
-    except FloatingPointError:
-        raise ValueError(
-            f"voxels must fit into {dtype}, got {part.min():g} to {part.max():g}"
-        ) from None
+    with np.errstate(over="raise"):
+        return part.astype(dtype)
