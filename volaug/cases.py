@@ -151,7 +151,8 @@ class Case:
         for name, value in volumes.items():
             dtype = self._dtype_of(name, value, paths.get(name))
             if name not in arrays or dtype is not None:
-                volumes[name] = Source(value, repr(name), dtype, turns.get(name))
+                title = f"{name!r} ({paths[name]})" if name in paths else repr(name)
+                volumes[name] = Source(value, title, dtype, turns.get(name))
         grid = common_grid({_title(name, paths): volume for name, volume in volumes.items()})
         if not units and world is not None:
             spacing, affine = checks.as_voxel_size(None, world)
