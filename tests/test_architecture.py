@@ -19,6 +19,7 @@ LAYERS = [
     {"stream"},
     {"batches", "prefetch"},
     {"cases", "patches"},
+    {"sources", "files"},
     {"pipeline"},
     {"record"},
     {"targets"},

@@ -5,10 +5,24 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from cases import random_volume
 
-from volaug import CenterCrop, Compose, RandomAffine, RandomElastic, RandomFlip, Stream
-from volaug.cases import Case, CaseError, Scan, as_parts
+from volaug import (
+    CaseError,
+    CenterCrop,
+    Compose,
+    RandomAffine,
+    RandomElastic,
+    RandomFlip,
+    Stream,
+)
+from volaug.cases import Case, as_parts
+from volaug.files import npy
+from volaug.files.opening import open_volume
+
+# nibabel leaves it to the garbage collector to close some files
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 
 SHAPE = (40, 44, 48)
 IMAGE, LABEL = random_volume(SHAPE), random_volume(SHAPE, np.int16)
@@ -84,14 +98,36 @@ def test_a_patch_beyond_the_volume_reads_one_voxel_of_it():
     assert max(lazy.read) == 1
 
 
-def test_npy_files_are_mapped(tmp_path):
+def test_npy_files_are_read_and_not_mapped(tmp_path):
     np.save(tmp_path / "image.npy", IMAGE)
     np.save(tmp_path / "label.npy", np.asfortranarray(LABEL))
     case = {"image": tmp_path / "image.npy", "label": str(tmp_path / "label.npy")}
     opened = Case(case, Compose([]).table).open()
     assert opened.shape == SHAPE
-    assert str(tmp_path / "image.npy") in Path("/proc/self/maps").read_text()
     same(batch_of(case), batch_of({"image": IMAGE, "label": LABEL}))
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(9, 8, 7), (3, 9, 8, 7)])
+def test_boxes_of_npy_files(tmp_path, monkeypatch, order, shape):
+    """Of the rows that a box touches, and no others, is anything read."""
+    voxels = np.asarray(random_volume(shape), order=order)
+    np.save(tmp_path / "image.npy", voxels)
+    volume, read = open_volume(tmp_path / "image.npy"), []
+    into = npy._read_into
+    monkeypatch.setattr(
+        npy, "_read_into", lambda *given: read.append(given[2].size) or into(*given)
+    )
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        ends = [sorted(rng.choice(n + 1, 2, replace=False).tolist()) for n in shape[-3:]]
+        window = (..., *(slice(*each) for each in ends))
+        read.clear()
+        np.testing.assert_array_equal(volume[window], voxels[window])
+        row, length = (-1, shape[-1]) if order == "C" else (-voxels.ndim, shape[0])
+        assert sum(read) == voxels[window].size // voxels[window].shape[row] * length
+    np.testing.assert_array_equal(volume[...], voxels)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -113,13 +149,13 @@ def test_scaled_and_four_dimensional_files(tmp_path):
     scaled = nibabel.Nifti1Image(LABEL, AFFINE)
     scaled.header.set_slope_inter(0.5, 3.0)
     nibabel.save(scaled, tmp_path / "scaled.nii")
-    scan = Scan(nibabel.load(tmp_path / "scaled.nii"))
+    scan = open_volume(tmp_path / "scaled.nii")
     assert scan.dtype == np.float32
     np.testing.assert_allclose(scan[...], nibabel.load(tmp_path / "scaled.nii").get_fdata())
 
     channels = random_volume((*SHAPE, 3))
     nibabel.save(nibabel.Nifti1Image(channels, AFFINE), tmp_path / "channels.nii")
-    scan = Scan(nibabel.load(tmp_path / "channels.nii"))
+    scan = open_volume(tmp_path / "channels.nii")
     assert scan.shape == (3, *SHAPE)
     np.testing.assert_array_equal(scan[...], np.moveaxis(channels, 3, 0))
     part = scan[..., 3:9, 1:2, 40:]
@@ -153,10 +189,243 @@ def test_a_function_is_called_for_each_sample():
     ],
 )
 def test_a_wrong_case_is_said(case, message):
-    kinds = (TypeError, ValueError, OSError)
-    with pytest.raises(kinds, match=message):
+    with pytest.raises(CaseError, match=rf"case 0: .*{message}"):
         batch_of(case)
     both = [{"image": IMAGE}, case]
     made = Stream(both, Compose([]), patch_shape=8, batch_size=2, seed=1, epochs=1)
     with pytest.raises(CaseError, match=rf"case 1 \(epoch 0, index 1\): .*{message}"):
+        next(made)
+
+
+class Declared:
+    """A lazy volume that says one thing and gives another."""
+
+    def __init__(self, voxels, shape=None, dtype=None, give=lambda part: part):
+        self.voxels, self.give = voxels, give
+        self.shape, self.dtype = shape or voxels.shape, dtype or voxels.dtype
+
+    def __getitem__(self, window):
+        return self.give(self.voxels[window])
+
+
+def masked(part):
+    return np.ma.masked_less(part, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("lazy", "message"),
+    [
+        (Declared(IMAGE, give=lambda part: part[1:]), "'image' must give the part that is asked"),
+        (Declared(IMAGE, give=lambda part: part[..., :-1]), "'image' must give the part"),
+        (Declared(IMAGE, give=lambda part: np.pad(part, 1)), "'image' must give the part"),
+        (Declared(IMAGE, give=lambda part: part[None]), "'image' must give the part"),
+        (Declared(IMAGE, give=lambda part: part.T[:-1]), "'image' must give the part"),
+        (Declared(IMAGE[:-9], shape=SHAPE), "'image' must give the part"),
+        (Declared(IMAGE, dtype=np.dtype(np.int16)), "'image' must give voxels of its dtype, int16"),
+        (Declared(IMAGE, give=np.float64), "'image' must give voxels of its dtype, float32, got"),
+        (Declared(IMAGE, give=masked), "'image' must give all of its voxels, got masked ones"),
+    ],
+)
+def test_a_lazy_volume_that_gives_something_else(lazy, message):
+    for mode in ("constant", "reflect"):  # of which the latter reads all of a volume
+        pipeline = Compose([], mode={"image": mode})
+        made = Stream([{"image": lazy}], pipeline, patch_shape=SHAPE, batch_size=1, seed=3)
+        with pytest.raises(CaseError, match=rf"case 0 \(epoch 0, index 0\): {message}"):
+            next(made)
+
+
+def test_other_byte_orders_are_read_as_this_one(tmp_path):
+    zarr, h5py = pytest.importorskip("zarr"), pytest.importorskip("h5py")
+    big = {"image": IMAGE.astype(">f4"), "label": LABEL.astype(">i2")}
+    expected = batch_of({"image": IMAGE, "label": LABEL})
+    with h5py.File(tmp_path / "case.h5", "w") as file:
+        for name, voxels in big.items():
+            file[name] = voxels
+        assert file["image"].dtype == ">f4"
+        same(batch_of({name: file[name] for name in big}), expected)
+    same(batch_of({n: zarr.array(v, chunks=(16,) * 3) for n, v in big.items()}), expected)
+    same(batch_of({n: Lazy(v) for n, v in big.items()}), expected)
+    for name, voxels in big.items():
+        np.save(tmp_path / f"{name}.npy", voxels)
+    found = batch_of({name: tmp_path / f"{name}.npy" for name in big})
+    same(found, expected)
+    assert found["image"].dtype.isnative
+
+
+def test_the_data_of_an_image_of_nibabel_is_what_it_scales(tmp_path):
+    scaled = nibabel.Nifti1Image(LABEL.astype(">i2"), AFFINE)
+    scaled.header.set_slope_inter(0.5, 3.0)
+    nibabel.save(scaled, tmp_path / "scaled.nii")
+    image = nibabel.load(tmp_path / "scaled.nii")
+    found = batch_of({"image": image.dataobj})["image"]
+    expected = batch_of({"image": np.asarray(image.dataobj)})["image"]
+    assert found.dtype == expected.dtype == np.float64
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+DATA = Path(nibabel.__file__).parent / "tests" / "data"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scaled+tlrc.HEAD", "phantom_varscale.PAR", "phantom_EPI_asc_CLEAR_2_1.PAR",
+        "example4d+orig.HEAD", "functional.nii", "anatomical.nii", "reoriented_anat_moved.nii",
+        "example_nifti2.nii.gz", "standard.nii.gz", "test.mgz", "minc1_1_scale.mnc", "tiny.mnc",
+    ],
+)  # fmt: skip
+def test_voxels_mean_what_nibabel_says(name):
+    """Whatever a format calls its scaling, and wherever it keeps it."""
+    expected = np.asarray(nibabel.load(DATA / name).dataobj)
+    if expected.ndim == 4:
+        expected = np.moveaxis(expected, 3, 0)
+    scan = open_volume(DATA / name)
+    whole = scan[...]
+    assert whole.dtype == scan.dtype
+    assert scan.dtype.isnative
+    assert (scan.dtype.kind == "f") == (expected.dtype.kind == "f")
+    np.testing.assert_allclose(whole, expected.reshape(scan.shape), rtol=1e-6)
+    assert np.ptp(whole) > 0
+    part = scan[..., 1:3, 2:4, 0:3]
+    np.testing.assert_array_equal(part, whole[..., 1:3, 2:4, 0:3])
+
+
+def labels_of(file):
+    case = {"image": IMAGE, "label": file}
+    pipeline = Compose([])
+    with Stream([case], pipeline, patch_shape=SHAPE, batch_size=1, seed=1) as made:
+        return next(made)["label"][0, 0]
+
+
+@pytest.mark.parametrize("slope", [1.000015, 0.999985, 0.1, 1 / 3])
+def test_labels_that_are_stored_scaled_are_whole_numbers(tmp_path, slope):
+    """2 is 2.00003 there, or 1.99997, of which a cast makes 1."""
+    stored = np.round(np.arange(40) / slope).astype(np.int16)
+    steps = stored * np.float32(slope)
+    expected = np.arange(40)[np.abs(steps - np.arange(40)) < 1e-3]
+    voxels = np.resize(stored[expected], SHAPE)
+    image = nibabel.Nifti1Image(voxels, AFFINE)
+    image.header.set_slope_inter(slope, 0.0)
+    nibabel.save(image, tmp_path / "label.nii.gz")
+    found = labels_of(tmp_path / "label.nii.gz")
+    assert found.dtype == np.int16
+    np.testing.assert_array_equal(found, np.resize(expected, SHAPE))
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".npy", ".nrrd"])
+@pytest.mark.parametrize(
+    ("stored", "highest", "dtype"),
+    [
+        (np.float32, 3, np.int16), (np.float64, 14175, np.int16), (np.float32, 40000, np.int32),
+        (np.float64, 2**40, np.int64), (np.uint8, 255, np.uint8), (np.int16, 999, np.int16),
+        (np.int32, 3, np.int32),
+    ],
+)  # fmt: skip
+def test_labels_of_files_are_integers(tmp_path, suffix, stored, highest, dtype):
+    """Those that are integers keep their dtype; others take int16 if that holds them."""
+    file, voxels = tmp_path / f"label{suffix}", LABEL.astype(stored)
+    voxels[5, 6, 7] = highest
+    if suffix == ".npy":
+        np.save(file, voxels)
+    elif suffix == ".nrrd":
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(voxels.transpose(2, 1, 0)), str(file))
+    else:
+        nibabel.save(nibabel.Nifti1Image(voxels, AFFINE, dtype=stored), file)
+    found = labels_of(file)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, voxels)
+
+
+@pytest.mark.parametrize("value", [0.5, np.nan, np.inf, -np.inf, 1.01, 1e300])
+def test_labels_that_are_no_whole_numbers(tmp_path, value):
+    voxels = LABEL.astype(np.float64)
+    voxels[1, 2, 3] = value
+    np.save(tmp_path / "label.npy", voxels)
+    message = "labels must fit" if value == 1e300 else "labels must be whole numbers, got 1 voxels"
+    with pytest.raises(CaseError, match=message) as caught:
+        labels_of(tmp_path / "label.npy")
+    assert caught.value.file == str(tmp_path / "label.npy")
+
+
+class Named:
+    """A path that is no `Path`."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return self.path
+
+
+def test_any_path_is_one(tmp_path):
+    file = tmp_path / "image.npy"
+    np.save(file, IMAGE)
+    expected = batch_of({"image": IMAGE})
+    for path in (str(file), file, Named(str(file)), Named(bytes(file))):
+        np.testing.assert_array_equal(batch_of({"image": path})["image"], expected["image"])
+
+
+def mixed_cases(folder):
+    """One picture as several dtypes, in memory, in a file, and read lazily."""
+    ints = np.abs(1000 * IMAGE).astype(np.int16)
+    np.save(folder / "image.npy", ints.astype(np.uint16))
+    images = (ints, ints.astype(np.float64), Lazy(ints.astype(np.float32)), folder / "image.npy")
+    return [{"image": image, "label": LABEL} for image in images]
+
+
+@pytest.mark.parametrize("dtype", ["float32", np.float64, np.dtype(np.float16)])
+def test_images_are_converted_and_labels_are_not(tmp_path, dtype):
+    cases, pipeline = mixed_cases(tmp_path), Compose(STEPS)
+    expected = {"image": cases[0]["image"].astype(dtype), "label": LABEL}
+    options = {"patch_shape": 16, "batch_size": 4, "seed": 3, "foreground": 0.0}
+    with Stream(cases, pipeline, dtype=dtype, **options) as made:
+        batch = next(made)
+    with Stream([expected] * 4, pipeline, **options) as made:
+        same(batch, next(made))
+    assert batch["image"].dtype == dtype
+    assert batch["label"].dtype == np.int16
+
+
+def test_cases_of_several_dtypes_are_said_in_words(tmp_path):
+    made = Stream(mixed_cases(tmp_path), Compose([]), patch_shape=8, batch_size=4, seed=1)
+    message = (
+        r"'image' must be int16 with 1 channel, as case 0 has it, got \w+ with 1 channel; dtype= "
+        r"of the stream converts images"
+    )
+    with pytest.raises(CaseError, match=message):
+        next(made)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"image": np.stack([IMAGE, IMAGE])}, "float32 with 1 channel, .* got float32 with 2 chan"),
+        ({"image": IMAGE, "points": [[1, 2, 3]]}, "must have image, as case 0 has, got image, poi"),
+        ({"image": IMAGE, "affine": AFFINE}, "must have image, as case 0 has, got affine, image"),
+        ({"image": IMAGE, "label": LABEL}, "must have image, as case 0 has, got image, label"),
+    ],
+)
+def test_cases_that_do_not_fit_into_one_batch(other, message):
+    made = Stream([{"image": IMAGE}, other], Compose([]), patch_shape=8, batch_size=2, seed=1)
+    with pytest.raises(CaseError, match=rf"case 1 \(epoch 0, index 1\): .*{message}"):
+        next(made)
+
+
+def test_one_channel_fits_with_and_without_an_axis():
+    cases = [{"image": IMAGE}, {"image": IMAGE[None]}]
+    with Stream(cases, Compose([]), patch_shape=SHAPE, batch_size=2, seed=1) as made:
+        batch = next(made)["image"]
+    np.testing.assert_array_equal(batch[0], batch[1])
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float128", "bfloat16", complex, 3, "no"])
+def test_a_wrong_dtype(dtype):
+    with pytest.raises(ValueError, match="dtype must be float16, float32, float64 or None, got"):
+        Stream([{"image": IMAGE}], Compose([]), patch_shape=8, batch_size=1, seed=1, dtype=dtype)
+
+
+def test_a_dtype_that_is_too_small():
+    options = {"patch_shape": 8, "batch_size": 1, "seed": 1, "dtype": "float16"}
+    made = Stream([{"image": 1e6 + IMAGE}], Compose([]), **options)
+    with pytest.raises(CaseError, match="'image' must fit into float16, got 99"):
         next(made)

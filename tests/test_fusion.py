@@ -26,6 +26,7 @@ from volaug import (
 )
 from volaug.checks import DTYPES
 from volaug.operations.base import Place
+from volaug.operations.spatial import Crop
 
 SPACING = np.array((0.8, 1.1, 3.0))
 SHAPE = (31, 40, 22)
@@ -297,7 +298,7 @@ def test_a_change_of_intensity_parts_two_warps_only_if_it_is_drawn():
 
 
 @pytest.mark.parametrize("steps", [FIVE_STEPS, [*FIVE_STEPS[:3], CONTRAST, *FIVE_STEPS[3:]]])
-def test_the_affine_that_comes_back_keeps_each_place_in_the_world(steps):
+def test_the_output_affine_keeps_each_place_in_the_world(steps):
     rng = np.random.default_rng(2)
     affine = np.eye(4)
     affine[:3, :3] = Rotation.random(random_state=rng).as_matrix() @ np.diag(SPACING)
@@ -308,17 +309,33 @@ def test_the_affine_that_comes_back_keeps_each_place_in_the_world(steps):
 
     record = drawn([*steps, CenterCrop(15)], SHAPE, affine=affine)
     places = rng.uniform(0, 30, (20, 3))
-    sample = record.apply(points=places)
-    np.testing.assert_array_equal(sample["affine"], record.output_affine)
+    moved, over = record.apply(points=places)["points"], record.output_affine
     expected = in_world(affine, places)
-    np.testing.assert_allclose(in_world(sample["affine"], sample["points"]), expected, atol=1e-10)
+    np.testing.assert_allclose(in_world(over, moved), expected, atol=1e-10)
 
-    again = drawn(
-        [RandomShear(fixed(*SHEAR), p=1), RandomFlip(1, p=1)], (15,) * 3, affine=sample["affine"]
-    )
-    after = again.apply(points=sample["points"])
-    np.testing.assert_allclose(in_world(after["affine"], after["points"]), expected, atol=1e-10)
-    assert np.linalg.det(after["affine"]) * np.linalg.det(sample["affine"]) < 0
+    again = drawn([RandomShear(fixed(*SHEAR), p=1), RandomFlip(1, p=1)], (15,) * 3, affine=over)
+    after = again.apply(points=moved)["points"]
+    np.testing.assert_allclose(in_world(again.output_affine, after), expected, atol=1e-10)
+    assert np.linalg.det(again.output_affine) * np.linalg.det(over) < 0
+
+
+def test_the_affine_to_write_is_moved_by_crops_alone():
+    affine = np.array([[0, -0.8, 0, 9.0], [1.1, 0, 0, -7], [0, 0, 3.0, 5], [0, 0, 0, 1]])
+    before, after = RandomCrop((25, 25, 20), p=1), CenterCrop(15)
+    for steps in (
+        [*FIVE_STEPS, after],
+        [before, *FIVE_STEPS[:3], CONTRAST, *FIVE_STEPS[3:], after],
+    ):
+        record = drawn(steps, SHAPE, affine=affine)
+        starts = sum(np.array(step.start) for _, step in record.steps if type(step) is Crop)
+        sample = record.apply(points=[[0.0, 0.0, 0.0]])
+        np.testing.assert_array_equal(sample["affine"][:, :3], affine[:, :3])
+        np.testing.assert_allclose(sample["affine"][:, 3], affine @ (*starts, 1.0))
+    crop = drawn([after], SHAPE, affine=affine)
+    np.testing.assert_allclose(crop.cropped_affine, crop.output_affine)
+    crop.cropped_affine[0] = np.nan  # a copy
+    assert np.isfinite(crop.cropped_affine).all()
+    assert drawn([after], SHAPE).cropped_affine is None
 
 
 def test_the_affine_that_comes_back_is_that_of_the_voxels_without_displacement():

@@ -350,9 +350,11 @@ def test_the_size_of_voxels_comes_back():
     placed = pipeline(image=image, points=POINTS, affine=turned.tolist(), index=1)
     assert set(placed) == {"image", "points", "affine"}
     np.testing.assert_array_equal(placed.record.affine, turned)
-    # the voxel that a point is in now lies where the point was
+    np.testing.assert_array_equal(placed["affine"], placed.record.cropped_affine)
+    # in an overlay the voxel that a point is in now lies where the point was
+    overlay = placed.record.output_affine
     np.testing.assert_allclose(
-        placed["points"] @ placed["affine"][:3, :3].T + placed["affine"][:3, 3],
+        placed["points"] @ overlay[:3, :3].T + overlay[:3, 3],
         POINTS @ turned[:3, :3].T + turned[:3, 3],
         atol=1e-9,
     )

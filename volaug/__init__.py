@@ -1,6 +1,7 @@
 """Fast, exact augmentation of large 3D volumes on the CPU."""
 
 from . import presets
+from .cases import CaseError
 from .compilation import warmup
 from .engine.prefilter import spline_filter
 from .pipeline import Compose
@@ -32,6 +33,7 @@ from .warp import Warp
 __version__ = "0.1.0"
 
 __all__ = [
+    "CaseError",
     "CenterCrop",
     "Compose",
     "LabelPyramid",

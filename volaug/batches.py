@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,25 +45,61 @@ def shuffled_index(seed: int, epoch: int, size: int, place: int) -> int:
             return index
 
 
+class Form(NamedTuple):
+    """Of one image or label."""
+
+    dtype: np.dtype[Any]
+    channels: int  # 1 also without an axis for them
+
+    def __str__(self) -> str:
+        return f"{self.dtype} with {self.channels} channel{'s' * (self.channels > 1)}"
+
+
 @dataclass(frozen=True)
 class Layout:
     """What all samples of a stream have in common, as its first case shows."""
 
-    volumes: dict[str, tuple[np.dtype[Any], tuple[int, ...]]]  # dtype and channels, or ()
+    volumes: dict[str, Form]
+    others: frozenset[str]  # points, boxes, spacing and affine
     shape: tuple[int, int, int]  # of what the pipeline gives
 
     def slots(self, count: int) -> dict[str, np.ndarray[Any, Any]]:
         """Arrays (count, C, n0, n1, n2) for a batch; C is 1 for volumes without channels."""
         return {
-            name: np.empty((count, *(channels or (1,)), *self.shape), dtype)
-            for name, (dtype, channels) in self.volumes.items()
+            name: np.empty((count, form.channels, *self.shape), form.dtype)
+            for name, form in self.volumes.items()
         }
+
+    def check(self, other: "Layout") -> None:
+        """See that another sample fits into the same batches."""
+        names, given = set(self.volumes) | self.others, set(other.volumes) | other.others
+        if names != given:
+            raise ValueError(f"it must have {_listed(names)}, as case 0 has, got {_listed(given)}")
+        for name, form in self.volumes.items():
+            found = other.volumes[name]
+            if found != form:
+                way = "; dtype= of the stream converts images" if found.dtype != form.dtype else ""
+                raise ValueError(f"{name!r} must be {form}, as case 0 has it, got {found}{way}")
+        if other.shape != self.shape:
+            raise ValueError(
+                f"the pipeline must make the shape {self.shape} of it, as of case 0, got "
+                f"{other.shape}"
+            )
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def layout_of(opened: OpenCase, record: Record) -> Layout:
     """Of a case, and a draw for it."""
-    volumes = {name: (np.dtype(v.dtype), tuple(v.shape[:-3])) for name, v in opened.volumes.items()}
-    return Layout(volumes, record.output_shape)
+    forms = {
+        name: Form(np.dtype(v.dtype), int(v.shape[0]) if len(v.shape) == 4 else 1)
+        for name, v in opened.volumes.items()
+    }
+    units = {"spacing": opened.spacing, "affine": opened.affine}
+    others = {*opened.places, *(name for name, value in units.items() if value is not None)}
+    return Layout(forms, frozenset(others), record.output_shape)
 
 
 def collated(slots: Mapping[str, Any], samples: Sequence[Sample]) -> Batch:

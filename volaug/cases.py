@@ -1,7 +1,6 @@
 """Cases for training: arrays, files, or a function that loads them. Of each a part can be read."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,9 +9,14 @@ import numpy.typing as npt
 
 from . import checks
 from .engine.borders import UNFOLDED
+from .files.opening import affine_of, as_path, is_path, open_volume
+from .files.safety import FileError, naming
 from .geometry.bounds import Box
+from .geometry.bspline import Floats
+from .geometry.orientation import Reorientation, reorientation
 from .plain import check_known
 from .record import Record
+from .sources import Source, check_lazy, is_array, is_proxy, label_dtype
 from .targets import Shape, Target, as_targets, common_grid
 
 Array = npt.NDArray[Any]
@@ -21,9 +25,48 @@ Given = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 # What a case may say beside its targets.
 UNITS = ("spacing", "affine")
 
+# What images can be converted to.
+IMAGE_DTYPES = ("float16", "float32", "float64")
 
-class CaseError(RuntimeError):
-    """A case could not be read or augmented; the cause says why."""
+
+class CaseError(RuntimeError, ValueError):
+    """A case could not be read or augmented; its cause says why.
+
+    It is a `ValueError` too, as a case is an argument of a `Stream`.
+
+    Attributes
+    ----------
+    reason : str
+        What is wrong, with the file if it is one.
+    case : int
+        Its number among the cases.
+    epoch, index : int or None
+        Of the sample; None where a case is opened before any sample.
+    file : str or None
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        case: int,
+        epoch: int | None = None,
+        index: int | None = None,
+        file: str | None = None,
+    ) -> None:
+        super().__init__(reason, case, epoch, index, file)
+        self.reason, self.case, self.epoch, self.index, self.file = self.args
+
+    def __str__(self) -> str:
+        sample = "" if self.epoch is None else f" (epoch {self.epoch}, index {self.index})"
+        return f"case {self.case}{sample}: {self.reason}"
+
+    @classmethod
+    def of(
+        cls, error: Exception, case: int, epoch: int | None = None, index: int | None = None
+    ) -> "CaseError":
+        """What an error means for a case."""
+        reason = str(error) or type(error).__name__
+        return cls(reason, case, epoch, index, getattr(error, "file", None))
 
 
 class OpenCase(NamedTuple):
@@ -47,30 +90,44 @@ class Case:
     Parameters
     ----------
     given : mapping, or function that returns one
-        From the names of a pipeline's targets to arrays; to paths of ``.npy`` files, which are
-        mapped into memory, or of images that nibabel reads, of which slices of what is not
-        compressed are read; or to what is sliced like an array and read then (of h5py, zarr,
-        blosc2). And "spacing" or "affine", which an image file brings along. A function is
-        called for each sample.
+        From the names of a pipeline's targets to arrays; to paths of files (see `open_volume`);
+        or to what is sliced like an array and read then (of h5py, zarr, blosc2). And "spacing" or
+        "affine", which an image file brings along. A function is called for each sample.
     table : mapping from names to Target
         Of the pipeline.
+    dtype : numpy.dtype, optional
+        What images are converted to.
+
+    Notes
+    -----
+    Files lie in the grid of the first image that says where it is: a file, or an array where the
+    case has an "affine". The axes of the others are put into its order and direction. A file must
+    not be written to while it is in use: that is an error when it is read next.
     """
 
-    def __init__(self, given: Given, table: Mapping[str, Target]) -> None:
+    def __init__(
+        self,
+        given: Given,
+        table: Mapping[str, Target],
+        dtype: np.dtype[Any] | None = None,
+    ) -> None:
         if not callable(given) and not isinstance(given, Mapping):
             raise TypeError(
                 "a case must be a mapping from names to arrays or files, or a function that "
                 f"returns one, got {type(given).__name__}"
             )
-        self._given, self._table = given, table
+        self._given, self._table, self._dtype = given, table, dtype
+        # no `functools.cached_property`, whose lock a forked child could find taken
+        self._once: OpenCase | None = None
 
     def open(self) -> OpenCase:
-        """See what there is, and what is wrong with it."""
-        return self._opened(self._given()) if callable(self._given) else self._once
-
-    @cached_property
-    def _once(self) -> OpenCase:
-        return self._opened(self._given)
+        """See what there is, or what is wrong with it."""
+        if self._once is not None:
+            return self._once
+        opened = self._opened(self._given() if callable(self._given) else self._given)
+        if not callable(self._given):
+            self._once = opened
+        return opened
 
     def _opened(self, given: Any) -> OpenCase:
         if not isinstance(given, Mapping):
@@ -78,69 +135,114 @@ class Case:
         named = {name: value for name, value in given.items() if name not in UNITS}
         units = {name: given[name] for name in UNITS if name in given}
         check_known("target of a case", named, self._table)
-        lazy: dict[str, Any] = {}
-        for name, value in list(named.items()):
-            if self._table[name].has_voxels:
-                if isinstance(value, str | Path):
-                    value, affine = from_file(Path(value))
-                    if not units and affine is not None:
-                        units = {"affine": affine}
-                named[name] = value
-                if not is_array(value):
-                    lazy[name] = checked_lazy(name, named.pop(name))
-        volumes, places = as_targets(self._table, named)
-        shapes = {**volumes, **lazy}
-        grid = common_grid({name: np.broadcast_to(0, v.shape) for name, v in shapes.items()})
-        # in the order that the user gave them
-        ordered = {name: shapes[name] for name in given if name in shapes}
-        size = checks.as_voxel_size(units.get("spacing"), units.get("affine"))
-        return OpenCase(ordered, places, *size, grid)
-
-
-def is_array(value: Any) -> bool:
-    """Whether its memory is there, and no slice has to be read."""
-    return isinstance(value, np.ndarray) or any(
-        hasattr(value, name) for name in ("__array_interface__", "__dlpack__")
-    )
-
-
-def checked_lazy(name: str, value: Any) -> Any:
-    """What is sliced like an array."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if shape is None or dtype is None or not hasattr(value, "__getitem__"):
-        raise TypeError(
-            f"{name!r} must be an array, a path, or what is sliced like an array, "
-            f"got {type(value).__name__}"
+        volumes = {name: v for name, v in named.items() if self._table[name].has_voxels}
+        paths = {name: as_path(value) for name, value in volumes.items() if is_path(value)}
+        volumes |= {name: open_volume(path) for name, path in paths.items()}
+        for name, value in volumes.items():
+            if not is_array(value):
+                check_lazy(name, value)
+        arrays, places = as_targets(
+            self._table,
+            {n: v for n, v in named.items() if n not in volumes or is_array(v)},
         )
-    checks.as_volume(np.broadcast_to(np.zeros((), np.dtype(dtype)), shape), name)
-    return value
+        spacing, affine = checks.as_voxel_size(units.get("spacing"), units.get("affine"))
+        volumes |= arrays
+        affines = _affines({name: volumes[name] for name in paths}, paths, bool(units))
+        turns, world = self._turns(volumes, affines, paths, affine)
+        for name, value in volumes.items():
+            dtype = self._dtype_of(name, value, paths.get(name))
+            if name not in arrays or dtype is not None:
+                title = f"{name!r} ({paths[name]})" if name in paths else repr(name)
+                volumes[name] = Source(value, title, dtype, turns.get(name))
+        grid = common_grid({_title(name, paths): volume for name, volume in volumes.items()})
+        if not units and world is not None:
+            spacing, affine = checks.as_voxel_size(None, world)
+        return OpenCase(volumes, places, spacing, affine, grid)
+
+    def _dtype_of(self, name: str, voxels: Any, path: Path | None) -> np.dtype[Any] | None:
+        """What the voxels of a target are converted to, if they are."""
+        if self._table[name].kind == "image":
+            return None if self._dtype == voxels.dtype else self._dtype
+        if path is None:
+            return label_dtype(voxels) if is_proxy(voxels) else None
+        with naming(path):
+            return label_dtype(voxels)
+
+    def _turns(
+        self,
+        volumes: Mapping[str, Any],
+        affines: Mapping[str, Floats],
+        paths: Mapping[str, Path],
+        given: Floats | None,
+    ) -> tuple[dict[str, Reorientation], Floats | None]:
+        """How files are brought into one grid, and the affine of that grid if one is known.
+
+        Parameters
+        ----------
+        affines : mapping
+            Of the files that have one.
+        given : (4, 4) array or None
+            The affine of the case, which is that of its arrays.
+        """
+        by_kind = sorted(volumes, key=lambda name: self._table[name].kind != "image")
+        known = {name: affines.get(name, None if name in paths else given) for name in by_kind}
+        first, world = next(((n, a) for n, a in known.items() if a is not None), ("", None))
+        turns: dict[str, Reorientation] = {}
+        if world is None:
+            return turns, None
+        shape = spatial(volumes[first])
+        for name, affine in affines.items():
+            try:
+                turns[name] = reorientation(shape, world, spatial(volumes[name]), affine)
+            except ValueError as error:
+                raise FileError(
+                    str(paths[name]),
+                    f"{name!r} must lie in the grid of {_title(first, paths)}, but {error}",
+                ) from None
+        return turns, world
 
 
-class Scan:
-    """An image that nibabel reads, channels first, sliced like an array."""
+def _affines(
+    files: Mapping[str, Any], paths: Mapping[str, Path], replaced: bool
+) -> dict[str, Floats]:
+    """The matrices from voxels to mm of the files that have one.
 
-    def __init__(self, image: Any) -> None:
-        self._proxy = image.dataobj
-        scaled = (getattr(self._proxy, "slope", 1.0), getattr(self._proxy, "inter", 0.0))
-        stored = np.dtype(self._proxy.dtype).newbyteorder("=")
-        self.dtype = stored if scaled == (1.0, 0.0) else np.dtype(np.float32)
-        self.shape = (*image.shape[3:], *image.shape[:3])
+    Where a case says its voxel size itself, what no matrix can be is left out.
+    """
+    found = {}
+    for name, volume in files.items():
+        try:
+            affine = affine_of(volume, paths[name])
+        except FileError:
+            if not replaced:
+                raise
+            continue
+        if affine is not None:
+            found[name] = affine
+    return found
 
-    def __getitem__(self, window: Any) -> Array:
-        """The voxels of three slices after an ellipsis, or all of them."""
-        slices = window[1:] if isinstance(window, tuple) else ()
-        part = np.asarray(self._proxy[(*slices, ...)], self.dtype)
-        return np.moveaxis(part, -1, 0) if part.ndim == 4 else part
+
+def _title(name: str, paths: Mapping[str, Path]) -> str:
+    return f"{name} ({paths[name]})" if name in paths else name
 
 
-def from_file(path: Path) -> tuple[Any, Array | None]:
-    """What is sliced like an array, and the matrix from its voxels to mm if the file has one."""
-    if path.suffix == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False), None
-    import nibabel
+def spatial(volume: Any) -> Shape:
+    """The lengths of a volume's axes of space."""
+    n0, n1, n2 = (int(n) for n in volume.shape[-3:])
+    return n0, n1, n2
 
-    image: Any = nibabel.load(path)
-    return Scan(image), np.asarray(image.affine)
+
+def as_image_dtype(value: Any) -> np.dtype[Any] | None:
+    """The dtype that images are converted to, or None if each keeps its own."""
+    if value is None:
+        return None
+    try:
+        dtype: np.dtype[Any] = np.dtype(value)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.name not in IMAGE_DTYPES:
+        raise ValueError(f"dtype must be {', '.join(IMAGE_DTYPES)} or None, got {value!r}")
+    return dtype
 
 
 def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]:
@@ -154,9 +256,11 @@ def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]
     box: Box = tuple((0, n) for n in opened.shape)  # type: ignore[assignment]
     if all(t.mode in UNFOLDED and t.interpolation != "cubic" for t in targets):
         found = record.warps[0].source_box(opened.shape)
-        # of what lies wholly outside, one voxel, which is not looked at
-        box = found if all(start < stop for start, stop in found) else ((0, 1),) * 3
+        if all(start < stop for start, stop in found):
+            box = found
+        elif all(target.mode != "nearest" for target in targets):
+            box = ((0, 1),) * 3  # all lies outside: one voxel, which is not looked at
     window = (..., *(slice(start, stop) for start, stop in box))
-    parts = {name: checks.as_volume(np.asarray(v[window])) for name, v in opened.volumes.items()}
+    parts = {name: np.asarray(v[window]) for name, v in opened.volumes.items()}
     (a, _), (b, _), (c, _) = box
     return parts, (a, b, c)

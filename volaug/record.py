@@ -149,9 +149,25 @@ class Record:
         """The matrix from voxels of the result to mm, if there was one for the input.
 
         Where a voxel of the result lies in the input's world, but for elastic displacements: over
-        the input in a viewer, a turned image lies where it was.
+        the input in a viewer, a turned image lies where it was. It is for such overlays; a file
+        for training is written with `cropped_affine`.
         """
         return None if self.affine is None else self.affine @ self.pull_matrix
+
+    @property
+    def cropped_affine(self) -> Floats | None:
+        """The input's matrix from voxels to mm, moved to where crops begin, if there was one.
+
+        What a result is written with for training: as if another head had been in the same
+        scanner. Directions and voxel sizes are those of the input, so that whatever reads the file
+        sees the picture as it was augmented.
+        """
+        if self.affine is None:
+            return None
+        affine = self.affine.copy()
+        starts = [operation.start for _, operation in self.steps if isinstance(operation, Crop)]
+        affine[:3, 3] += affine[:3, :3] @ np.sum([(0, 0, 0), *starts], axis=0)
+        return affine
 
     @property
     def pull_matrix(self) -> Floats:
@@ -186,11 +202,11 @@ class Record:
         -------
         Sample
             A dict of the same names, volumes first, with this record; and what it was made
-            with of ``"spacing"``, which stays what it was, as if another head had been in the
-            same scanner, and ``"affine"``, which goes along (see `output_affine`). Points and
-            boxes are in voxels of the result, also where they lie outside of it; a box is the
-            smallest around what becomes of it (of several warps, one after the other). Nothing
-            shares memory with the input.
+            with of ``"spacing"`` and ``"affine"``, to write the result with: as if another head
+            had been in the same scanner (see `cropped_affine`, and `output_affine` for
+            overlays). Points and boxes are in voxels of the result, also where they lie outside
+            of it; a box is the smallest around what becomes of it (of several warps, one after
+            the other). Nothing shares memory with the input.
 
         Raises
         ------
@@ -220,7 +236,7 @@ class Record:
         if self.spacing is not None:
             sample["spacing"] = self.spacing
         if self.affine is not None:
-            sample["affine"] = self.output_affine
+            sample["affine"] = self.cropped_affine
         sample.record = self
         return sample
 

@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from . import checks
 from .batches import Batch, collated, layout_of, shuffled_index
-from .cases import Case, CaseError, Given, OpenCase, as_parts
+from .cases import Case, CaseError, Given, OpenCase, as_image_dtype, as_parts
 from .keys import Key, Numbers
 from .operations.numbers import as_number
 from .operations.spatial import Crop
@@ -55,8 +56,8 @@ class Stream:
     Parameters
     ----------
     cases : sequence of mappings, or of functions that return them
-        From the names of the pipeline's targets to arrays, memory maps, paths or what is sliced
-        like an array; see `Case`. All of the same dtypes and channels, of any shape.
+        From the names of the pipeline's targets to arrays, paths or what is sliced like an array;
+        see `Case`. All of the same dtypes (but see `dtype`) and channels, of any shape.
     pipeline : Compose
         What is done to each patch, which its spatial steps may read beyond.
     patch_shape : int or (3,) ints
@@ -78,6 +79,9 @@ class Stream:
         How many; without end by default. What does not fill a batch at the end is left out.
     first_batch : int
         To go on where another stream has stopped: its `batches`.
+    dtype : float16, float32 or float64, optional
+        What all images are converted to when they are read. Labels keep their integer type. By
+        default images keep their dtype, which must be the same in all cases.
     on_batch : function of the stream, optional
         Called after each batch: for a progress bar, say.
     shard : (int, int), optional
@@ -94,10 +98,11 @@ class Stream:
     Raises
     ------
     TypeError, ValueError
-        Saying what was wanted and what was given. The first case is opened at once.
+        Saying what was wanted and what was given.
     CaseError
-        Where a batch is asked for, if one of its cases cannot be read or augmented; it says which,
-        and the stream is closed.
+        If a case cannot be read or augmented: of the first case at once, of others where a batch
+        with it is asked for, and then the stream is closed. It says which case, which file and
+        what is wrong.
 
     Notes
     -----
@@ -133,6 +138,7 @@ class Stream:
         samples_per_case: int = 1,
         epochs: int | None = None,
         first_batch: int = 0,
+        dtype: npt.DTypeLike | None = None,
         on_batch: Callable[["Stream"], None] | None = None,
         shard: tuple[int, int] | None = None,
     ) -> None:
@@ -146,7 +152,8 @@ class Stream:
         if on_batch is not None and not callable(on_batch):
             raise TypeError(f"on_batch must be a function of the stream, got {on_batch!r}")
         self._pipeline = pipeline
-        self._cases = [Case(given, pipeline.table) for given in cases]
+        as_dtype = as_image_dtype(dtype)
+        self._cases = [Case(given, pipeline.table, as_dtype) for given in cases]
         if not self._cases:
             raise ValueError("cases must be one or more, got none")
         self._patch = as_window(patch_shape, "patch_shape")
@@ -165,7 +172,10 @@ class Stream:
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
         self._on_batch = on_batch
         self._places: dict[int, Places] = {}
-        opened = self._cases[0].open()
+        try:
+            opened = self._cases[0].open()
+        except Exception as error:
+            raise CaseError.of(error, 0) from error
         pipeline.check_volumes(opened.volumes)
         self._layout = layout_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
         self._start_afresh()
@@ -297,8 +307,7 @@ class Stream:
         try:
             return self._made_sample(Key(self._seed, epoch, index), place, slots, seconds)
         except Exception as error:
-            case = index // self._repeats
-            raise CaseError(f"case {case} (epoch {epoch}, index {index}): {error}") from error
+            raise CaseError.of(error, index // self._repeats, epoch, index) from error
 
     def _made_sample(
         self, key: Key, place: int, slots: Mapping[str, Any], seconds: list[tuple[str, float]]
@@ -312,8 +321,7 @@ class Stream:
             start = patch_start(Numbers(key, "patch"), opened.shape, self._patch, places)
             record = self._drawn(key, opened, start)
             layout = layout_of(opened, record)
-            if layout != self._layout:
-                raise ValueError(f"it must be as case 0 is, {self._layout}, got {layout}")
+            self._layout.check(layout)
         with _timed("read", seconds):
             volumes, origin = as_parts(opened, record)
         with _timed("augment", seconds):

@@ -1,0 +1,142 @@
+"""Images that SimpleITK reads: NRRD, MetaImage and folders of DICOM files."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .blocks import SUFFIXES, voxels_of
+from .safety import FileError, check_unchanged, naming, state_of, words_of
+
+Array = npt.NDArray[Any]
+
+# ITK's world has left and posterior where nibabel's has right and anterior.
+LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
+
+# Slices are evenly spaced if none is farther than this, in spacings, from where it should be.
+UNEVEN = 0.05
+POSITION = "0020|0032"
+
+ADDRESS = re.compile(r"\(0x[0-9a-f]+\)")
+
+
+class ItkImage:
+    """An image that SimpleITK reads, channels first, sliced like an array.
+
+    A part of it is a part of the whole, which is read each time. The attributes are those of a
+    `Scan`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._files: list[str] = []
+        with naming(path):
+            parts = {path}
+            if path.is_dir():
+                self._files = _series(path)
+                parts = {Path(name) for name in self._files}
+            elif path.suffix.lower() in SUFFIXES:
+                parts |= {voxels_of(path).file}
+            self._states = {part: state_of(part) for part in parts}
+            image = self._read()
+            if image.GetDimension() not in (3, 4):
+                raise FileError(
+                    str(path), f"must have three axes, or a fourth for channels, got "
+                    f"{image.GetSize()}"
+                )  # fmt: skip
+            if "complex" in image.GetPixelIDTypeAsString():
+                raise FileError(str(path), "must hold real numbers, got complex ones")
+            voxels = _voxels(image)
+            self.shape, self.dtype, self.affine = voxels.shape, voxels.dtype, _affine(image)
+
+    def __getitem__(self, window: Any) -> Array:
+        """The voxels of three slices after an ellipsis, or all of them."""
+        with naming(self._path):
+            for path, known in self._states.items():
+                check_unchanged(path, state_of(path), known)
+            part: Array = _voxels(self._read())[window]
+            return part
+
+    def _read(self) -> Any:
+        sitk = _simpleitk(self._path)
+        try:
+            return sitk.ReadImage(self._files or str(self._path))
+        except RuntimeError as error:  # many lines, of which the last says what is wrong
+            reason = ADDRESS.sub("", words_of(error).rpartition("ERROR: ")[2])
+            raise FileError(str(self._path), f"cannot be read: {reason}") from error
+
+
+def _simpleitk(path: Path) -> Any:
+    try:
+        import SimpleITK
+    except ImportError as error:
+        raise FileError(
+            str(path), "is read by SimpleITK, which is not installed: pip install 'volaug[files]'"
+        ) from error
+    return SimpleITK
+
+
+def _voxels(image: Any) -> Array:
+    """The voxels of an image as (n0, n1, n2) or (C, n0, n1, n2)."""
+    import SimpleITK as sitk
+
+    voxels: Array = sitk.GetArrayFromImage(image)  # (t, z, y, x, components)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        voxels = np.moveaxis(voxels, -1, 0)
+    if voxels.ndim > 4:
+        raise ValueError(f"must have channels or times, got both in {voxels.shape}")
+    turned: Array = np.swapaxes(voxels, -1, -3)
+    return turned
+
+
+def _affine(image: Any) -> npt.NDArray[np.float64]:
+    """The matrix from voxels to mm, right, anterior and superior."""
+    n = image.GetDimension()
+    directions = np.reshape(image.GetDirection(), (n, n))[:3, :3]
+    affine = np.eye(4)
+    affine[:3, :3] = directions * image.GetSpacing()[:3]
+    affine[:3, 3] = image.GetOrigin()[:3]
+    world: npt.NDArray[np.float64] = LPS_TO_RAS @ affine
+    return world
+
+
+def _series(folder: Path) -> list[str]:
+    """The files of the one series in a folder, in the order of their slices."""
+    sitk = _simpleitk(folder)
+    for entry in folder.iterdir():
+        if not entry.is_dir():
+            state_of(entry)  # or ITK would wait for a pipe
+    found = {
+        series: list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series))
+        for series in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    }
+    if not found:
+        raise FileError(str(folder), "must be a folder of DICOM files, got none of these in it")
+    if len(found) > 1:
+        listed = ", ".join(f"{series} ({len(files)} files)" for series, files in found.items())
+        raise FileError(
+            str(folder), f"must hold one DICOM series, got {len(found)}: {listed}; give each a "
+            "folder"
+        )  # fmt: skip
+    (files,) = found.values()
+    _check_slices(folder, files, sitk)
+    return files
+
+
+def _check_slices(folder: Path, files: list[str], sitk: Any) -> None:
+    """See that no slice is missing, which ITK says on the terminal only."""
+    reader = sitk.ImageFileReader()
+    places = []
+    for file in files:
+        reader.SetFileName(file)
+        reader.ReadImageInformation()
+        if reader.HasMetaDataKey(POSITION):
+            places.append([float(x) for x in reader.GetMetaData(POSITION).split("\\")])
+    steps = np.linalg.norm(np.diff(np.array(places), axis=0), axis=1) if len(places) > 2 else ()
+    if len(steps) and np.ptp(steps) > UNEVEN * np.median(steps):
+        raise FileError(
+            str(folder), f"must have slices at even distances, got {min(steps):.4g} to "
+            f"{max(steps):.4g} mm: is one missing?"
+        )  # fmt: skip

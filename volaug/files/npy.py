@@ -1,0 +1,102 @@
+"""Arrays in NumPy's own files, of which boxes are read."""
+
+import math
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .safety import FileError, check_length, check_unchanged, naming, opened
+
+Array = npt.NDArray[Any]
+
+
+class Npy:
+    """A ``.npy`` file, sliced like an array.
+
+    It is read, and not mapped into memory: where a mapped file becomes shorter, the operating
+    system kills the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with naming(path), opened(path) as (stream, self._state):
+            shape, fortran, dtype = _header(stream)
+            self._offset = stream.tell()
+        if dtype.hasobject:
+            raise FileError(str(path), "must hold numbers, got Python objects")
+        if min(shape, default=1) < 0:
+            raise FileError(str(path), f"must have lengths of its axes over 0, got {shape}")
+        declared = self._offset + math.prod(shape) * dtype.itemsize
+        check_length(path, declared, self._state.size)
+        self.shape, self.dtype, self._fortran = shape, dtype, fortran
+
+    def __getitem__(self, window: Any) -> Array:
+        """The voxels of three slices after an ellipsis, or all of them."""
+        slices = window[1:] if isinstance(window, tuple) else ()
+        before = len(self.shape) - len(slices)
+        box = [(0, n) for n in self.shape[:before]]
+        box += [(s.start, s.stop) for s in slices]
+        with naming(self._path), opened(self._path) as (stream, state):
+            check_unchanged(self._path, state, self._state)
+            # in Fortran order a file is one in C order whose axes are reversed
+            order = -1 if self._fortran else 1
+            part = read_box(stream, self._offset, self.shape[::order], self.dtype, box[::order])
+        return part.T if self._fortran else part
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f"must be a .npy file of version 1.0 or 2.0, got {version}")
+    return readers[version](stream)
+
+
+def read_box(
+    stream: IO[bytes],
+    offset: int,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    box: list[tuple[int, int]],
+) -> Array:
+    """A box of an array in C order that lies in a file without a buffer.
+
+    Whole rows are read, since of a row's part no less comes from the disk.
+
+    Parameters
+    ----------
+    shape : tuple of two ints or more
+    box : list of (start, stop)
+        One for each axis.
+    """
+    *outer, (first, last), (left, right) = box
+    length = shape[-1]
+    part = np.empty([stop - start for start, stop in box], dtype)
+    rows = np.empty((last - first, length), dtype)
+    for index in np.ndindex(*part.shape[:-2]):
+        place = 0
+        for i, (start, _), n in zip(index, outer, shape, strict=False):
+            place = place * n + start + i
+        begin = offset + (place * shape[-2] + first) * length * dtype.itemsize
+        if right - left == length:
+            _read_into(stream, begin, part[index])
+        else:
+            _read_into(stream, begin, rows)
+            part[index] = rows[:, left:right]
+    return part
+
+
+def _read_into(stream: Any, place: int, array: Array) -> None:
+    """Fill an array from a place of a file on."""
+    view = memoryview(array.reshape(-1).view(np.uint8).data)
+    stream.seek(place)
+    while view:
+        count = stream.readinto(view)
+        if not count:
+            raise EOFError(f"is cut short: {len(view)} bytes are missing")
+        view = view[count:]
