@@ -106,6 +106,7 @@ class Warp:
         -------
         array of the warp's `shape`, with the volume's channels and dtype
         """
+        checks.warn_of_last_channels("volume", volume, stacklevel=2)
         request = as_request(volume, self.shape, interpolation, mode, cval, out)
         return self._resample([request], threads)[0]
 
