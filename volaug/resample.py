@@ -100,9 +100,9 @@ def affine_transform(
     that `cval` says, (1, 0, 0) for the first of three, and by default to none.
     """
     affine = checks.as_affine(matrix, offset)
-    checks.warn_of_last_channels("volume", volume, stacklevel=2)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
     request = as_request(volume, shape, interpolation, mode, cval, out)
+    checks.warn_of_last_channels("volume", volume, stacklevel=2)
     result: npt.NDArray[Any] = resample([request], shape, affine, None, threads)[0]
     return result
 
@@ -155,9 +155,9 @@ def elastic_deform(
     """
     affine = checks.as_affine(matrix, offset)
     points = checks.as_control_points(control_points)
-    checks.warn_of_last_channels("volume", volume, stacklevel=2)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
     request = as_request(volume, shape, interpolation, mode, cval, out)
+    checks.warn_of_last_channels("volume", volume, stacklevel=2)
     result: npt.NDArray[Any] = resample([request], shape, affine, points, threads)[0]
     return result
 

@@ -106,8 +106,8 @@ class Warp:
         -------
         array of the warp's `shape`, with the volume's channels and dtype
         """
-        checks.warn_of_last_channels("volume", volume, stacklevel=2)
         request = as_request(volume, self.shape, interpolation, mode, cval, out)
+        checks.warn_of_last_channels("volume", volume, stacklevel=2)
         return self._resample([request], threads)[0]
 
     def apply_all(
