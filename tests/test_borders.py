@@ -237,3 +237,18 @@ def test_a_bad_voxel_reaches_only_those_who_read_it(mode, elastic):
     assert filled.any() == (mode in FILLED)
     result = applied(warp, random_volume(shape), mode=mode, cval=np.nan)
     np.testing.assert_array_equal(np.isnan(result), filled)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "grid-constant"])
+@pytest.mark.parametrize("off", [9.4, 11.5, 13.4, 19.3, 22.5, 40.5])
+def test_cubic_far_outside_is_that_of_an_endless_extension(mode, off):
+    """In float64 too, where the padding of the coefficients ends."""
+    volume = np.random.default_rng(0).random((9, 10, 11))
+    around = {"mode": "edge"} if mode == "nearest" else {"constant_values": 0.3}
+    endless = np.pad(volume, 70, **around)
+    options = {"interpolation": "cubic", "output_shape": (24, 24, 24)}
+    for sign in (-1, 1):
+        offset = np.array((sign * off, -off, sign * 0.3))
+        result = affine_transform(volume, np.eye(3), offset, mode=mode, cval=0.3, **options)
+        expected = affine_transform(endless, np.eye(3), offset + 70, mode="mirror", **options)
+        np.testing.assert_allclose(result, expected, rtol=0, atol=5e-10)

@@ -1,6 +1,8 @@
 """Spatial steps in a row are one warp: exact, interpolated once, and only in the window."""
 
+import pickle
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -13,15 +15,18 @@ from scipy.spatial.transform import Rotation
 from volaug import (
     CenterCrop,
     Compose,
+    OneOf,
     RandomAffine,
     RandomContrast,
     RandomCrop,
     RandomElastic,
     RandomFlip,
+    RandomGamma,
     RandomRotation,
     RandomScaling,
     RandomShear,
     RandomTranslation,
+    Record,
     Warp,
 )
 from volaug.checks import DTYPES
@@ -247,12 +252,93 @@ def test_a_displacement_acts_in_the_output_wherever_it_is_listed():
     assert np.abs(moved - places).max() > 0.5
 
 
-def test_lattices_without_a_common_one():
-    steps = [RandomElastic(1.0, 20, p=1), RandomElastic(1.0, (20, 22, 20), p=1)]
-    with pytest.raises(ValueError, match=r"common lattice .* got \(20, 20, 20\), \(20, 22, 20\)"):
-        drawn(steps, (90, 90, 90))
-    steps[1] = RandomElastic(1.0, (37, 20, 20), p=1)
-    assert drawn(steps, (90, 90, 90)).warp.control_points.shape == (3, 37, 20, 20)
+A, B = RandomElastic(1.0, 7, p=0.5), RandomElastic(1.0, 20, p=0.5)  # 4 and 17 spans: 68
+SHARP = RandomContrast(p=1)
+NO_LATTICE = "the elastic steps of one warp must have a common lattice of at most 67 control points"
+
+
+@pytest.mark.parametrize(
+    "transforms",
+    [
+        [A, B],
+        [B, A],
+        [RandomElastic(1.0, (7, 1, 1), p=0.1), RandomFlip(), RandomElastic(1.0, (20, 4, 4), p=1)],
+        [A, RandomContrast(p=0.99), B],
+        [A, OneOf([SHARP, RandomFlip()]), B],
+        [A, OneOf([SHARP, RandomCrop(5)], p=1), B],
+        [OneOf([A, SHARP]), Compose([RandomFlip(), Compose([B])], p=0.1)],
+        [RandomElastic(1.0, k, p=0.5) for k in (7, 8, 10)],  # 4, 5 and 7 spans: 140
+    ],
+)
+def test_steps_that_may_have_no_common_lattice_are_refused(transforms):
+    """When the pipeline is made, however rarely they happen together."""
+    with pytest.raises(ValueError, match=NO_LATTICE):
+        Compose(transforms)
+
+
+def test_what_to_choose_for_a_common_lattice():
+    with pytest.raises(ValueError, match=r"20 of one are drawn with 7 of others: .* 19 or 21 in"):
+        Compose([A, B])
+    for near in (19, 21):
+        Compose([A, RandomElastic(1.0, near, p=0.5)])
+
+
+@pytest.mark.parametrize(
+    "transforms",
+    [
+        [A, SHARP, B],
+        [OneOf([A, B])],
+        [OneOf([A, B]), SHARP, OneOf([B, A])],
+        [A, OneOf([SHARP, RandomGamma()]), B],  # what is picked is taken for certain
+        [A, RandomElastic(1.0, 20, p=0)],
+        [A, OneOf([B, RandomFlip()], weights=[0, 1])],
+        [A, Compose([B], p=0)],
+        [RandomElastic(1.0, 20, p=1), RandomElastic(1.0, (37, 20, 20), p=1)],
+    ],
+)
+def test_steps_that_never_share_a_warp_need_no_common_lattice(transforms):
+    pipeline = Compose(transforms, seed=0)
+    for index in range(20):
+        pipeline.draw((90, 90, 90), index=index)
+
+
+def test_a_record_with_lattices_that_have_no_common_one_is_refused():
+    """It comes from a file, and not from a pipeline."""
+    steps = [drawn([RandomElastic(1.0, k, p=1)], (90, 90, 90)).to_dict() for k in (7, 20)]
+    steps[0]["steps"] += steps[1]["steps"]
+    with pytest.raises(ValueError, match=r"common lattice .* got \(7, 7, 7\), \(20, 20, 20\)"):
+        Record.from_dict(steps[0])
+
+
+def test_steps_whose_warp_could_not_be_undone_are_refused():
+    wild = RandomAffine(scale=(0.1, 10), shear=10, p=0.1)
+    Compose([wild, SHARP, wild])
+    Compose([OneOf([wild, wild])])
+    Compose([RandomScaling((0.1, 10), isotropic=True)] * 1)
+    Compose([RandomAffine() for _ in range(15)])  # mild ones
+    message = "the steps of one warp could stretch and shear a picture .* choose narrower ranges"
+    for steps in ([wild, wild], [RandomShear(10)] * 2, [RandomScaling((0.1, 10))] * 4):
+        with pytest.raises(ValueError, match=message):
+            Compose(steps)
+
+
+def test_a_displacement_that_was_made_smaller_is_said_once_and_in_the_record():
+    pipeline = Compose([RandomElastic(60.0, p=1), SHARP, RandomElastic(0.1, p=1)], seed=0)
+    with pytest.warns(UserWarning, match="RandomElastic.*: displacements would fold and were") as w:
+        record = pipeline.draw((90, 90, 90), index=0)
+    assert len(w) == 1
+    (_, elastic), *_ = record.steps
+    strong, mild = record.elastic_factors
+    assert strong < 0.5
+    assert mild == 1.0
+    expected = strong * elastic.control_points
+    np.testing.assert_array_equal(record.warps[0].control_points, expected)
+    assert Record.from_json(record.to_json()).elastic_factors == (strong, 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipeline.draw((90, 90, 90), index=1)
+        pickle.loads(pickle.dumps(pipeline)).draw((90, 90, 90), index=2)
+        Compose([RandomElastic(60.0, folding="allow", p=1)], seed=0).draw((90, 90, 90), index=0)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,26 @@
 """Brightness, gamma and noise: their kernels, and what they do to the voxels of an image."""
 
+import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
 import scipy.stats
 from cases import drawn, random_volume
 
-from volaug import Compose, RandomBrightness, RandomContrast, RandomGamma, RandomNoise
+from volaug import (
+    Compose,
+    RandomBiasField,
+    RandomBlur,
+    RandomBrightness,
+    RandomContrast,
+    RandomGamma,
+    RandomHistogramShift,
+    RandomLowResolution,
+    RandomNoise,
+    Record,
+)
 from volaug.checks import DTYPES
 from volaug.engine.intensity import BLOCK, noise, statistics
 from volaug.kernels.functions import exp2, power, power_constants
@@ -294,3 +307,81 @@ def test_blocks_are_fixed():
     """A test above has more than one, and one that is not full."""
     assert math.prod(SHAPE) / BLOCK > 1
     assert math.prod(SHAPE) % BLOCK
+
+
+STEPS_APART = [
+    RandomContrast(apart=True, p=1),
+    RandomBrightness(shift=0.5, apart=True, p=1),
+    RandomGamma(apart=True, p=1),
+    RandomHistogramShift(apart=True, p=1),
+    RandomNoise(apart=True, p=1),
+    RandomBlur(apart=True, p=1),
+    RandomLowResolution(apart=True, p=1),
+    RandomBiasField(apart=True, p=1),
+]
+NAMED = {"targets": {"t1": "image", "flair": "image"}, "seed": 4}
+
+
+@pytest.mark.parametrize("step", STEPS_APART, ids=lambda step: type(step).__name__)
+def test_each_channel_of_each_named_image_has_its_own_draw(step):
+    image = image_of(np.float32)
+    pipeline = Compose([step], **NAMED)
+    both = pipeline(t1=image, flair=np.stack([image, image]), index=0)
+    changes = [both["t1"], *both["flair"]]
+    for a, b in itertools.combinations(changes, 2):
+        assert not np.array_equal(a, b)
+    # whatever other images there are
+    for others in ({}, {"flair": image}, {"image": image}):
+        alone = pipeline(t1=image, **others, index=0)
+        np.testing.assert_array_equal(alone["t1"], both["t1"])
+    record = both.record
+    again = Record.from_json(record.to_json())
+    assert again == record
+    assert pickle.loads(pickle.dumps(record)) == record
+    np.testing.assert_array_equal(again.apply(t1=image)["t1"], both["t1"])
+    with pytest.raises(ValueError, match="drawn for 1 channels, but 't1' has 2: draw with"):
+        record.apply(t1=np.stack([image, image]))
+    with pytest.raises(ValueError, match="drawn for 0 channels, but 'image' has 1: draw with"):
+        record.apply(image=image)
+
+
+@pytest.mark.parametrize("step", STEPS_APART, ids=lambda step: type(step).__name__)
+def test_the_image_alone_is_drawn_as_ever(step):
+    pipeline = Compose([step], **NAMED)
+    record = pipeline.draw(SHAPE, index=0, channels=3)
+    assert record == pipeline.draw(SHAPE, index=0, channels={"image": 3})
+    image = np.stack([image_of(np.float32)] * 3)
+    result = record.apply(image=image)["image"]
+    np.testing.assert_array_equal(pipeline(image=image, index=0)["image"], result)
+    other = pipeline(image=image, t1=image, index=0)["image"]
+    np.testing.assert_array_equal(other, result)
+
+
+@pytest.mark.parametrize(
+    ("channels", "error", "message"),
+    [
+        ({"t2": 1}, ValueError, "unknown image of channels 't2'; .*'t1', 'flair'"),
+        ({"label": 1}, ValueError, "unknown image of channels 'label'"),
+        ({"t1": 0}, ValueError, "channels of 't1' must be from 1 to 65536, got 0"),
+        ({"t1": "1"}, TypeError, "channels of 't1' must be a whole number, got '1'"),
+        ({}, ValueError, "channels must name an image, or be one number"),
+        (0, ValueError, "channels must be from 1 to 65536, got 0"),
+    ],
+)
+def test_channels_by_name_are_checked(channels, error, message):
+    with pytest.raises(error, match=message):
+        Compose([], **NAMED).draw(SHAPE, index=0, channels=channels)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+def test_rician_noise_of_negative_values_is_taken_from_the_least(dtype):
+    """As of the magnitude before it was shifted: no negative value becomes a positive one."""
+    image = image_of(dtype)
+    image[0, 0, 0] = 0
+    noise = Noise(0.2, "rician", True, 5)
+    moved = (image - np.array(50, dtype)).astype(dtype)
+    expected = changed(noise, image).astype(float) - 50
+    np.testing.assert_allclose(changed(noise, moved), expected, atol=1e-4)
+    assert changed(noise, moved).min() >= -50
+    above = image_of(dtype) + np.array(30, dtype)  # a magnitude need not reach 0
+    assert np.abs(changed(noise, above) - above.astype(float)).max() < 60

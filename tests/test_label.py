@@ -219,3 +219,70 @@ def test_no_label_is_invented():
     for mode in MODES:
         result = warp.apply(volume, interpolation="label", mode=mode, cval=3)
         assert set(np.unique(result)) <= {3, 1000, -70}
+
+
+def one_hot_of(classes, count, dtype):
+    return np.stack([classes == number for number in range(count)]).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype"),
+    [(2, np.uint8), (5, np.int16), (4, np.bool), (3, np.float32), (130, np.int8)],
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("elastic", [False, True])
+def test_one_hot_channels_vote_together(count, dtype, order, elastic):
+    """Each voxel belongs to one channel again: the one with the largest interpolated value."""
+    rng = np.random.default_rng(count)
+    classes = rng.integers(0, count, (9, 10, 21))
+    label = np.asarray(one_hot_of(classes, count, dtype), order=order)
+    warp = random_warp(rng, classes.shape, (11, 9, 17), elastic)
+    for mode in ("nearest", "reflect", "grid-wrap"):
+        out = nan_filled((count, 11, 9, 17), dtype)
+        result = warp.apply(label, interpolation="label", mode=mode, out=out)
+        assert result is out
+        assert set(np.unique(result)) == {0, 1}
+        np.testing.assert_array_equal(result.sum(0, int), 1)
+        weights = warp.apply(label.astype(np.float64), interpolation="linear", mode=mode)
+        second, first = np.sort(weights, 0)[-2:]
+        clear = first - second > 1e-4
+        assert clear.mean() > 0.8
+        np.testing.assert_array_equal(result.argmax(0)[clear], weights.argmax(0)[clear])
+        # the same as the label map that it stands for
+        scalar = warp.apply(classes.astype(np.int16), interpolation="label", mode=mode)
+        np.testing.assert_array_equal(result.argmax(0), scalar)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_lies_outside_of_a_one_hot_label(mode):
+    """It belongs to no channel by default, or to that which `cval` says."""
+    rng = np.random.default_rng(1)
+    classes = rng.integers(0, 3, (8, 9, 10))
+    label, scalar = one_hot_of(classes, 3, np.uint8), classes.astype(np.uint8)
+    warp = Warp((9, 9, 12), np.eye(3) * 1.3, (-1.7, 1.2, -2.4))
+    for cval, outside in ((0, 3), ((0, 1, 0), 1), ((1, 0, 0), 0)):
+        result = warp.apply(label, interpolation="label", mode=mode, cval=cval)
+        expected = warp.apply(scalar, interpolation="label", mode=mode, cval=outside)
+        np.testing.assert_array_equal(result, one_hot_of(expected, 3, np.uint8))
+    result = warp.apply(label, interpolation="label", mode=mode, cval=(5, 6, 7))
+    expected = warp.apply(scalar, interpolation="label", mode=mode, cval=3)
+    for channel, fill in enumerate((5, 6, 7)):
+        wanted = np.where(expected == 3, fill, expected == channel)
+        np.testing.assert_array_equal(result[channel], wanted)
+
+
+def test_channels_that_are_not_one_hot_vote_each_by_itself():
+    """Regions may overlap, as those of a tumor, or leave voxels to none."""
+    rng = np.random.default_rng(2)
+    warp = random_warp(rng, (8, 9, 10), (8, 9, 10), False)
+    one_hot = one_hot_of(rng.integers(0, 3, (8, 9, 10)), 3, np.uint8)
+    overlapping, missing, both, other, text = (one_hot.copy() for _ in range(5))
+    overlapping[1, 7, 8, 9] = overlapping[0, 7, 8, 9] = 1
+    missing[:, 3, 3, 3] = 0
+    both[:2, 0, 0, 0], both[:, 1, 1, 1] = 1, 0
+    other[2] *= 2
+    text[text == 1] = 255
+    for label in (overlapping, missing, both, other, text, one_hot[:1], one_hot[:2]):
+        result = warp.apply(label, interpolation="label", mode="nearest")
+        alone = [warp.apply(c, interpolation="label", mode="nearest") for c in label]
+        np.testing.assert_array_equal(result, alone)

@@ -1,6 +1,10 @@
 """Whatever is wrong with a pipeline, a sample or a file of them is said at once."""
 
 import functools
+import json
+import pathlib
+import pickle
+import time
 
 import numpy as np
 import pytest
@@ -19,6 +23,8 @@ from volaug import (
     RandomScaling,
     RandomShear,
     RandomTranslation,
+    Record,
+    affine_transform,
 )
 
 SHAPE = (6, 7, 9)
@@ -287,8 +293,8 @@ CALLS = [
     ({"lable": LABEL}, ValueError, "unknown target 'lable'; did you mean 'label'"),
     ({"mask": LABEL}, ValueError, "unknown target 'mask'; there are 'image', 'label'"),
     ({"seed": 1}, ValueError, "unknown target 'seed'"),
-    ({"label": None}, TypeError, "label must be of dtype bool, .*got object"),
-    ({"label": "brain.nii"}, TypeError, "label must be of dtype bool, .*got <U9"),
+    ({"label": None}, TypeError, "label must be an array, got None: leave out"),
+    ({"label": "brain.nii"}, TypeError, "an array, got the path 'brain.nii': load the"),
     ({"label": LABEL * 1j}, TypeError, "label must be of dtype bool, .*got complex128"),
     ({"label": LABEL[0]}, ValueError, r"label must have the shape .*got shape \(7, 9\)"),
     ({"label": LABEL[:0]}, ValueError, r"label must .* no axis of length 0, got shape \(0, 7, 9\)"),
@@ -446,3 +452,209 @@ def test_a_displacement_that_folds_has_no_inverse():
     record = Compose(steps, seed=1).draw((20, 21, 22), index=0)
     with pytest.raises(ValueError, match="the warp has no inverse: its displacement folds"):
         record.invert(image=np.zeros((20, 21, 22)))
+
+
+class PathLike:
+    def __fspath__(self):
+        return "brain.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "got None: leave out what there is not"),
+        ("brain.nii.gz", "got the path 'brain.nii.gz': load the file"),
+        (pathlib.Path("brain.npy"), "got the path PosixPath.'brain.npy'.: load the file"),
+        (b"brain.npy", "got bytes: load the file"),
+        (PathLike(), "got the path .*: load the file"),
+        ({"image": IMAGE}, "got dict: give its arrays by their names"),
+    ],
+)
+@pytest.mark.parametrize("name", ["image", "label"])
+def test_what_is_no_array_says_what_to_do(name, given, message):
+    pipeline = Compose([RandomFlip()], seed=0)
+    with pytest.raises(TypeError, match=f"{name} must be an array, {message}"):
+        pipeline(**{"image": IMAGE, name: given}, index=0)
+    with pytest.raises(TypeError, match=f"{name} must be an array, {message}"):
+        pipeline.draw(SHAPE, index=0).apply(**{name: given})
+
+
+def test_images_of_other_libraries_say_what_to_do():
+    import nibabel
+    import SimpleITK
+
+    call = functools.partial(Compose([RandomFlip()], seed=0), index=0)
+    with pytest.raises(TypeError, match=r"got Nifti1Image: give numpy.asarray\(image.dataobj\)"):
+        call(image=nibabel.Nifti1Image(np.zeros(SHAPE, np.float32), np.eye(4)))
+    with pytest.raises(TypeError, match=r"got Image: give SimpleITK.GetArrayFromImage\(image\)"):
+        call(image=SimpleITK.GetImageFromArray(np.zeros(SHAPE, np.float32)))
+    picture = pytest.importorskip("PIL.Image").fromarray(np.zeros((8, 9, 3), np.uint8))
+    with pytest.raises(TypeError, match=r"got Image: .* numpy.asarray\(picture\)\[None\]"):
+        call(image=picture)
+
+
+def test_targets_are_given_by_name():
+    pipeline = Compose([RandomFlip()], seed=0)
+    record = pipeline.draw(SHAPE, index=0)
+    for call in (pipeline, record.apply, record.invert):
+        with pytest.raises(TypeError, match=r"by name, such as image=.* got ndarray, list "):
+            call(IMAGE, [], index=0)
+    with pytest.raises(ValueError, match=r"'mask'; .* as targets={'mask': .label.}"):
+        pipeline(image=IMAGE, mask=LABEL, index=0)
+    with pytest.raises(ValueError, match=r"got shape \(7, 9\): give one slice as image\[None\]"):
+        pipeline(image=np.zeros((7, 9)), index=0)
+
+
+@pytest.mark.parametrize("kind", [Compose, OneOf])
+def test_transforms_that_are_written_otherwise_say_how(kind):
+    name = kind.__name__
+    with pytest.raises(TypeError, match=r"write RandomFlip\(\), with parentheses"):
+        kind([RandomFlip])
+    with pytest.raises(TypeError, match=r"write RandomFlip\(\), with parentheses"):
+        kind(RandomFlip)
+    with pytest.raises(TypeError, match=rf"write {name}\(\[...\]\), with a list"):
+        kind(RandomFlip())
+    with pytest.raises(TypeError, match="a list within the list is a group, such as Compose"):
+        kind([RandomFlip(), [RandomFlip()]])
+    with pytest.raises(TypeError, match=r"write (Compose\(\[first|OneOf\(\[\.\.\.)"):
+        kind(RandomFlip(), RandomFlip())
+
+
+HOLDS_ITSELF = []
+HOLDS_ITSELF.append(HOLDS_ITSELF)
+DEEP = functools.reduce(lambda inner, _: [inner], range(100_000), 1)
+
+
+@pytest.mark.parametrize("value", [HOLDS_ITSELF, DEEP], ids=["holds itself", "deep"])
+def test_lists_that_hold_themselves(value):
+    pipeline = Compose([RandomFlip()], seed=0)
+    calls = [
+        lambda: RandomScaling(value),
+        lambda: RandomFlip(value),
+        lambda: RandomCrop(value),
+        lambda: RandomElastic(value),
+        lambda: Compose(value),
+        lambda: OneOf([RandomFlip()], value),
+        lambda: Compose([], cval={"image": value}),
+        lambda: pipeline(image=value, index=0),
+        lambda: pipeline(image=IMAGE, points=value, index=0),
+        lambda: pipeline(image=IMAGE, boxes=value, index=0),
+        lambda: pipeline.draw(value, index=0),
+        lambda: pipeline.draw(SHAPE, spacing=value, index=0),
+        lambda: pipeline.draw(SHAPE, affine=value, index=0),
+    ]
+    for call in calls:
+        with pytest.raises((TypeError, ValueError), match="must be"):
+            call()
+
+
+def nested(levels, kind=Compose):
+    return functools.reduce(lambda inner, _: kind([inner]), range(levels), RandomFlip())
+
+
+@pytest.mark.parametrize("kind", [Compose, OneOf])
+def test_groups_may_be_nested_so_deep(kind):
+    pipeline = Compose([nested(31, kind)], seed=0)
+    assert pickle.loads(pickle.dumps(pipeline)) == pipeline
+    assert Compose.from_dict(pipeline.to_dict()) == pipeline
+    pipeline.draw(SHAPE, index=0)
+    message = "groups of transforms must be nested at most 32 deep"
+    for levels in (33, 900):
+        with pytest.raises(ValueError, match=message):
+            nested(levels, kind)
+    values = functools.reduce(
+        lambda inner, _: {"type": kind.__name__, "transforms": [inner]},
+        range(900),
+        {"type": "RandomFlip"},
+    )
+    head = {"format": "volaug.pipeline", "version": 1, "transforms": [values]}
+    with pytest.raises(ValueError, match=message) as caught:
+        Compose.from_dict(head)
+    assert len(str(caught.value)) < 5000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join(["a"] * 20_000) + " = 1",
+        " . ".join(["'a'"] * 10_000) + " = 1",
+        "[" + "\t.\t".join(['"a b"'] * 5_000) + "]",
+        "[[" + ".".join("abcde" * 4_000) + "]]",
+        "x = {" + ".".join(["a-b"] * 10_000) + " = 1}",
+        "seed = 1\n" * 20_000,
+        "a = " + "[" * 40_000,
+        "a = " + "{a = " * 10_000,
+    ],
+)
+def test_text_that_takes_long_to_read_is_refused_at_once(text):
+    start = time.process_time()
+    with pytest.raises(ValueError, match="a pipeline must"):
+        Compose.from_toml(text)
+    assert time.process_time() - start < 2
+
+
+def test_a_path_in_place_of_text(tmp_path):
+    for path in ("pipe.toml", "folder/pipe.toml"):
+        with pytest.raises(ValueError, match=f"got '{path}': for a file use Compose.from_file"):
+            Compose.from_toml(path)
+    with pytest.raises(TypeError, match=r"got PosixPath: for a file use Compose.from_file"):
+        Compose.from_toml(tmp_path / "pipe.toml")
+    with pytest.raises(ValueError, match=r"got 'record.json': for a file give its text"):
+        Record.from_json("record.json")
+    with pytest.raises(TypeError, match="got PosixPath: for a file give its text"):
+        Record.from_json(tmp_path / "record.json")
+
+
+def test_pipelines_from_files(tmp_path):
+    pipeline = Compose([RandomFlip(0), OneOf([RandomAffine(p=1)])], seed=3)
+    (tmp_path / "a.json").write_text(json.dumps(pipeline.to_dict()), encoding="utf-8")
+    text = 'format = "volaug.pipeline"\nversion = 1\nseed = 3\n[[transforms]]\ntype = "RandomFlip"'
+    (tmp_path / "a.toml").write_text(text + '\nname = "Spiegelung Ö"', encoding="utf-8")
+    assert Compose.from_file(tmp_path / "a.json") == pipeline
+    assert Compose.from_file(str(tmp_path / "a.json")) == pipeline
+    assert Compose.from_file(tmp_path / "a.toml").transforms[0].name == "Spiegelung Ö"
+    with pytest.raises(ValueError, match=r"must end in .toml or .json, got 'a.yaml'"):
+        Compose.from_file("a.yaml")
+    with pytest.raises(TypeError, match="path must be the path of a file, got int"):
+        Compose.from_file(3)
+    with pytest.raises(FileNotFoundError):
+        Compose.from_file(tmp_path / "b.toml")
+    (tmp_path / "c.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match="a pipeline must be JSON"):
+        Compose.from_file(tmp_path / "c.json")
+    (tmp_path / "d.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"d.toml must be text in UTF-8"):
+        Compose.from_file(tmp_path / "d.toml")
+
+
+@pytest.mark.parametrize("nothing", [[], (), np.array([]), np.zeros(0, np.int64)])
+def test_an_empty_list_of_places_is_none(nothing):
+    steps = [RandomElastic(0.5, p=1), RandomContrast(p=1), RandomAffine(p=1)]
+    record = Compose(steps, seed=0).draw(SHAPE, index=0)
+    for call in (record.apply, record.invert):
+        places = call(points=nothing, boxes=nothing)
+        assert places["points"].shape == (0, 3)
+        assert places["boxes"].shape == (0, 2, 3)
+    for wrong in ([[]], np.zeros((0, 2)), np.zeros((1, 0))):
+        with pytest.raises(ValueError, match="points must be places"):
+            record.apply(points=wrong)
+        with pytest.raises(ValueError, match="boxes must be boxes"):
+            record.apply(boxes=wrong)
+
+
+LAST = r"{} of shape \(40, 10, 11, 4\) is taken as 40 channels of \(10, 11, 4\): .*moveaxis"
+
+
+def test_channels_that_may_be_last_are_warned_of():
+    volume = np.zeros((40, 10, 11, 4), np.float32)
+    pipeline = Compose([RandomFlip()], seed=0)
+    with pytest.warns(UserWarning, match=LAST.format("label")) as caught:
+        pipeline(label=volume, index=0)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=LAST.format("volume")) as caught:
+        affine_transform(volume, np.eye(3))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    for shape in ((4, 40, 10, 11), (15, 10, 11, 4), (16, 10, 11, 9), (40, 10, 4)):
+        pipeline(image=np.zeros(shape, np.float32), index=0)

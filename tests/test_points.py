@@ -198,7 +198,7 @@ def test_no_points_are_no_points(warp):
 @pytest.mark.parametrize("method", ["pull_points", "map_points"])
 def test_bad_points(method):
     call = getattr(Warp((4, 5, 6)), method)
-    for given in ([1.0, 2.0, 3.0], np.zeros((3, 2)), np.zeros((2, 2, 3)), [], 5.0):
+    for given in ([1.0, 2.0, 3.0], np.zeros((3, 2)), np.zeros((2, 2, 3)), [[]], 5.0):
         with pytest.raises(ValueError, match=r"points must be .*\(N, 3\), got shape"):
             call(given)
     for given in ([[1.0, np.nan, 3.0]], [[np.inf, 0.0, 0.0]]):

@@ -98,7 +98,7 @@ def test_mirror_is_the_default():
 def test_padded_coefficients_are_those_of_the_infinite_extension(shape, extension, dtype):
     volume = random_volume(shape, dtype)
     result, padding = padded(volume, extension)
-    assert padding == (2 if extension in MODES else 12)
+    assert padding == (2 if extension in MODES else 12 if dtype == "float32" else 20)
     assert result.shape == tuple(n + 2 * padding for n in shape)
     assert_near(result, infinite(volume, extension, padding))
 
@@ -214,7 +214,7 @@ def test_a_constant_stays_to_the_bit(extension, dtype):
         (np.zeros((4, 5)), {}, ValueError, r"\(n0, n1, n2\).*got shape \(4, 5\)"),
         (np.zeros((4, 0, 6)), {}, ValueError, r"no axis of length 0.*\(4, 0, 6\)"),
         (np.zeros((4, 5, 6), complex), {}, TypeError, "complex128"),
-        (None, {}, TypeError, "object"),
+        (None, {}, TypeError, "got None"),
         (
             np.zeros((4, 5, 6)),
             {"mode": "wrap"},

@@ -16,10 +16,12 @@ from volaug import (
     Compose,
     OneOf,
     RandomAffine,
+    RandomBrightness,
     RandomContrast,
     RandomCrop,
     RandomElastic,
     RandomFlip,
+    RandomGamma,
     RandomRotation,
     RandomScaling,
     RandomShear,
@@ -452,3 +454,25 @@ def test_a_slice_is_bent_within_its_plane():
     drawn_points = record.steps[0][1].control_points
     np.testing.assert_array_equal(record.warp.control_points[1:], drawn_points[1:])  # no less
     assert (record.apply(image=image)["image"] != 0).mean() > 0.8
+
+
+HALF_WIDTHS = [
+    (RandomScaling, "scale", True),
+    (RandomAffine, "scale", True),
+    (RandomContrast, "factor", False),
+    (RandomBrightness, "factor", False),
+    (RandomGamma, "gamma", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "argument", "axes"), HALF_WIDTHS)
+def test_half_a_width_of_a_factor_is_less_than_1(kind, argument, axes):
+    """Who writes scale=1 means no scaling, and not 0.5 to 2."""
+    for_axes = [(1, 1, 1), (0.5, 1.0, 0.5), ((1, 1), 0.2, 1.5)]
+    for value in [1, 1.0, 1.2, 9, *for_axes * axes]:
+        with pytest.raises(
+            ValueError, match=f"{argument} must be less than 1 .* write 0 or .1, 1."
+        ):
+            kind(**{argument: value})
+    for same in (0, (1, 1), 0.999):
+        kind(**{argument: same})

@@ -5,6 +5,9 @@ import pickle
 import numpy as np
 import pytest
 from cases import SHAPES, mild_affine, random_affine, random_volume
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from volaug import Warp, affine_transform, elastic_deform
 
@@ -157,3 +160,34 @@ def test_source_box_has_the_edge_until_a_voxel_beyond_it(axis, points):
             assert box == ((0, 0),) * 3
         else:
             assert box == (*((7, 8), (8, 9))[:axis], expected, *((7, 8), (8, 9))[axis:])
+
+
+@given(
+    turns=st.lists(st.floats(-180, 180), min_size=6, max_size=6),
+    sizes=st.lists(st.floats(-5, 5), min_size=3, max_size=3),
+    units=st.lists(st.floats(-3, 3), min_size=6, max_size=6),
+)
+@settings(max_examples=300, deadline=None)
+def test_what_a_warp_accepts_has_an_inverse(turns, sizes, units):
+    """However unlike its stretches are, and whatever the units of both grids' axes."""
+    first, second = (Rotation.from_euler("xyz", t, degrees=True) for t in (turns[:3], turns[3:]))
+    matrix = first.as_matrix() @ np.diag(10.0 ** np.array(sizes)) @ second.as_matrix()
+    rows, columns = 10.0 ** np.array(units[:3]), 10.0 ** np.array(units[3:])
+    matrix = rows[:, np.newaxis] * matrix * columns
+    try:
+        warp = Warp((4, 5, 6), matrix, (1, 2, 3))
+    except ValueError as error:
+        assert "matrix must be invertible" in str(error)  # noqa: PT017
+        assert np.ptp(sizes) > 7
+        return
+    inverse = warp.inverse((7, 8, 9))
+    again = inverse.inverse((4, 5, 6))
+    scale = np.abs(rows[:, np.newaxis] * columns) * 10.0 ** max(sizes)
+    assert (np.abs(again.matrix - matrix) <= 1e-2 * scale).all()
+
+
+def test_an_inverse_of_a_stretch_of_many_sizes():
+    turn = Rotation.from_euler("xyz", (20, 30, 40), degrees=True).as_matrix()
+    matrix = turn @ np.diag((1.0, 1.0, 1 / 9e7)) @ turn
+    inverse = Warp((4, 5, 6), matrix).inverse((4, 5, 6))
+    np.testing.assert_allclose(inverse.matrix @ matrix, np.eye(3), atol=1e-6)

@@ -68,6 +68,14 @@ class Numbers:
         self._stream = hashlib.shake_128(words.encode(errors="surrogatepass"))
         self._bits = self._stream.digest(ROUND)
         self._at = 0
+        self._key, self._label = key, label
+        self._targets: dict[str, Numbers] = {}
+
+    def of_target(self, name: str) -> "Numbers":
+        """The numbers of this step for one target alone, whatever other targets there are."""
+        if name not in self._targets:
+            self._targets[name] = Numbers(self._key, f"{self._label}\0{name}")
+        return self._targets[name]
 
     def _take(self, count: int) -> int:
         """Where the bytes of the next numbers begin."""

@@ -1,10 +1,12 @@
 """Pipelines: steps in a row, draws from keys, and what is done with a sample."""
 
 import itertools
-import tomllib
+import os
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -15,18 +17,30 @@ from .keys import Key, Numbers, fresh_number
 from .operations.base import Operation
 from .operations.fusion import Grid, grid_of
 from .operations.labels import check_pyramid_is_last
-from .operations.spatial import Crop
+from .operations.spatial import Crop, Elastic
 from .plain import (
+    MOST_NESTED,
     arguments,
     as_table,
     check_format,
     check_known,
     from_plain,
+    parse_json,
+    parse_toml,
     shallow,
     to_plain,
 )
 from .record import Record, Sample
-from .targets import Target, as_targets, blank, check_cvals, common_grid, target_table
+from .targets import (
+    Target,
+    as_channels,
+    as_targets,
+    blank,
+    channels_of,
+    check_cvals,
+    common_grid,
+    target_table,
+)
 from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.group import Group, OneOf
@@ -47,9 +61,9 @@ from .transforms.spatial import (
     RandomTranslation,
 )
 from .transforms.transform import Step, Transform
+from .transforms.warps import check_warps
 
 FORMAT, VERSION = "volaug.pipeline", 1
-MOST_CHANNELS = 2**16
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,6 +116,16 @@ class Compose(Group):
     _key_seed: int = field(init=False, compare=False)
     _table: dict[str, Target] = field(init=False, compare=False)
     _labels: tuple[Any, ...] = field(init=False, compare=False)
+    _has_warned: bool = field(init=False, compare=False)
+
+    def __new__(cls, *arguments: Any, **_: Any) -> "Compose":
+        """Refuse transforms that are not in one list."""
+        if len(arguments) > 1:
+            raise TypeError(
+                f"transforms must be one list, got {len(arguments)} arguments: write "
+                "Compose([first, second])"
+            )
+        return super().__new__(cls)
 
     def check(self) -> None:
         """See that only the outermost has options, and derive what it draws with."""
@@ -113,10 +137,11 @@ class Compose(Group):
                     f"cval of its own, got {group!r}"
                 )
         check_pyramid_is_last([*self.steps()], LabelPyramid)
+        check_warps(self)
         table = target_table(self.targets, self.interpolation, self.mode, self.cval)
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
-        self._derive(_key_seed=seed, _table=table, _labels=labelled(self))
+        self._derive(_key_seed=seed, _table=table, _labels=labelled(self), _has_warned=False)
 
     def _has_options(self) -> bool:
         options = (self.targets, self.interpolation, self.mode, self.cval)
@@ -132,7 +157,7 @@ class Compose(Group):
         *,
         spacing: npt.ArrayLike | None = None,
         affine: npt.ArrayLike | None = None,
-        channels: int = 1,
+        channels: int | Mapping[str, int] = 1,
         epoch: int = 0,
         index: int | None = None,
     ) -> Record:
@@ -147,8 +172,11 @@ class Compose(Group):
             in mm; otherwise they are in voxels.
         affine : (4, 4) array_like, optional
             From voxels to mm, in place of `spacing`: what a NIfTI file has.
-        channels : int
-            Of the image that has the most: steps that treat channels apart draw for so many.
+        channels : int, or mapping from names of images to ints
+            For how many channels steps draw that treat channels apart. By name each channel of
+            each image has its own draw, which does not depend on the other images. With a
+            number, that of the image that has the most, channel 0 of all images has one draw,
+            channel 1 another.
         epoch, index : int
             Which pass over the data, and which sample of it. The same seed, epoch and index
             are the same draw. Without an index a pipeline without a seed draws anew each time;
@@ -171,8 +199,9 @@ class Compose(Group):
                 "the same key gives the same draw"
             )
         key = Key(self._key_seed, epoch, fresh_number() if index is None else index)
-        channels = checks.as_whole("channels", channels, 1, MOST_CHANNELS)
-        return self.draw_for(key, shape, given_spacing, given_affine, channels)
+        return self.draw_for(
+            key, shape, given_spacing, given_affine, as_channels(channels, self._table)
+        )
 
     def draw_for(
         self,
@@ -180,7 +209,7 @@ class Compose(Group):
         shape: tuple[int, int, int],
         spacing: tuple[float, float, float] | None,
         affine: Floats | None,
-        channels: int,
+        channels: int | Mapping[str, int],
         window: Crop | None = None,
     ) -> Record:
         """`draw` for a key of any seed, of arguments that were checked.
@@ -188,13 +217,30 @@ class Compose(Group):
         With a `window` the steps are done to this part of the picture, and read beyond it where
         the picture goes on.
         """
+        if isinstance(channels, Mapping) and set(channels) == {"image"}:
+            channels = channels["image"]  # the same draws, and for images of any name
         grid = grid_of(shape, spacing, affine)._replace(channels=channels)
         steps: list[tuple[str, Operation]] = []
         if window is not None:
             steps.append(("window", window))
             grid = grid._replace(shape=window.shape)
         draw_steps(self, self._labels, key, grid, steps)
-        return Record(key, shape, spacing, affine, self._table, tuple(steps))
+        record = Record(key, shape, spacing, affine, self._table, tuple(steps))
+        if not self._has_warned and min(record.elastic_factors) < 1.0:
+            self._warn_of_folding(record)
+        return record
+
+    def _warn_of_folding(self, record: Record) -> None:
+        """Say once that displacements are not as large as they were asked for."""
+        self._derive(_has_warned=True)
+        named = [name for name, operation in record.steps if isinstance(operation, Elastic)]
+        warnings.warn(
+            f"{', '.join(named)}: displacements would fold and were made smaller, to "
+            f"{100.0 * min(record.elastic_factors):.0f} % of what was drawn. So will be those of "
+            "other samples, without a warning; Record.elastic_factors has the factors. Choose a "
+            "smaller max_displacement or fewer control_points, or folding='allow'",
+            stacklevel=4,
+        )
 
     def check_volumes(self, volumes: Mapping[str, Any]) -> None:
         """See that volumes suit the pipeline, by their shapes and dtypes alone.
@@ -221,7 +267,7 @@ class Compose(Group):
 
     def __call__(
         self,
-        *,
+        *positions: Any,
         spacing: npt.ArrayLike | None = None,
         affine: npt.ArrayLike | None = None,
         epoch: int = 0,
@@ -249,12 +295,12 @@ class Compose(Group):
         TypeError, ValueError
             Before any work, saying what was wanted and what was given.
         """
+        checks.refuse_positions("a pipeline", positions)
         volumes, places = as_targets(self._table, targets)
-        images = (v for name, v in volumes.items() if self._table[name].kind == "image")
-        channels = max((len(v) if v.ndim == 4 else 1 for v in images), default=1)
         units = {"spacing": spacing, "affine": affine}
+        channels = channels_of(volumes, self._table)
         record = self.draw(
-            common_grid(volumes), **units, channels=channels, epoch=epoch, index=index
+            common_grid(volumes), **units, channels=channels or 1, epoch=epoch, index=index
         )
         return record.apply_checked(volumes, places, out, threads)
 
@@ -284,13 +330,25 @@ class Compose(Group):
     @classmethod
     def from_toml(cls, text: str) -> "Compose":
         """The pipeline that a TOML file says, whose tables and names are those of `to_dict`."""
-        if not isinstance(text, str):
-            raise TypeError(f"a pipeline must be text of TOML, got {type(text).__name__}")
+        return cls.from_dict(parse_toml("pipeline", text, "use Compose.from_file"))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "Compose":
+        """The pipeline that a file says, which ends in ``.toml`` or ``.json``.
+
+        See `from_toml` and `from_dict`.
+        """
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path must be the path of a file, got {type(path).__name__}")
+        file = Path(path)
+        if file.suffix not in (".toml", ".json"):
+            raise ValueError(f"a pipeline's file must end in .toml or .json, got {str(file)!r}")
         try:
-            values = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"a pipeline must be TOML: {error}") from None
-        return cls.from_dict(values)
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{file} must be text in UTF-8") from None
+        parse = parse_toml if file.suffix == ".toml" else parse_json
+        return cls.from_dict(parse("pipeline", text))
 
 
 # Every transform that there is, by the name under which files know it.
@@ -305,13 +363,18 @@ TRANSFORMS: dict[str, type[Transform]] = {
 }  # fmt: skip
 
 
-def transform_from(values: Any, what: str) -> Any:
+def transform_from(values: Any, what: str, levels: int = MOST_NESTED) -> Any:
     """The transform that plain values say, with those within it."""
     values = as_table(what, values)
     inner = values.get("transforms")
     if isinstance(inner, list):
-        named = (f"transform {number} of {what}" for number in range(len(inner)))
-        values = {**values, "transforms": [*map(transform_from, inner, named)]}
+        if levels == 0:
+            raise ValueError(f"groups of transforms must be nested at most {MOST_NESTED} deep")
+        made = [
+            transform_from(item, f"transform {number} of {what}", levels - 1)
+            for number, item in enumerate(inner)
+        ]
+        values = {**values, "transforms": made}
     return from_plain(values, TRANSFORMS, what)
 
 

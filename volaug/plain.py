@@ -6,6 +6,9 @@ import something else.
 
 import difflib
 import functools
+import json
+import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, TypeVar
@@ -14,18 +17,31 @@ import numpy as np
 
 Thing = TypeVar("Thing")
 
+# Lists within lists, and groups of transforms within groups: more is a mistake, or an attack on
+# Python's stack.
+MOST_NESTED = 32
 
-def frozen(value: Any) -> Any:
+# Characters of TOML; and a key of more parts than anything needs, which takes `tomllib` a time that
+# grows with their square.
+LONGEST_TOML = 2**16
+LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
+
+
+def frozen(value: Any, levels: int = MOST_NESTED) -> Any:
     """Numbers, tuples and dicts of them, whatever arrays, lists and mappings they came in."""
     if type(value) in (float, int, str, bool):  # nearly all: each draw comes here
         return value
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
-    if isinstance(value, list | tuple):
-        return tuple([frozen(item) for item in value])
+    if not isinstance(value, list | tuple | Mapping):
+        return value
+    if levels == 0:
+        raise ValueError(
+            f"lists must be nested at most {MOST_NESTED} deep: this one is deeper, or holds itself"
+        )
     if isinstance(value, Mapping):
-        return {name: frozen(item) for name, item in value.items()}
-    return value
+        return {name: frozen(item, levels - 1) for name, item in value.items()}
+    return tuple([frozen(item, levels - 1) for item in value])
 
 
 def arguments(kind: Any) -> tuple[Field[Any], ...]:
@@ -80,12 +96,12 @@ def made(what: str, kind: type, values: Any) -> Any:
 def as_table(what: str, values: Any) -> Mapping[str, Any]:
     """A mapping."""
     if not isinstance(values, Mapping):
-        raise ValueError(f"{what} must be a table of names and values, got {_shown(values)}")
+        raise ValueError(f"{what} must be a table of names and values, got {shown(values)}")
     return values
 
 
-def check_known(what: str, names: Iterable[Any], known: Iterable[str]) -> None:
-    """See that all names are known ones, or tell the nearest."""
+def check_known(what: str, names: Iterable[Any], known: Iterable[str], otherwise: str = "") -> None:
+    """See that all names are known ones, or tell the nearest, and what to do otherwise."""
     known = list(known)
     for name in names:
         if name not in known:
@@ -93,7 +109,8 @@ def check_known(what: str, names: Iterable[Any], known: Iterable[str]) -> None:
             near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(
-                f"unknown {what} {_shown(name)}; {hint}there are {', '.join(map(repr, known))}"
+                f"unknown {what} {shown(name)}; {hint}there are {', '.join(map(repr, known))}"
+                f"{'; ' * bool(otherwise)}{otherwise}"
             )
 
 
@@ -110,15 +127,49 @@ def shallow(read: Callable[..., Thing]) -> Callable[..., Thing]:
     return wrapped
 
 
+def parse_toml(what: str, text: Any, otherwise: str = "give its text") -> dict[str, Any]:
+    """The tables of a text of TOML, or what is wrong with it; of a file, what to do otherwise."""
+    if not isinstance(text, str):
+        raise TypeError(
+            f"a {what} must be text of TOML, got {type(text).__name__}: for a file {otherwise}"
+        )
+    if text.strip() and "=" not in text and "\n" not in text:
+        raise ValueError(f"a {what} must be TOML, got {shown(text)}: for a file {otherwise}")
+    if len(text) > LONGEST_TOML:
+        raise ValueError(
+            f"a {what} must be at most {LONGEST_TOML} characters of TOML, got {len(text)}"
+        )
+    if LONG_KEY.search(text):
+        raise ValueError(f"a {what} must have keys of at most {MOST_NESTED} parts")
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"a {what} must be TOML: {error}") from None
+
+
+def parse_json(what: str, text: Any, otherwise: str = "give its text") -> Any:
+    """The values of a text of JSON, or what is wrong with it; of a file, what to do otherwise."""
+    if not isinstance(text, str | bytes | bytearray):
+        raise TypeError(
+            f"a {what} must be text of JSON, got {type(text).__name__}: for a file {otherwise}"
+        )
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        is_path = isinstance(text, str) and text.strip() and "{" not in text
+        given = f", got {shown(text)}: for a file {otherwise}" if is_path else ""
+        raise ValueError(f"a {what} must be JSON: {error}{given}") from None
+
+
 def check_format(values: Any, wanted: str, version: int) -> dict[str, Any]:
     """What a file holds beside its format and its version, if it can be read."""
     if as_table(f"a {wanted}", values).get("format") != wanted:
         raise ValueError(
-            f'a {wanted} must say format = "{wanted}", got {_shown(values.get("format"))}'
+            f'a {wanted} must say format = "{wanted}", got {shown(values.get("format"))}'
         )
     given = values.get("version")
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-        raise ValueError(f"the version of a {wanted} must be a whole number, got {_shown(given)}")
+        raise ValueError(f"the version of a {wanted} must be a whole number, got {shown(given)}")
     if given > version:
         raise ValueError(
             f"this {wanted} has version {given}, made by a newer volaug: this one reads up to "
@@ -127,6 +178,12 @@ def check_format(values: Any, wanted: str, version: int) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in ("format", "version")}
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """What was given, for a message that must stay short."""
+    if hasattr(value, "requires_grad"):  # a tensor, whose repr may fail
+        return type(value).__name__
+    try:
+        text = " ".join(repr(value).split())
+    except RecursionError:
+        text = f"a {type(value).__name__} that is nested too deeply"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,17 @@ from .operations.fusion import Fusion, grid_of
 from .operations.intensity import Brightness, Contrast, Gamma, HistogramShift
 from .operations.labels import Mask, Pyramid, Relabel, check_pyramid_is_last
 from .operations.spatial import Affine, Crop, Elastic, Flip
-from .plain import as_table, check_format, check_known, from_plain, made, shallow, to_plain
+from .plain import (
+    arguments,
+    as_table,
+    check_format,
+    check_known,
+    from_plain,
+    made,
+    parse_json,
+    shallow,
+    to_plain,
+)
 from .targets import Array, Target, as_targets, check_cvals, check_grid
 from .threads import thread_count
 from .warp import Warp
@@ -51,6 +60,16 @@ def moved(warp: Warp, origin: tuple[int, int, int]) -> Warp:
     return Warp(warp.shape, warp.matrix, warp.offset - origin, warp.control_points)
 
 
+def moved_places(places: Floats, move: Move) -> Floats:
+    """Points or boxes through one of several warps: NaN, which a fold leaves, stays NaN."""
+    known = np.isfinite(places).all(axis=tuple(range(1, places.ndim)))
+    if known.all():
+        return move(places)
+    results = np.full_like(places, np.nan)
+    results[known] = move(places[known])
+    return results
+
+
 @dataclass(frozen=True, eq=False)
 class Record:
     """The draw of one sample, apart from any voxel.
@@ -71,6 +90,12 @@ class Record:
         As in the pipeline.
     steps : tuple of (str, operation)
         The name of each step that was taken, and what it drew.
+    stages : tuple of Warp and operations
+        What is done, one after the other: warps, and changes of values between them. Spatial
+        operations that follow one another are one `Warp`; the first stage always is one.
+    elastic_factors : tuple of floats
+        One for each warp: what its elastic displacements were multiplied by, so that they cannot
+        fold. 1 where nothing had to become smaller.
     """
 
     key: Key
@@ -79,11 +104,16 @@ class Record:
     affine: Floats | None
     targets: Mapping[str, Target]
     steps: tuple[tuple[str, Operation], ...]
+    stages: tuple[Stage, ...] = field(init=False, repr=False)
+    elastic_factors: tuple[float, ...] = field(init=False, repr=False)
+    _inverses: tuple[Warp, ...] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         check_pyramid_is_last([operation for _, operation in self.steps], Pyramid)
         with np.errstate(all="ignore"):  # `Warp` says what is too large
-            self.stages  # noqa: B018 - so that an error comes now
+            stages, factors = self._fused()
+        object.__setattr__(self, "stages", stages)
+        object.__setattr__(self, "elastic_factors", factors)
 
     def __eq__(self, other: object) -> bool:
         """Whether two records are the same to the last bit."""
@@ -93,29 +123,32 @@ class Record:
 
     def __reduce__(self) -> Any:
         """Pickle what was drawn, and not the warps that follow from it."""
-        return Record, tuple(getattr(self, item.name) for item in fields(self))
+        return Record, tuple(getattr(self, item.name) for item in arguments(self))
 
-    @cached_property
-    def stages(self) -> tuple[Stage, ...]:
-        """What is done, one after the other: warps, and changes of values between them.
-
-        Spatial operations that follow one another are one `Warp`; the first stage always is one.
-        """
+    def _fused(self) -> tuple[tuple[Stage, ...], tuple[float, ...]]:
+        """The stages and the elastic factors."""
         fusion = Fusion(grid_of(self.shape, self.spacing, self.affine))
         stages: list[Stage] = []
+        factors: list[float] = []
+
+        def close() -> None:
+            warp, factor = fusion.warp()
+            stages.append(warp)
+            factors.append(factor)
+
         open_warp = True
         for _, operation in self.steps:
             if isinstance(operation, ValueOperation):
                 if open_warp:
-                    stages.append(fusion.warp())
+                    close()
                     fusion, open_warp = Fusion(fusion.grid), False
                 stages.append(operation)
             else:
                 operation.fuse(fusion)
                 open_warp = True
         if open_warp:
-            stages.append(fusion.warp())
-        return tuple(stages)
+            close()
+        return tuple(stages), tuple(factors)
 
     @property
     def warps(self) -> tuple[Warp, ...]:
@@ -181,7 +214,7 @@ class Record:
 
     def apply(
         self,
-        *,
+        *positions: Any,
         out: Mapping[str, Any] | None = None,
         threads: int | None = None,
         **targets: npt.ArrayLike,
@@ -213,6 +246,7 @@ class Record:
         TypeError, ValueError
             Before any work, saying what was wanted and what was given.
         """
+        checks.refuse_positions("apply", positions)
         volumes, places = as_targets(self.targets, targets)
         check_grid(volumes, self.shape, "which the record is for")
         return self.apply_checked(volumes, places, out, threads)
@@ -240,7 +274,9 @@ class Record:
         sample.record = self
         return sample
 
-    def invert(self, *, threads: int | None = None, **targets: npt.ArrayLike) -> dict[str, Any]:
+    def invert(
+        self, *positions: Any, threads: int | None = None, **targets: npt.ArrayLike
+    ) -> dict[str, Any]:
         """Bring results back to the grid of the input: a prediction on an augmented image, say.
 
         Parameters
@@ -260,11 +296,12 @@ class Record:
         TypeError, ValueError
             Also if a displacement folds, which `folding="forbid"` excludes; see `Warp.inverse`.
         """
+        checks.refuse_positions("invert", positions)
         volumes, places = as_targets(self.targets, targets)
         check_grid(volumes, self.output_shape, "which the record's result has")
         check_cvals(self.targets, volumes)
         results: dict[str, Any] = volumes
-        for inverse in self._inverses if volumes else ():
+        for inverse in self._inverted() if volumes else ():
             results = inverse.apply_all(results, threads=threads, **self._options(results))
         for warp in reversed(self.warps):
             places = self._move(places, warp.pull_points, warp.pull_boxes)
@@ -309,19 +346,28 @@ class Record:
 
     def _move(self, places: Mapping[str, Floats], points: Move, boxes: Move) -> dict[str, Floats]:
         ways = {"points": points, "boxes": boxes}
-        return {name: ways[self.targets[name].kind](value) for name, value in places.items()}
+        return {
+            name: moved_places(value, ways[self.targets[name].kind])
+            for name, value in places.items()
+        }
 
     def _options(self, volumes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """How each of some volumes is resampled."""
         names = ("interpolation", "mode", "cval")
         return {o: {name: getattr(self.targets[name], o) for name in volumes} for o in names}
 
-    @cached_property
-    def _inverses(self) -> tuple[Warp, ...]:
-        """What undoes the warps, from the last to the first."""
-        shapes = [self.shape, *(warp.shape for warp in self.warps[:-1])]
-        pairs = zip(reversed(self.warps), reversed(shapes), strict=True)
-        return tuple(warp.inverse(shape) for warp, shape in pairs)
+    def _inverted(self) -> tuple[Warp, ...]:
+        """What undoes the warps, from the last to the first; kept, as an inverse takes long.
+
+        Without a lock, which a forked child could find taken: two threads may find the same.
+        """
+        if self._inverses is None:
+            shapes = [self.shape, *(warp.shape for warp in self.warps[:-1])]
+            pairs = zip(reversed(self.warps), reversed(shapes), strict=True)
+            inverses = tuple(warp.inverse(shape) for warp, shape in pairs)
+            object.__setattr__(self, "_inverses", inverses)
+            return inverses
+        return self._inverses
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; exact, also through JSON."""
@@ -381,8 +427,4 @@ class Record:
     @classmethod
     def from_json(cls, text: str | bytes) -> "Record":
         """The record of which `to_json` made `text`; see `from_dict`."""
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"a record must be JSON: {error}") from None
-        return cls.from_dict(values)
+        return cls.from_dict(parse_json("record", text))

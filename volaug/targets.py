@@ -17,6 +17,8 @@ Shape = tuple[int, int, int]
 
 KINDS = ("image", "label", "points", "boxes")
 
+MOST_CHANNELS = 2**16
+
 # What a pipeline's call takes beside its targets.
 RESERVED = ("self", "spacing", "affine", "epoch", "index", "out", "threads")
 
@@ -107,12 +109,16 @@ def as_targets(
     TypeError, ValueError
         Saying which of them is wrong, what was wanted and what was given.
     """
-    check_known("target", given, table)
+    unknown = [name for name in given if name not in table]
+    if unknown:
+        hint = f"""others are named for the pipeline, as targets={{{unknown[0]!r}: "label"}}"""
+        check_known("target", given, table, hint)
     volumes, places = {}, {}
     for name, value in given.items():
         kind = table[name].kind
         if kind in ("image", "label"):
             volumes[name] = checks.as_volume(value, name)
+            checks.warn_of_last_channels(name, value, stacklevel=3)
             continue
         try:
             places[name] = (checks.as_points if kind == "points" else checks.as_boxes)(value)
@@ -184,3 +190,26 @@ def common_grid(volumes: Mapping[str, Array]) -> Shape:
         raise ValueError(f"images and labels must have one shape without channels, got {listed}")
     n0, n1, n2 = next(iter(shapes.values()))
     return n0, n1, n2
+
+
+def as_channels(given: Any, table: Mapping[str, Target]) -> int | dict[str, int]:
+    """For how many channels to draw: of all images, or of each by name."""
+    if not isinstance(given, Mapping):
+        return checks.as_whole("channels", given, 1, MOST_CHANNELS)
+    images = [name for name, target in table.items() if target.kind == "image"]
+    check_known("image of channels", given, images)
+    if not given:
+        raise ValueError("channels must name an image, or be one number, got none")
+    return {
+        name: checks.as_whole(f"channels of {name!r}", count, 1, MOST_CHANNELS)
+        for name, count in given.items()
+    }
+
+
+def channels_of(volumes: Mapping[str, Any], table: Mapping[str, Target]) -> dict[str, int]:
+    """How many channels each image has, which may be whatever has a shape; see `Compose.draw`."""
+    return {
+        name: volume.shape[0] if len(volume.shape) == 4 else 1
+        for name, volume in volumes.items()
+        if table[name].kind == "image"
+    }

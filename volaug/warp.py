@@ -108,6 +108,7 @@ class Warp:
         array of the warp's `shape`, with the volume's channels and dtype
         """
         request = as_request(volume, self.shape, interpolation, mode, cval, out)
+        checks.warn_of_last_channels("volume", volume, stacklevel=2)
         return self._resample([request], threads)[0]
 
     def apply_all(

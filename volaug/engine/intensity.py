@@ -132,14 +132,26 @@ def remap(
 
 
 def noise(
-    channel: Channel, deviation: float, rician: bool, stream: int, key: int, threads: int
+    channel: Channel,
+    deviation: float,
+    rician: bool,
+    stream: int,
+    key: int,
+    threads: int,
+    origin: float = 0.0,
 ) -> None:
-    """Add normal noise, or that of a magnitude: a function of place, `stream` and `key`."""
-    kind, (scale,) = _kinds(channel, deviation)
-    add = add_rician_noise if rician else add_noise
+    """Add normal noise, or that of a magnitude: a function of place, `stream` and `key`.
+
+    A magnitude is counted from `origin`, which stands for no signal.
+    """
+    kind, (scale, zero) = _kinds(channel, deviation, origin)
+    words = np.uint64(stream), np.uint64(key)
 
     def work(memory: Memory, first: int, stop: int) -> None:
-        add(kind, memory, scale, np.uint64(stream), np.uint64(key), first, stop)
+        if rician:
+            add_rician_noise(kind, memory, scale, zero, *words, first, stop)
+        else:
+            add_noise(kind, memory, scale, *words, first, stop)
 
     _run(channel, work, NOISE_BLOCK, threads, in_c_order=True)
 

@@ -87,3 +87,60 @@ def _kept(labels: Labels, axis: int, index: npt.NDArray[np.int64]) -> Labels:
         stop = first + step * len(index)
         return labels[(slice(None),) * axis + (slice(first, stop, step),)]
     return labels.take(index, axis)
+
+
+def class_map(channels: Labels) -> Labels | None:
+    """Which channel of a one-hot label each voxel belongs to; None if it is no such label.
+
+    Parameters
+    ----------
+    channels : (C, n0, n1, n2) array
+        One-hot if there are two channels or more, and in each voxel one is 1 and all others 0.
+
+    Returns
+    -------
+    (1, n0, n1, n2) array or None
+        In the memory order of the channels, and of their dtype where that can hold C, so that
+        no kernel is needed but theirs.
+    """
+    count = len(channels)
+    some = channels[(slice(None), *(slice(None, None, -(-n // 8)) for n in channels.shape[1:]))]
+    # what is no such label mostly shows by a few voxels
+    if count < 2 or any(np.count_nonzero(part) != part[0].size for part in (some, channels)):
+        return None
+    order = slowest_first(channels[0])
+    ordered = channels.transpose(0, *(1 + axis for axis in order))
+    holds = channels.dtype.kind != "b" and label_bits(count, channels.dtype) is not None
+    classes = np.zeros(ordered.shape[1:], channels.dtype if holds else np.min_scalar_type(count))
+    covered = np.zeros(classes.shape, np.bool)
+    ones = 0
+    for number, channel in enumerate(ordered):
+        belongs = channel == 1
+        ones += int(np.count_nonzero(belongs))
+        covered |= belongs
+        np.copyto(classes, number, where=belongs)
+    # as many ones as voxels, one at least in each: no voxel has two
+    if ones != classes.size or not covered.all():
+        return None
+    return classes.transpose(np.argsort(order))[np.newaxis]
+
+
+def spread_classes(classes: Labels, fills: Labels, target: Labels, threads: int) -> None:
+    """Write the one-hot label (C, n0, n1, n2) of a class map (n0, n1, n2); `fills` of class C."""
+    table = np.zeros((len(fills), len(fills) + 1), target.dtype)
+    np.fill_diagonal(table, 1)
+    table[:, -1] = fills
+
+    def work(first: int, stop: int) -> None:
+        for plane in range(first, stop):
+            index = classes[plane].astype(np.intp)
+            for values, channel in zip(table, target, strict=True):
+                np.take(values, index, out=channel[plane], mode="clip")
+
+    run_parts(work, len(classes), threads_worth(target.size, threads))
+
+
+def class_of(fills: Labels) -> int:
+    """The class of what lies outside: that of a one-hot `fills` (C,), or else C."""
+    one_hot = np.count_nonzero(fills) == 1 and bool((fills == 1).any())
+    return int(np.argmax(fills)) if one_hot else len(fills)

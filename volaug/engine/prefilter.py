@@ -19,8 +19,9 @@ LEVELS = {"float32": 4, "float64": 5}
 
 # Beyond the volume, coefficients of a mirrored or periodic signal are those inside again: a spline
 # that is sampled inside reads two of them. Those of a constant extension approach it as fast as
-# the pole decays: after 12 voxels, scipy's choice, 1.4e-7 of the difference is left.
-READ_BY_TAPS, DECAY = 2, 12
+# the pole decays: after 12 voxels, scipy's choice, 1.4e-7 of the difference is left, and after 20
+# 4e-12. Where the padding ends, up to ten times as much is wrong.
+READ_BY_TAPS, DECAY = 2, {"float32": 12, "float64": 20}
 
 # Planes that are copied, and filtered before they leave the cache; 1 to 16 are alike.
 SLAB = 4
@@ -109,7 +110,8 @@ def padded_coefficients(
     p : int
         Voxels added to each end of each axis.
     """
-    padding = READ_BY_TAPS if extension in MODES else DECAY
+    arithmetic = np.result_type(volume.dtype, np.float32).name
+    padding = READ_BY_TAPS if extension in MODES else DECAY[arithmetic]
     return _filter(volume, padding, extension, fill, threads), padding
 
 

@@ -103,8 +103,8 @@ def add_noise(dtype, memory, scale, stream, key, first, stop):
 
 
 @kernel
-def add_rician_noise(dtype, memory, scale, stream, key, first, stop):
-    """The magnitude of each voxel with noise in its real and its imaginary part."""
+def add_rician_noise(dtype, memory, scale, origin, stream, key, first, stop):
+    """The magnitude, from `origin`, of each voxel with noise in its real and imaginary part."""
     address, extent = memory
     words, real = np.empty((4, COUNTERS), np.int32), np.empty((4, COUNTERS), np.float32)
     imaginary = np.empty((4, COUNTERS), np.float32)
@@ -115,6 +115,7 @@ def add_rician_noise(dtype, memory, scale, stream, key, first, stop):
             at = block * BLOCK + row * COUNTERS
             noise = real[row, : max(0, min(COUNTERS, extent - at))]
             for i in range(noise.shape[0]):
-                along = elements.read(dtype, address, at + i) + scale * noise[i]
+                along = (elements.read(dtype, address, at + i) - origin) + scale * noise[i]
                 across = scale * imaginary[row, i]
-                elements.write(dtype, address, at + i, (along * along + across * across) ** 0.5)
+                magnitude = (along * along + across * across) ** 0.5
+                elements.write(dtype, address, at + i, magnitude + origin)

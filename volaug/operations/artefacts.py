@@ -5,6 +5,7 @@ As in `intensity.py`: one for all channels, or one for each; integers are rounde
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,13 +42,15 @@ class Noise(IntensityOperation):
         checks.as_seed("key", self.key)
 
     def change(self, voxels: Voxels, place: Place, threads: int) -> None:
-        deviation = of_channel(self.deviation, place)
-        if self.relative:
-            deviation *= statistics(voxels, threads).deviation
+        deviation, origin = of_channel(self.deviation, place), 0.0
+        if self.relative or self.kind == "rician":
+            found = statistics(voxels, threads)
+            deviation *= found.deviation if self.relative else 1.0
+            origin = min(found.least, 0.0)  # no magnitude is negative: zero has been moved there
         if deviation > 0.0:  # NaN is not
             words = f"{place.target} {place.channel}".encode(errors="surrogatepass")
             stream = int.from_bytes(hashlib.shake_128(words).digest(8), "little")
-            noise(voxels, deviation, self.kind == "rician", stream, self.key, threads)
+            noise(voxels, deviation, self.kind == "rician", stream, self.key, threads, origin)
 
 
 @dataclass(frozen=True)
@@ -88,25 +91,35 @@ class BiasField(IntensityOperation):
     Parameters
     ----------
     control_points : (k0, k1, k2) array, or (C, k0, k1, k2) for each of C channels
-        Of the natural logarithm of the field; 4 or more along each axis, as those of an elastic
-        deformation lie over the image.
+        Or the latter by the names of images. Of the natural logarithm of the field; 4 or more
+        along each axis, as those of an elastic deformation lie over the image.
     """
 
     control_points: Any = field(repr=False)
 
     def __post_init__(self) -> None:
-        wanted = "coefficients (k0, k1, k2), or (C, k0, k1, k2), at least 4 on each axis"
-        points = checks.as_floats("control_points", self.control_points, wanted)
-        if points.ndim not in (3, 4) or min(points.shape[-3:]) < 4 or not len(points):
-            raise ValueError(f"control_points must be {wanted}, got shape {points.shape}")
-        most = float(np.abs(points).max())
-        if most > STRONGEST:
-            raise ValueError(f"control_points must be at most {STRONGEST:g}, got {most:g}")
-        points.flags.writeable = False
-        object.__setattr__(self, "control_points", points if points.ndim == 3 else Apart(points))
+        given = self.control_points
+        if isinstance(given, Mapping) and given:
+            points: Any = {name: _field_points(value, (4,)) for name, value in given.items()}
+        else:
+            points = _field_points(given, (3, 4))
+        object.__setattr__(self, "control_points", points)
 
     def change(self, voxels: Voxels, place: Place, threads: int) -> None:
         multiply_field(voxels, of_channel(self.control_points, place) / math.log(2.0), threads)
+
+
+def _field_points(value: Any, axes: tuple[int, ...]) -> Any:
+    """Control points (k0, k1, k2), or `Apart` of some for each channel."""
+    wanted = "coefficients (k0, k1, k2), or (C, k0, k1, k2), at least 4 on each axis"
+    points = checks.as_floats("control_points", value, wanted)
+    if points.ndim not in axes or min(points.shape[-3:]) < 4 or not len(points):
+        raise ValueError(f"control_points must be {wanted}, got shape {points.shape}")
+    most = float(np.abs(points).max())
+    if most > STRONGEST:
+        raise ValueError(f"control_points must be at most {STRONGEST:g}, got {most:g}")
+    points.flags.writeable = False
+    return points if points.ndim == 3 else Apart(points)
 
 
 def _widths(name: str, value: Any) -> Three:

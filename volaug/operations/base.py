@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import memory_of
-from ..plain import frozen
+from ..plain import frozen, shown
 from .fusion import Fusion
 
 Voxels = npt.NDArray[Any]
@@ -47,7 +47,7 @@ class Place(NamedTuple):
 
 
 class Apart(tuple[Any, ...]):
-    """What was drawn for each channel."""
+    """What was drawn for each channel: of all images, or, in a dict by name, of each of them."""
 
 
 class IntensityOperation(ValueOperation):
@@ -58,14 +58,15 @@ class IntensityOperation(ValueOperation):
         """Do it to one channel (n0, n1, n2), which is not bool, in place."""
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        drawn = [value for value in vars(self).values() if isinstance(value, Apart)]
-        channels = min(map(len, drawn), default=None)
+        drawn = [value for value in vars(self).values() if isinstance(value, Apart | dict)]
         for name, volume in of_kind("image", volumes, kinds):
-            if channels is not None and len(volume) > channels:
-                raise ValueError(
-                    f"{type(self).__name__} was drawn for {channels} channels, but {name!r} has "
-                    f"{len(volume)}: draw with channels= as many as the image has"
-                )
+            for value in drawn:
+                own = value.get(name, ()) if isinstance(value, dict) else value
+                if len(volume) > len(own):
+                    raise ValueError(
+                        f"{type(self).__name__} was drawn for {len(own)} channels, but {name!r} "
+                        f"has {len(volume)}: draw with channels={{{name!r}: {len(volume)}}}"
+                    )
 
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
         for name, volume in of_kind("image", volumes, kinds):
@@ -84,9 +85,15 @@ def of_kind(kind: str, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[s
 def settled(name: str, value: Any, check: Callable[[str, Any], Any], depth: int = 0) -> Any:
     """What `check` makes of a value, or `Apart` of what it makes of one for each channel.
 
-    A value for all channels is nested so deep: 0 of a number, 1 of a tuple of numbers.
+    A value for all channels is nested so deep: 0 of a number, 1 of a tuple of numbers. In a
+    mapping from names of images there is one for each channel of each.
     """
     value = frozen(value)
+    if isinstance(value, dict):
+        by_name = {key: settled(f"{name} of {key!r}", v, check, depth) for key, v in value.items()}
+        if not by_name or not all(isinstance(v, Apart) for v in by_name.values()):
+            raise TypeError(f"{name} by name must be one for each channel, got {shown(value)}")
+        return by_name
     inner = value
     for _ in range(depth):
         inner = inner[0] if isinstance(inner, tuple) and inner else None
@@ -99,4 +106,6 @@ def settled(name: str, value: Any, check: Callable[[str, Any], Any], depth: int 
 
 def of_channel(value: Any, place: Place) -> Any:
     """What was drawn for a channel."""
+    if isinstance(value, dict):
+        value = value[place.target]
     return value[place.channel] if isinstance(value, Apart) else value

@@ -3,6 +3,7 @@
 import functools
 import math
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,12 +22,15 @@ MOST_SPANS = 64
 
 
 class Grid(NamedTuple):
-    """The voxels of a picture, and how large they are; and how many channels are drawn for."""
+    """The voxels of a picture, and how large they are; and how many channels are drawn for.
+
+    That is a number for all images together, or one for each by name.
+    """
 
     shape: tuple[int, int, int]
     to_mm: Floats  # (3, 3) from voxels to mm in a frame of perpendicular axes, upper triangular
     from_mm: Floats  # its inverse
-    channels: int = 1
+    channels: int | Mapping[str, int] = 1
     affine: Floats | None = None  # (4, 4), if the picture has one
 
     @property
@@ -98,8 +102,8 @@ class Fusion:
         self._displacements.append(in_voxels.reshape(control_points.shape))
         self._folding = min(self._folding, FOLDING.index(folding))
 
-    def warp(self) -> Warp:
-        """The one warp of them all.
+    def warp(self) -> tuple[Warp, float]:
+        """The one warp of them all, and what its displacement was multiplied by not to fold.
 
         Raises
         ------
@@ -108,30 +112,36 @@ class Fusion:
         """
         shape = self.grid.shape
         if not self._displacements:
-            return Warp(shape, self.matrix, self.offset)
+            return Warp(shape, self.matrix, self.offset), 1.0
+        applied = 1.0
         total = summed(self._displacements)
         folding = FOLDING[self._folding]
         if folding != "allow":
             factor = unfolding_factor(total, shape, np.diag(self.grid.to_mm))
             if factor < 1.0 and folding == "forbid":
-                total = factor * total
+                applied, total = factor, factor * total
             elif factor < 1.0 and (least := Warp(shape, control_points=total).min_jacobian()) <= 0:
                 warnings.warn(
                     f"an elastic displacement folds: its least Jacobian determinant is {least:.3g}",
                     stacklevel=2,
                 )
-        return Warp(shape, self.matrix, self.offset, total)
+        return Warp(shape, self.matrix, self.offset, total), applied
+
+
+def common_spans(lattices: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """The knot spans of the coarsest lattice that has the knots of all of some lattices."""
+    return tuple(math.lcm(*(k - 3 for k in along)) for along in zip(*lattices, strict=True))
 
 
 def summed(displacements: list[Floats]) -> Floats:
     """The sum of displacements, on the coarsest lattice that has the knots of all of them."""
-    spans = tuple(math.lcm(*(d.shape[axis] - 3 for d in displacements)) for axis in (1, 2, 3))
+    lattices = [d.shape[1:] for d in displacements]
+    spans = common_spans(lattices)
     if max(spans) > MOST_SPANS:
-        lattices = ", ".join(str(d.shape[1:]) for d in displacements)
         raise ValueError(
             "the control points of the elastic steps of one warp must have a common lattice of at "
-            f"most {MOST_SPANS + 3} along each axis, got {lattices}: choose such that their "
-            "numbers, less 3, divide one another"
+            f"most {MOST_SPANS + 3} along each axis, got {', '.join(map(str, lattices))}: choose "
+            "such that their numbers, less 3, divide one another"
         )
     total, *others = (refined(displacement, spans) for displacement in displacements)
     return sum(others, total)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import checks
-from ..plain import frozen
+from ..plain import frozen, shown
 
 Three = tuple[float, float, float]
 Shape = tuple[int, int, int]
@@ -15,7 +15,7 @@ FARTHEST = 1e6
 def as_number(name: str, value: Any, least: float, greatest: float) -> float:
     """A number within limits."""
     if type(value) not in (float, int):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
     if not least <= value <= greatest:  # NaN is not
         raise ValueError(f"{name} must be from {least:g} to {greatest:g}, got {value!r}")
     return float(value)

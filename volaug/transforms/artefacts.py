@@ -15,11 +15,11 @@ from ..operations.fusion import MOST_SPANS, Grid
 from ..operations.numbers import Shape, Three, as_flag, as_number
 from .intensity import evenly, of_channels
 from .ranges import Pair, Pairs, Range, drawn_for_axes, positive, shares, widths
-from .transform import Step
+from .transform import ValueStep
 
 
 @dataclass(frozen=True, repr=False)
-class RandomNoise(Step):
+class RandomNoise(ValueStep):
     """Add noise, another one for each voxel, channel and target.
 
     Parameters
@@ -29,11 +29,13 @@ class RandomNoise(Step):
         deviations of the channel. 0 to 0.1 by default, as in nnU-Net, where it is called variance.
     kind : {"gaussian", "rician"}
         Rician is that of a magnitude image, with noise in its real and in its imaginary part: it
-        brightens what is dark. For images that begin at 0.
+        brightens what is dark. A magnitude is never negative: in a channel that has negative
+        values, as after a normalization by mean and standard deviation, magnitudes are taken
+        from its least value. So that value should be that of air, without any signal.
     relative : bool
         Whether deviations are relative; otherwise they are in units of the values.
     apart : bool
-        Draw deviations for each channel.
+        Draw deviations for each channel of each image.
     p : float
         How likely it happens; 0.1 as in nnU-Net.
     name : str, optional
@@ -65,7 +67,7 @@ class RandomNoise(Step):
 
 
 @dataclass(frozen=True, repr=False)
-class RandomBlur(Step):
+class RandomBlur(ValueStep):
     """Take the mean of each voxel and its neighbours, weighted by a Gaussian.
 
     Parameters
@@ -76,7 +78,7 @@ class RandomBlur(Step):
     isotropic : bool
         One draw for all axes, each within its own range.
     apart : bool
-        Draw for each channel.
+        Draw for each channel of each image.
     p_channel : float
         With `apart`, how likely each channel is blurred; 0.5 in nnU-Net.
     truncate : float
@@ -111,17 +113,17 @@ class RandomBlur(Step):
     def draw(self, grid: Grid, numbers: Numbers) -> Blur:
         sizes = grid.to_mm.diagonal().tolist()
 
-        def one() -> Three:
+        def one(numbers: Numbers) -> Three:
             blurred = numbers.chance(self.p_channel) or not self.apart
             drawn = zip(drawn_for_axes(self._widths, self.isotropic, numbers), sizes, strict=True)
             a, b, c = (min(width / size, WIDEST) if blurred else 0.0 for width, size in drawn)
             return a, b, c
 
-        return Blur(of_channels(self.apart, grid, one), self.truncate)
+        return Blur(of_channels(self.apart, grid, numbers, one), self.truncate)
 
 
 @dataclass(frozen=True, repr=False)
-class RandomLowResolution(Step):
+class RandomLowResolution(ValueStep):
     """Keep fewer voxels along each axis, and interpolate as many as there were between them.
 
     Parameters
@@ -133,7 +135,7 @@ class RandomLowResolution(Step):
     isotropic : bool
         One draw for all axes, each within its own range, as in nnU-Net.
     apart : bool
-        Draw for each channel.
+        Draw for each channel of each image.
     p_channel : float
         With `apart`, how likely each channel is changed; 0.5 in nnU-Net.
     p : float
@@ -163,16 +165,16 @@ class RandomLowResolution(Step):
         self._derive(_shares=shares(self.scale))
 
     def draw(self, grid: Grid, numbers: Numbers) -> LowResolution:
-        def one() -> Three:
+        def one(numbers: Numbers) -> Three:
             lowered = numbers.chance(self.p_channel) or not self.apart
             a, b, c = drawn_for_axes(self._shares, self.isotropic, numbers)
             return (a, b, c) if lowered else (1.0, 1.0, 1.0)
 
-        return LowResolution(of_channels(self.apart, grid, one))
+        return LowResolution(of_channels(self.apart, grid, numbers, one))
 
 
 @dataclass(frozen=True, repr=False)
-class RandomBiasField(Step):
+class RandomBiasField(ValueStep):
     """Multiply by a field that varies slowly, as that of a receive coil does.
 
     Its logarithm is a cubic B-spline whose control points are drawn evenly.
@@ -188,7 +190,7 @@ class RandomBiasField(Step):
         4 or more, counting one beyond each end: with 4 it is one cubic polynomial along each
         axis, as smooth as TorchIO's (order 3).
     apart : bool
-        Draw a field for each channel.
+        Draw a field for each channel of each image.
     p : float
         How likely it happens.
     name : str, optional
@@ -218,8 +220,8 @@ class RandomBiasField(Step):
         self._derive(_strengths=strengths, _lattice=tuple(lattice))
 
     def draw(self, grid: Grid, numbers: Numbers) -> BiasField:
-        def one() -> Floats:
+        def one(numbers: Numbers) -> Floats:
             most = math.log1p(numbers.uniform(*self._strengths))
             return most * (2.0 * numbers.uniforms(*self._lattice) - 1.0)
 
-        return BiasField(of_channels(self.apart, grid, one))
+        return BiasField(of_channels(self.apart, grid, numbers, one))

@@ -2,11 +2,12 @@
 
 import abc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from ..keys import Numbers
 from ..operations.numbers import as_number
+from ..plain import MOST_NESTED, shown
 from .transform import Transform
 
 
@@ -16,13 +17,22 @@ class Group(Transform):
 
     transforms: Sequence[Transform]
 
+    _depth: int = field(init=False, compare=False)
+
     # Whether each that is chosen is asked by its own `p` as well.
     asks: ClassVar[bool] = True
 
     def check(self) -> None:
         given = self.transforms
         if not isinstance(given, tuple) or not all(isinstance(t, Transform) for t in given):
-            raise TypeError(f"transforms must be a list of transforms, got {given!r}")
+            raise TypeError(
+                f"transforms must be a list of transforms, got {shown(given)}"
+                f"{_instead(type(self).__name__, given)}"
+            )
+        depth = 1 + max((t._depth for t in given if isinstance(t, Group)), default=0)
+        if depth > MOST_NESTED:
+            raise ValueError(f"groups of transforms must be nested at most {MOST_NESTED} deep")
+        self._derive(_depth=depth)
 
     @abc.abstractmethod
     def chosen(self, numbers: Numbers) -> Sequence[int]:
@@ -42,6 +52,19 @@ class Group(Transform):
                 yield from transform.steps()
             else:
                 yield transform
+
+
+def _instead(kind: str, given: Any) -> str:
+    """What to write for what is no list of transforms."""
+    if isinstance(given, Transform):
+        return f": write {kind}([...]), with a list"
+    items = given if isinstance(given, tuple) else (given,)
+    for item in items:
+        if isinstance(item, type) and issubclass(item, Transform):
+            return f": write {item.__name__}(), with parentheses"
+        if isinstance(item, tuple):
+            return ": a list within the list is a group, such as Compose([...]) or OneOf([...])"
+    return ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,6 +101,11 @@ class OneOf(Group):
             )
         if sum(as_number("weights", weight, 0.0, 1e9) for weight in self.weights) == 0.0:
             raise ValueError(f"weights must not all be 0, got {self.weights!r}")
+
+    def likely(self) -> list[Transform]:
+        """Those that can be picked."""
+        weights = self.weights or (1.0,) * len(self.transforms)
+        return [t for t, weight in zip(self.transforms, weights, strict=True) if weight > 0.0]
 
     def chosen(self, numbers: Numbers) -> Sequence[int]:
         return (numbers.pick(tuple(self.weights or (1.0,) * len(self.transforms))),)

@@ -1,6 +1,7 @@
 """Steps that change each voxel of an image by its value, and leave labels and places alone.
 
-What is drawn is one number for all channels, or, with `apart`, one for each. Statistics (mean,
+What is drawn is one number for all channels, or, with `apart`, one for each of each image: by the
+image's name, so that it does not depend on which other images there are. Statistics (mean,
 standard deviation, range) are of the finite voxels of a channel as it is when the step comes; a
 channel without finite voxels stays as it is. Integers are rounded, halves away from zero, and
 saturate; NaN stays.
@@ -16,13 +17,13 @@ from ..operations.fusion import Grid
 from ..operations.intensity import Brightness, Contrast, Gamma, HistogramShift
 from ..operations.numbers import as_flag, as_number
 from .ranges import Pair, Range, factors, symmetric
-from .transform import Step
+from .transform import ValueStep
 
 MOST_FACTOR = 100.0
 
 
 @dataclass(frozen=True, repr=False)
-class RandomContrast(Step):
+class RandomContrast(ValueStep):
     """Multiply the differences from the mean of each channel: below 1 it fades.
 
     Weaker and stronger contrast are as likely where the range has both, as in nnU-Net
@@ -31,11 +32,12 @@ class RandomContrast(Step):
     Parameters
     ----------
     factor : number or pair
-        A number `a` means 1 / (1 + a) to 1 + a. 0.75 to 1.25 by default, as in nnU-Net.
+        A number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.75 to 1.25 by default, as in
+        nnU-Net.
     preserve_range : bool
         Cut what then lies beyond the least and the greatest value that the channel had.
     apart : bool
-        Draw for each channel.
+        Draw for each channel of each image.
     p : float
         How likely it happens; 0.15 as in nnU-Net.
     name : str, optional
@@ -58,7 +60,7 @@ class RandomContrast(Step):
 
 
 @dataclass(frozen=True, repr=False)
-class RandomBrightness(Step):
+class RandomBrightness(ValueStep):
     """Multiply the values of each channel, and add to them: over 1 it becomes brighter.
 
     Darker and brighter are as likely where the range of factors has both, as for
@@ -67,11 +69,12 @@ class RandomBrightness(Step):
     Parameters
     ----------
     factor : number or pair
-        A number `a` means 1 / (1 + a) to 1 + a. 0.75 to 1.25 by default, as in nnU-Net.
+        A number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.75 to 1.25 by default, as in
+        nnU-Net.
     shift : number or pair
         In standard deviations of the channel; a number `a` means -a to a. None by default.
     apart : bool
-        Draw for each channel.
+        Draw for each channel of each image.
     p : float
         How likely it happens; 0.15 as in nnU-Net.
     name : str, optional
@@ -100,7 +103,7 @@ class RandomBrightness(Step):
 
 
 @dataclass(frozen=True, repr=False)
-class RandomGamma(Step):
+class RandomGamma(ValueStep):
     """Raise values to a power: below 1 what is dark becomes brighter, over 1 darker.
 
     Values are taken from 0, the least of the channel, to 1, its greatest, so that negative ones
@@ -110,14 +113,15 @@ class RandomGamma(Step):
     Parameters
     ----------
     gamma : number or pair
-        The power; a number `a` means 1 / (1 + a) to 1 + a. 0.7 to 1.5 by default, as in nnU-Net.
+        The power; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.7 to 1.5 by default,
+        as in nnU-Net.
     p_inverted : float
         How likely the power is that of what is missing to the greatest value: bright and dark
         change places for it. A quarter by default: nnU-Net does so with 0.1, and not with 0.3.
     retain_statistics : bool
         Bring mean and standard deviation back to what they were, as nnU-Net does.
     apart : bool
-        Draw powers for each channel.
+        Draw powers for each channel of each image.
     p : float
         How likely it happens.
     name : str, optional
@@ -149,7 +153,7 @@ class RandomGamma(Step):
 
 
 @dataclass(frozen=True, repr=False)
-class RandomHistogramShift(Step):
+class RandomHistogramShift(ValueStep):
     """Move the values of each channel along a random monotone curve.
 
     The curve goes through control points evenly spaced from the least to the greatest value,
@@ -163,7 +167,7 @@ class RandomHistogramShift(Step):
     control_points : int
         3 or more. With few the curve is smoother, and goes further.
     apart : bool
-        Draw for each channel.
+        Draw for each channel of each image.
     p : float
         How likely it happens; 0.1 as in MONAI's `RandHistogramShift`.
     name : str, optional
@@ -186,32 +190,45 @@ class RandomHistogramShift(Step):
         self._derive(_shifts=symmetric("shift", self.shift, 0.5))
 
     def draw(self, grid: Grid, numbers: Numbers) -> HistogramShift:
-        def one() -> tuple[float, ...]:
+        def one(numbers: Numbers) -> tuple[float, ...]:
             last = self.control_points - 1
             inner = [(k + numbers.uniform(*self._shifts)) / last for k in range(1, last)]
             return 0.0, *sorted(inner), 1.0
 
-        return HistogramShift(of_channels(self.apart, grid, one))
+        return HistogramShift(of_channels(self.apart, grid, numbers, one))
 
 
 def _around_one(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Any:
     """As likely below 1 as over it, if the range has both; evenly on each side."""
 
-    def one() -> float:
+    def one(numbers: Numbers) -> float:
         low, high = pair
         below = numbers.chance(0.5)
         if low < 1.0 < high:
             low, high = (low, 1.0) if below else (1.0, high)
         return numbers.uniform(low, high)
 
-    return of_channels(apart, grid, one)
+    return of_channels(apart, grid, numbers, one)
 
 
 def evenly(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Any:
     """A number that is drawn evenly, for all channels or for each."""
-    return of_channels(apart, grid, lambda: numbers.uniform(*pair))
+    return of_channels(apart, grid, numbers, lambda numbers: numbers.uniform(*pair))
 
 
-def of_channels(apart: bool, grid: Grid, draw: Callable[[], Any]) -> Any:
-    """One draw for all channels, or one for each."""
-    return tuple(draw() for _ in range(grid.channels)) if apart else draw()
+def of_channels(apart: bool, grid: Grid, numbers: Numbers, draw: Callable[[Numbers], Any]) -> Any:
+    """One draw for all channels, or one for each: of all images, or of each image by name.
+
+    An image of another name than "image" draws from numbers of its own, so that what it draws
+    does not depend on which others there are.
+    """
+    if not apart:
+        return draw(numbers)
+    if isinstance(grid.channels, int):
+        return tuple(draw(numbers) for _ in range(grid.channels))
+    return {
+        name: tuple(
+            draw(numbers if name == "image" else numbers.of_target(name)) for _ in range(count)
+        )
+        for name, count in grid.channels.items()
+    }

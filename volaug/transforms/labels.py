@@ -7,11 +7,11 @@ from ..keys import Numbers
 from ..operations.base import ValueOperation
 from ..operations.fusion import Grid
 from ..operations.labels import Mask, Pyramid, Relabel
-from .transform import Step
+from .transform import ValueStep
 
 
 @dataclass(frozen=True, repr=False)
-class LabelStep(Step):
+class LabelStep(ValueStep):
     """A step with nothing to draw but whether it happens."""
 
     operation: ValueOperation = field(init=False, compare=False)

@@ -29,10 +29,19 @@ def positive(name: str, value: Any, greatest: float) -> Pair:
 
 
 def factors(name: str, value: Any, greatest: float) -> Pair:
-    """The pair, or 1 / (1 + a) to 1 + a for a number `a`."""
+    """The pair, or 1 / (1 + a) to 1 + a for a number `a`, which must be less than 1.
+
+    Else ``scale=1``, meant as no scaling, would be 0.5 to 2.
+    """
     if isinstance(value, tuple):
         return _as_pair(name, value, 1.0 / greatest, greatest)
     more = 1.0 + as_number(name, value, 0.0, greatest - 1.0)
+    if more >= 2.0:
+        raise ValueError(
+            f"{name} must be less than 1 where it is one number a, which means 1 / (1 + a) to "
+            f"1 + a, got {value!r}: for no change write 0 or (1, 1), and for a wider range "
+            "(low, high)"
+        )
     return 1.0 / more, more
 
 

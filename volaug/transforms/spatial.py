@@ -6,6 +6,7 @@ over 1 enlarges it. Lengths are in mm where the call of the pipeline says how la
 these for each of the three axes.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -149,8 +150,8 @@ class RandomScaling(Step):
     Parameters
     ----------
     scale : range
-        Factors; a number `a` means 1 / (1 + a) to 1 + a. 0.85 to 1.2 by default, which is mild
-        for a head; nnU-Net draws 0.7 to 1.4.
+        Factors; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.85 to 1.2 by default,
+        which is mild for a head; nnU-Net draws 0.7 to 1.4.
     isotropic : bool
         One draw for all axes, each within its own range. Otherwise each axis has its own.
     even_in : {"logarithm", "inverse"}
@@ -172,6 +173,9 @@ class RandomScaling(Step):
         as_flag("isotropic", self.isotropic)
         checks.check_choice("even_in", self.even_in, EVEN_IN)
         self._derive(_factors=stretches(self.scale))
+
+    def distortion(self) -> float:
+        return _stretched(self._factors, self.isotropic)
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
         if self.even_in == "logarithm":
@@ -206,6 +210,9 @@ class RandomShear(Step):
 
     def check(self) -> None:
         self._derive(_slopes=slopes(self.shear))
+
+    def distortion(self) -> float:
+        return _sheared(self._slopes)
 
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
         return Affine(shear=drawn_for_axes(self._slopes, False, numbers))
@@ -253,6 +260,9 @@ class RandomAffine(Step):
             _lengths=lengths("translation", self.translation),
         )
 
+    def distortion(self) -> float:
+        return _stretched(self._factors, self.isotropic) * _sheared(self._slopes)
+
     def draw(self, grid: Grid, numbers: Numbers) -> Affine:
         return Affine(
             degrees=drawn_for_axes(self._angles, False, numbers),
@@ -288,11 +298,18 @@ class RandomElastic(Step):
         What if tissue could fold over itself: the displacement becomes smaller until it is
         certain not to (see `unfolding_factor` in `geometry/folding.py`), or there is a warning
         if it folds, or nothing. It is asked of all elastic steps of one warp together, and the
-        strictest of them counts.
+        strictest of them counts. That displacements become smaller is said once, in a warning at
+        the first draw in which they do; `Record.elastic_factors` says it of each.
     p : float
         How likely it happens.
     name : str, optional
         See `Transform`.
+
+    Notes
+    -----
+    Displacements of several such steps add up on one lattice. So where they can be drawn into
+    one warp, their numbers of control points, less 3, must have a common multiple of at most 64
+    along each axis: 7 and 19 have, 7 and 20 have not.
 
     References
     ----------
@@ -324,6 +341,10 @@ class RandomElastic(Step):
             )
         self._derive(_reach=np.reshape(reach, (3, 1, 1, 1)), _lattice=tuple(lattice))
 
+    def spans(self) -> Shape:
+        a, b, c = (max(k - 3, 1) for k in self._lattice)
+        return a, b, c
+
     def draw(self, grid: Grid, numbers: Numbers) -> Elastic:
         points = numbers.uniforms(3, *self._lattice)
         points -= 0.5
@@ -335,6 +356,20 @@ class RandomElastic(Step):
                 ends = points.swapaxes(0, axis)
                 ends[: self.locked_borders] = ends[-self.locked_borders :] = 0.0
         return Elastic(points, self.folding)
+
+
+def _stretched(factors: Pairs, together: bool) -> float:
+    """The greatest ratio of two factors of one draw."""
+    if together:  # their logarithms, or their inverses, go along with one another
+        return max(max(ends) / min(ends) for ends in zip(*factors, strict=True))
+    return max(high for _, high in factors) / min(low for low, _ in factors)
+
+
+def _sheared(slopes: Pairs) -> float:
+    """A bound of the ratio of the greatest to the least stretch that shears make."""
+    a, b, c = (max(abs(low), abs(high)) for low, high in slopes)
+    # of I + N and of its inverse I - N + N N, by the Frobenius norm
+    return (1.0 + math.hypot(a, b, c)) * (1.0 + math.hypot(a, b + a * c, c))
 
 
 def _in_proportion(ranges: Pairs, together: bool, numbers: Numbers) -> Three:

@@ -7,7 +7,7 @@ from typing import Any
 from ..keys import Numbers
 from ..operations.base import Operation
 from ..operations.fusion import Grid
-from ..operations.numbers import as_number
+from ..operations.numbers import Shape, as_number
 from ..plain import arguments, frozen
 
 
@@ -64,3 +64,15 @@ class Step(Transform):
     @abc.abstractmethod
     def draw(self, grid: Grid, numbers: Numbers) -> Operation | None:
         """Draw what to do to a picture of this grid, if anything."""
+
+    def spans(self) -> Shape:
+        """How many knot spans the lattice has that is drawn, along each axis; 1 of none."""
+        return 1, 1, 1
+
+    def distortion(self) -> float:
+        """How much more it can enlarge along one direction than along another, at most."""
+        return 1.0
+
+
+class ValueStep(Step):
+    """A step that changes values: spatial steps before it and after it are two warps."""

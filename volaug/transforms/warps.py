@@ -1,0 +1,92 @@
+"""What spatial steps of one warp must have in common, so that no draw of a pipeline fails.
+
+The steps that happen differ from draw to draw. So all warps are followed that a draw can be making
+at some place of the pipeline, by the few numbers that matter.
+"""
+
+import math
+from collections.abc import Iterator
+
+from ..operations.fusion import MOST_SPANS
+from ..operations.numbers import Shape
+from .group import Group, OneOf
+from .transform import Step, Transform, ValueStep
+
+# By how much more a warp may enlarge a picture along one direction than along another. Products
+# of matrices that stay below it have inverses that are more than rounding errors, whatever the
+# size of voxels is.
+MOST_DISTORTION = 1e6
+
+# The knot spans of the lattice of each warp that a draw may be making, and its greatest distortion.
+Warps = dict[Shape, float]
+
+NEW: Warps = {(1, 1, 1): 1.0}
+
+
+def check_warps(pipeline: Transform) -> None:
+    """See that whatever steps a draw takes, those of each warp have a lattice and an inverse."""
+    after(pipeline, NEW)
+
+
+def after(transform: Transform, warps: Warps, asked: bool = True) -> Warps:
+    """The warps that a draw may be making after a transform, from those before it."""
+    p = transform.p if asked else 1.0
+    if p == 0.0:
+        return warps
+    taken = _after_taken(transform, warps)
+    return taken if p == 1.0 else _either(warps, taken)
+
+
+def _after_taken(transform: Transform, warps: Warps) -> Warps:
+    if isinstance(transform, OneOf):
+        ways = [after(picked, warps, transform.asks) for picked in transform.likely()]
+        return _either(*ways)
+    if isinstance(transform, Group):
+        for inner in transform.transforms:
+            warps = after(inner, warps, transform.asks)
+        return warps
+    if isinstance(transform, ValueStep):
+        return NEW
+    assert isinstance(transform, Step)
+    return _either(*(_with(transform, *warp) for warp in warps.items()))
+
+
+def _either(*ways: Warps) -> Warps:
+    """The warps of any of some ways."""
+    merged: Warps = {}
+    for spans, distortion in (warp for way in ways for warp in way.items()):
+        merged[spans] = max(distortion, merged.get(spans, 1.0))
+    return merged
+
+
+def _with(step: Step, spans: Shape, distortion: float) -> Warps:
+    """A warp with one step more."""
+    distortion *= step.distortion()
+    if distortion > MOST_DISTORTION:
+        raise ValueError(
+            f"the steps of one warp could stretch and shear a picture {distortion:.1g} times as "
+            f"much along one direction as along another, and at most {MOST_DISTORTION:g} can be "
+            "undone: choose narrower ranges of scale and shear, or fewer such steps"
+        )
+    own = step.spans()
+    a, b, c = common = tuple(map(math.lcm, spans, own))
+    if max(common) > MOST_SPANS:
+        axis = common.index(max(common))
+        near = " or ".join(str(k) for k in _nearest(own[axis], spans[axis]))
+        raise ValueError(
+            "the elastic steps of one warp must have a common lattice of at most "
+            f"{MOST_SPANS + 3} control points along each axis, but {own[axis] + 3} of one are "
+            f"drawn with {spans[axis] + 3} of others: choose numbers that, less 3, have a common "
+            f"multiple of at most {MOST_SPANS}, such as {near} in place of {own[axis] + 3}"
+        )
+    return {(a, b, c): distortion}
+
+
+def _nearest(own: int, others: int) -> Iterator[int]:
+    """The nearest numbers of control points, below and above, that go with those of others."""
+    fitting = [s for s in range(1, MOST_SPANS + 1) if math.lcm(s, others) <= MOST_SPANS]
+    below, above = [s for s in fitting if s < own], [s for s in fitting if s > own]
+    if below:
+        yield below[-1] + 3
+    if above:
+        yield above[0] + 3
