@@ -135,6 +135,7 @@ class Compose(Group):
         channels: int = 1,
         epoch: int = 0,
         index: int | None = None,
+        occurrence: int = 0,
     ) -> Record:
         """Draw what to do to a sample, without seeing a voxel of it.
 
@@ -149,10 +150,10 @@ class Compose(Group):
             From voxels to mm, in place of `spacing`: what a NIfTI file has.
         channels : int
             Of the image that has the most: steps that treat channels apart draw for so many.
-        epoch, index : int
-            Which pass over the data, and which sample of it. The same seed, epoch and index
-            are the same draw. Without an index a pipeline without a seed draws anew each time;
-            with a seed it must be given.
+        epoch, index, occurrence : int
+            Which pass over the data, which sample of it, and how often the pass has had this
+            sample before. The same seed and the same three numbers are the same draw. Without an
+            index a pipeline without a seed draws anew each time; with a seed it must be given.
 
         Returns
         -------
@@ -170,7 +171,8 @@ class Compose(Group):
                 "index must be given, as the pipeline has a seed: which sample this is, so that "
                 "the same key gives the same draw"
             )
-        key = Key(self._key_seed, epoch, fresh_number() if index is None else index)
+        index = fresh_number() if index is None else index
+        key = Key(self._key_seed, epoch, index, occurrence)
         channels = checks.as_whole("channels", channels, 1, MOST_CHANNELS)
         return self.draw_for(key, shape, given_spacing, given_affine, channels)
 
@@ -208,6 +210,7 @@ class Compose(Group):
         affine: npt.ArrayLike | None = None,
         epoch: int = 0,
         index: int | None = None,
+        occurrence: int = 0,
         out: Mapping[str, Any] | None = None,
         threads: int | None = None,
         **targets: npt.ArrayLike,
@@ -216,7 +219,7 @@ class Compose(Group):
 
         Parameters
         ----------
-        spacing, affine, epoch, index
+        spacing, affine, epoch, index, occurrence
             As of `draw`.
         out, threads, **targets
             As of `Record.apply`. At least one is an image or a label.
@@ -236,7 +239,12 @@ class Compose(Group):
         channels = max((len(v) if v.ndim == 4 else 1 for v in images), default=1)
         units = {"spacing": spacing, "affine": affine}
         record = self.draw(
-            common_grid(volumes), **units, channels=channels, epoch=epoch, index=index
+            common_grid(volumes),
+            **units,
+            channels=channels,
+            epoch=epoch,
+            index=index,
+            occurrence=occurrence,
         )
         return record.apply_checked(volumes, places, out, threads)
 

@@ -17,7 +17,7 @@ Shape = tuple[int, int, int]
 KINDS = ("image", "label", "points", "boxes")
 
 # What a pipeline's call takes beside its targets.
-RESERVED = ("self", "spacing", "affine", "epoch", "index", "out", "threads")
+RESERVED = ("self", "spacing", "affine", "epoch", "index", "occurrence", "out", "threads")
 
 
 @dataclass(frozen=True)
