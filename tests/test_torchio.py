@@ -241,11 +241,11 @@ def test_images_that_the_record_does_not_know_are_treated_by_their_type():
 
 def test_unknown_images_do_without_what_was_said_for_each_channel():
     pipeline = Compose(MOVES, targets={"t2": "image"}, cval={"t2": [5, 7]})
-    result = RandomVolaug(pipeline, include=["t2"])(subject_of())
+    result = RandomVolaug(pipeline)(tio.Subject(t2=subject_of().t2))
     result.add_image(scalar(torch.ones(3, *SHAPE)), "prediction")
     back = result.apply_inverse_transform()
     assert back.prediction.data.min() == 0
-    assert back.t1.shape == (1, *SHAPE)
+    assert back.t2.data.min() < 5
 
 
 def test_what_is_kept_comes_back_too():
@@ -257,7 +257,7 @@ def test_what_is_kept_comes_back_too():
     np.testing.assert_array_equal(back["seg before"].data, expected["seg"])
 
 
-@pytest.mark.parametrize("word", ["nearest", "linear", "bspline", "cubic"])
+@pytest.mark.parametrize("word", ["nearest", "linear", "bspline"])
 def test_images_come_back_as_they_are_asked_to(word):
     """Scalar images alone, as TorchIO's own do."""
     binary = (scan() > 1.2).astype(np.float32)[None]
@@ -288,10 +288,9 @@ def test_records_of_intensities_alone_are_left_out_where_torchio_ignores_them():
     values = RandomVolaug(Compose([RandomContrast(p=1), RandomNoise(p=1)]))
     moves = RandomVolaug(Compose(MOVES))
     labels = RandomVolaug(Compose([ReplaceLabel(1, 5, p=1)]))
-    result = tio.Compose([values, moves, tio.RandomNoise(), RandomVolaug(PIPELINE), labels])(
-        subject
-    )
-    names = ["VolaugIntensity", "Volaug", "Noise", "Volaug", "Volaug"]
+    steps = [values, moves, tio.RandomBlur(), RandomVolaug(PIPELINE), labels]
+    result = tio.Compose(steps)(subject)
+    names = ["VolaugIntensity", "Volaug", "Blur", "Volaug", "Volaug"]
     assert [step.name for step in result.history] == names
     kept = result.get_applied_transforms(ignore_intensity=True)
     assert [step.name for step in kept] == ["Volaug"] * 3
@@ -301,9 +300,9 @@ def test_records_of_intensities_alone_are_left_out_where_torchio_ignores_them():
     assert_same(pickle.loads(pickle.dumps(only.history[0]))(subject), only)
     assert_same(only.get_composed_history(ignore_intensity=True)(subject), subject)
     assert_same(only.apply_inverse_transform(), only)
-    back = result.apply_inverse_transform(ignore_intensity=True)  # and no warning of Noise
+    back = result.apply_inverse_transform(ignore_intensity=True)  # and no warning of Blur
     assert_same(back, result.apply_inverse_transform(warn=False))
-    with pytest.warns(RuntimeWarning, match="Skipping Noise"):
+    with pytest.warns(RuntimeWarning, match="Skipping Blur"):
         result.apply_inverse_transform()
 
 
@@ -493,7 +492,7 @@ def test_a_record_for_another_subject():
     result = RandomVolaug(PIPELINE)(subject_of())
     with pytest.raises(ValueError, match="'t1' must have the shape"):
         result.history[0](tio.Subject(t1=scalar(torch.zeros(1, 8, 8, 8))))
-    with pytest.raises(ValueError, match="image_interpolation must be one of .* got 'lanczos'"):
+    with pytest.raises(ValueError, match=r"image_interpolation must be one of .*'lanczos'"):
         result.apply_inverse_transform(image_interpolation="lanczos")
     with pytest.raises(ValueError, match="a record must be JSON"):
         Volaug("t1")
