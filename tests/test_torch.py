@@ -481,6 +481,16 @@ def test_keys_replay_in_another_dataset_and_with_any_seed():
     assert torch.equal(dataset.replay(key)["image"], tiny(seed=1)[2, 4, 3]["image"])
 
 
+def test_the_default_device_is_not_asked():
+    """A worker cannot use that of a graphics card; this one has no values at all."""
+    with torch.device("meta"):
+        dataset = tiny()
+        first, second = dataset[1], dataset[1]
+    assert not torch.equal(first["image"], second["image"])
+    dataset.set_epoch(2)
+    assert dataset[1]["key"].tolist()[1:] == [2, 1, 0]
+
+
 def test_indices_need_not_be_those_of_a_list():
     base = {100: {"image": torch.zeros(TINY)}, 7: {"image": torch.ones(TINY)}}
     dataset = VolaugDataset(base, Compose([RandomAffine(p=1)], seed=1))

@@ -75,16 +75,16 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         if not isinstance(pipeline, Compose):
             raise TypeError(f"pipeline must be a volaug.Compose, got {type(pipeline).__name__}")
         if pipeline.seed is None:
-            pipeline = replace(pipeline, seed=int(torch.randint(2**53, ())))
+            pipeline = replace(pipeline, seed=random_number(2**53))
         self.base = base
         self.pipeline = pipeline
         self.records = records
         self._taken = {*KINDS, *pipeline.targets, "spacing", "affine"}
         # All processes see these change, also workers that persist: the epoch, -1 as long as
         # nobody has said one, and how often each index was loaded in it.
-        self._epoch = torch.tensor(-1).share_memory_()
+        self._epoch = torch.from_numpy(np.array(-1)).share_memory_()
         count = operator.length_hint(base)
-        self._loaded = torch.zeros(count, dtype=torch.int32).share_memory_()
+        self._loaded = torch.from_numpy(np.zeros(count, np.int32)).share_memory_()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -181,7 +181,7 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         index = checks.as_seed("index", index)
         epoch = int(self._epoch)
         if epoch < 0:
-            return Key(self._seed, 0, index, int(torch.randint(2**63 - 1, ())))
+            return Key(self._seed, 0, index, random_number(2**63 - 1))
         occurrence = 0
         if index < len(self._loaded):
             loaded = self._loaded.numpy()  # of the same memory
@@ -285,6 +285,11 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
         while inner is not None:
             yield inner
             inner = getattr(inner, "sampler", None)
+
+
+def random_number(stop: int) -> int:
+    """One of torch's random numbers: of its generator for CPUs, whatever the default device is."""
+    return int(torch.randint(stop, (), device="cpu"))
 
 
 def check_is_outermost(dataset: Any) -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torchio import INTENSITY, Image, Subject
 from torchio.transforms import IntensityTransform, SpatialTransform
 from torchio.transforms.augmentation import RandomTransform
@@ -19,7 +18,7 @@ from ..pipeline import Compose
 from ..record import Record
 from ..targets import Target
 from ..transforms.labels import LabelPyramid
-from .torch import as_tensors
+from .torch import as_tensors, random_number
 
 # TorchIO's names for interpolations that volaug has.
 INTERPOLATIONS = {"nearest": "nearest", "linear": "linear", "bspline": "cubic", "cubic": "cubic"}
@@ -95,7 +94,7 @@ class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
             first.spatial_shape,
             affine=first.affine,
             channels=max(channels, default=1),
-            index=int(torch.randint(2**53, ())),
+            index=random_number(2**53),
         )
         targets = {}
         for name, kind in kinds.items():
