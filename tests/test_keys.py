@@ -40,7 +40,7 @@ from volaug import (
 from volaug.keys import Key, Numbers
 from volaug.pipeline import TRANSFORMS
 from volaug.plain import to_plain
-from volaug.record import OPERATIONS
+from volaug.record import OPERATIONS, Record
 
 SHAPE = (21, 34, 27)
 MANY = 10_000
@@ -150,13 +150,19 @@ def test_shake_128_is_that_of_the_standard():
 
 def uniforms_of(label="a step", **parts):
     """The first numbers for many keys, of which one part counts up."""
-    (counted,) = {"seed", "epoch", "index"} - set(parts)
+    counted = next(name for name in ("seed", "epoch", "index", "occurrence") if name not in parts)
     keys = (Key(**parts, **{counted: number}) for number in range(MANY))
     return np.array([Numbers(key, label).uniforms(3) for key in keys])
 
 
 @pytest.mark.parametrize(
-    "parts", [{"seed": 3, "epoch": 0}, {"seed": 0, "index": 5}, {"epoch": 1, "index": 2**40}]
+    "parts",
+    [
+        {"seed": 3, "epoch": 0},
+        {"seed": 0, "index": 5},
+        {"epoch": 1, "index": 2**40},
+        {"seed": 4, "epoch": 0, "index": 7},
+    ],
 )
 def test_numbers_are_spread_evenly_and_do_not_depend_on_those_before(parts):
     numbers = uniforms_of(**parts)
@@ -174,10 +180,31 @@ def test_numbers_are_spread_evenly_and_do_not_depend_on_those_before(parts):
 
 def test_each_key_and_label_has_numbers_of_its_own():
     """Also where parts are exchanged, or their digits run on."""
-    keys = [Key(*parts) for parts in itertools.product((0, 1, 2, 12, 21, 2**64 - 1), repeat=3)]
+    keys = [Key(*parts) for parts in itertools.product((0, 1, 12, 21, 2**64 - 1), repeat=4)]
     labels = ("Flip", "Flip 2", "2 Flip", "1 2 Flip", "", "\udc80")  # the last is half a letter
     firsts = {Numbers(key, label).uniform() for key in keys for label in labels}
     assert len(firsts) == len(keys) * len(labels)
+
+
+def test_an_occurrence_is_part_of_the_key():
+    """A first one is no other key than without, and records of it are as they were."""
+    pipeline = Compose([RandomAffine(p=1)], seed=7)
+    first, second = (pipeline.draw(SHAPE, epoch=3, index=5, occurrence=n) for n in (0, 1))
+    assert first == pipeline.draw(SHAPE, epoch=3, index=5)
+    assert first.to_dict()["key"] == {"seed": 7, "epoch": 3, "index": 5}
+    assert second.to_dict()["key"] == {"seed": 7, "epoch": 3, "index": 5, "occurrence": 1}
+    assert first.steps != second.steps
+    for record in (first, second):
+        again = Record.from_json(record.to_json())
+        assert again == record
+        assert again.key == record.key
+    volume = np.arange(64.0).reshape(4, 4, 4)
+    sample = pipeline(image=volume, epoch=3, index=5, occurrence=1)
+    assert sample.record == pipeline.draw((4, 4, 4), epoch=3, index=5, occurrence=1)
+    with pytest.raises(ValueError, match="occurrence must be from 0"):
+        pipeline.draw(SHAPE, index=5, occurrence=-1)
+    with pytest.raises(ValueError, match=r"name must be .* occurrence"):
+        Compose([], targets={"occurrence": "image"})
 
 
 def test_choices_are_as_likely_as_they_say():

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,13 @@ from monai.data import (
     DataLoader,
     Dataset,
     MetaTensor,
+    TestTimeAugmentation,
     ThreadDataLoader,
     decollate_batch,
     set_track_meta,
 )
+from monai.transforms import allow_missing_keys_mode, convert_applied_interp_mode
+from monai.utils import GridSampleMode, InterpolateMode
 
 from volaug.integrations.monai import Volaugd
 
@@ -155,6 +159,65 @@ def test_nothing_given_is_changed():
         assert not np.shares_memory(np.asarray(result[key]), np.asarray(given[key]))
 
 
+def turned(tensor, axes, reversed_axes):
+    """The same voxels at the same places, in another order and direction of axes."""
+    shape = np.array(tensor.shape[1:])
+    pull = np.eye(4)  # from the new voxels to the old ones
+    pull[:3, :3] = np.eye(3)[:, axes]
+    voxels = tensor.as_tensor().permute(0, *(axis + 1 for axis in axes))
+    for axis in reversed_axes:
+        pull[:3, 3] += pull[:3, axis] * (shape[axes[axis]] - 1)
+        pull[:3, axis] *= -1
+    voxels = voxels.flip([axis + 1 for axis in reversed_axes])
+    return MetaTensor(voxels, affine=np.asarray(tensor.affine) @ pull)
+
+
+@pytest.mark.parametrize("prob", [0.0, 1.0])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+@pytest.mark.parametrize("flips", [(), (0,), (1, 2), (0, 1, 2)])
+def test_a_label_in_another_order_of_axes_is_brought_to_the_image(prob, order, flips):
+    given = sample_of()
+    other = given | {"label": turned(given["label"], order, flips)}
+    other["label"].affine[:3, 3] += 1e-4  # what NIfTI rounds
+    transform = Volaugd(KEYS, pipeline_of("both"), prob)
+    expected = transform.set_random_state(1)(given)
+    result = transform.set_random_state(1)(other)
+    assert same(result, expected)
+    back = transform.inverse(result)
+    assert back["label"].shape == other["label"].shape
+    np.testing.assert_allclose(back["label"].affine, other["label"].affine, atol=1e-9)
+    right = turned(transform.inverse(expected)["label"], order, flips)
+    np.testing.assert_array_equal(back["label"], right)
+    for key in KEYS:
+        assert result[key].is_contiguous()
+        np.testing.assert_allclose(result[key].affine, expected[key].affine, atol=1e-3)
+    if not prob:
+        np.testing.assert_array_equal(back["label"], other["label"])
+
+
+def test_places_that_differ_are_an_error():
+    turn = np.eye(4)
+    turn[:2, :2] = [[0.99, -0.14], [0.14, 0.99]]
+    moved = AFFINE.copy()
+    moved[0, 3] += 10
+    for affine, message in (
+        (moved, "10 mm apart"),
+        (AFFINE @ np.diag([1, 1, 1.2, 1]), r"voxels are .* mm"),
+        (turn @ AFFINE, "axes differ in direction"),
+    ):
+        given = sample_of()
+        given["label"].affine = affine
+        before = bits(given)
+        for first, second in (KEYS, KEYS[::-1]):
+            with pytest.raises(
+                ValueError, match=f"'{first}' and '{second}' must lie in one grid: .*{message}"
+            ):
+                Volaugd([first, second], pipeline_of("affine"))(given)
+        assert bits(given) == before
+        given["label"] = given["label"].as_tensor()  # of which no place is known
+        Volaugd(KEYS, pipeline_of("affine"))(given)
+
+
 def world(affine, points):
     return points @ np.asarray(affine)[:3, :3].T + np.asarray(affine)[:3, 3]
 
@@ -162,17 +225,17 @@ def world(affine, points):
 @pytest.mark.parametrize("kind", WITHOUT_ELASTIC)
 def test_a_place_in_the_world_stays_where_it_is(kind):
     """And comes back, with the affine and the size of voxels in a NIfTI header."""
-    own = AFFINE + np.array([[0, 0, 0, 50.0]] * 3 + [[0] * 4])  # of the label alone
     given = sample_of(pixdim=np.array([1, 0.9, 1.1, 2.5, 0, 0, 0, 0])) | {"points": POINTS}
-    given["label"].affine = own
+    given["label"] = turned(given["label"], (1, 2, 0), (0, 2))
+    own = np.asarray(given["label"].affine)
     transform = Volaugd([*KEYS, "points"], pipeline_of(kind)).set_random_state(1)
     result = transform(given)
     (record,) = records_of(transform, result, ["image"])
     np.testing.assert_allclose(result["image"].affine, record.output_affine, atol=1e-12)
     np.testing.assert_array_equal(result["points"], record.apply(points=POINTS)["points"])
-    for key, affine in (("image", AFFINE), ("label", own)):
+    for key in KEYS:
         moved = world(result[key].affine, result["points"])
-        np.testing.assert_allclose(moved, world(affine, POINTS), atol=1e-9)
+        np.testing.assert_allclose(moved, world(AFFINE, POINTS), atol=1e-9)
     sizes = np.linalg.norm(np.asarray(result["image"].affine)[:3, :3], axis=0)
     np.testing.assert_allclose(result["image"].meta["pixdim"][1:4], sizes)
 
@@ -286,6 +349,209 @@ def test_a_prediction_comes_back_from_a_batch():
         expected = record.invert(label=np.asarray(sample["label"] + 1))["label"]
         np.testing.assert_array_equal(back, expected)
         np.testing.assert_allclose(back.affine, AFFINE, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"), [("image", "linear"), ("label", "linear"), ("image", "cubic")]
+)
+def test_an_inverse_interpolates_as_it_is_asked(key, kind):
+    """By MONAI's `Invertd`, whose default is nearest, of float class maps as of logits."""
+    pipeline = pipeline_of("affine", interpolation={"image": kind})
+    transform = transforms.Compose([Volaugd(KEYS, pipeline)]).set_random_state(1)
+    sample = transform(sample_of())
+    classes = (torch.as_tensor(sample["image"][:1]) > 0).float()
+    sample["pred"] = MetaTensor(torch.cat([classes, 3 * classes]), meta=sample["image"].meta)
+    (record,) = records_of(transform, sample, [key])
+
+    def inverted(**options):
+        return transforms.Invertd("pred", transform, orig_keys=key, **options)(sample)["pred"]
+
+    def expected(interpolation):
+        if interpolation == "nearest" and record.targets[key].interpolation == "label":
+            interpolation = "label"  # which makes no new value either
+        target = replace(record.targets[key], interpolation=interpolation)
+        asked = replace(record, targets={key: target})
+        return asked.invert(**{key: np.asarray(sample["pred"])})[key]
+
+    np.testing.assert_array_equal(inverted(), expected("nearest"))
+    assert inverted().unique().tolist() == [0, 1, 3]
+    own = inverted(nearest_interp=False)
+    np.testing.assert_array_equal(own, record.invert(**{key: np.asarray(sample["pred"])})[key])
+    for words, interpolation in (
+        (("nearest-exact", GridSampleMode.NEAREST, 0), "nearest"),
+        (("bilinear", InterpolateMode.LINEAR, 1), "linear"),
+        ((GridSampleMode.BICUBIC, 3), "cubic"),
+    ):
+        for word in words:
+            traced = sample[key].clone()
+            traced.applied_operations = convert_applied_interp_mode(
+                traced.applied_operations, mode=word
+            )
+            asked = MetaTensor(sample["pred"].as_tensor(), affine=traced.affine)
+            asked.applied_operations = traced.applied_operations
+            with allow_missing_keys_mode(transform):
+                found = transform.inverse({key: asked})[key]
+            np.testing.assert_array_equal(found, expected(interpolation))
+
+
+def test_targets_are_inverted_each_as_it_is_asked():
+    transform = Volaugd(KEYS, pipeline_of()).set_random_state(1)
+    sample = transform(sample_of())
+    (record,) = records_of(transform, sample, ["image"])
+    sample["image"].applied_operations[0]["extra_info"]["mode"] = "nearest"
+    back = transform.inverse(sample)
+    expected = record.invert(label=sample["label"])
+    np.testing.assert_array_equal(back["label"], expected["label"])
+    target = replace(record.targets["image"], interpolation="nearest")
+    nearest = replace(record, targets={"image": target}).invert(image=sample["image"])
+    np.testing.assert_array_equal(back["image"], nearest["image"])
+    sample["image"].applied_operations[0]["extra_info"]["mode"] = "best"
+    with pytest.raises(ValueError, match=r"mode must be one of .* got 'best'"):
+        transform.inverse(sample)
+
+
+def test_batches_are_inverted_by_monai():
+    transform = transforms.Compose([Volaugd(KEYS, pipeline_of("both"))]).set_random_state(1)
+    dataset = Dataset([sample_of(seed) for seed in range(2)], transform)
+    loader = DataLoader(dataset, batch_size=2)
+    (batch,) = loader
+    found = transforms.BatchInverseTransform(transform, loader)(batch)
+    for back, sample in zip(found, decollate_batch(batch), strict=True):
+        assert same(back, transform.inverse(sample))
+
+
+def test_test_time_augmentation_of_monai():
+    """The mode of class maps is a class map, and those of many draws agree."""
+    scan = np.zeros((1, *SHAPE), np.float32)
+    scan[:, 6:14, 7:15, 9:18] = 1
+    pipeline = volaug.Compose([RandomFlip(), RandomAffine(degrees=5, translation=1, p=1)])
+    transform = transforms.Compose([Volaugd("image", pipeline)]).set_random_state(1)
+    augmented = TestTimeAugmentation(
+        transform, 2, inferrer_fn=lambda image: (image > 0.5).float(), progress=False,
+        orig_key="image",
+    )  # fmt: skip
+    mode, mean, _, _ = augmented({"image": MetaTensor(scan, affine=AFFINE)}, num_examples=6)
+    assert set(np.unique(mode)) == {0, 1}
+    assert (np.asarray(mode) == scan).mean() > 0.98
+    np.testing.assert_allclose(6 * mean, np.round(6 * mean), atol=1e-5)
+
+
+FLAT = (21, 26)
+FLAT_AFFINES = {
+    "(4, 4)": np.array([[0.0, -1.1, 0, 7], [0.9, 0, 0, -9], [0, 0, 2.5, 0.7], [0, 0, 0, 1]]),
+    "(3, 3)": np.array([[0.0, -1.1, 7], [0.9, 0, -9], [0, 0, 1]]),
+}
+
+
+def slice_of(affine):
+    image = random_volume((3, 4, *FLAT), seed=1)[:, 1]
+    image[1] += 100
+    image[2] -= 100  # no channel can be taken for another
+    label = random_volume((1, 4, *FLAT), np.int16, seed=1)[:, 1] // 25
+    points = np.array([[2.0, 3.5], [20.0, 4.0]])
+    boxes = np.array([[[2.0, 3.0], [5.0, 9.0]]])
+    return {
+        "image": MetaTensor(image, affine=affine),
+        "label": MetaTensor(label, affine=affine),
+        "points": points,
+        "boxes": boxes,
+    }
+
+
+@pytest.mark.parametrize("affine", FLAT_AFFINES.values(), ids=FLAT_AFFINES)
+@pytest.mark.parametrize("kind", ["affine", "elastic", "contrast"])
+def test_slices_stay_in_their_plane(affine, kind):
+    """Three axes are (C, H, W): channels are not moved, and what was drawn is within the plane."""
+    steps = {
+        "affine": [RandomFlip(), RandomAffine(degrees=180, shear=0.3, p=1)],
+        "elastic": [RandomElastic(4.0, p=1), CenterCrop((15, 30, 1))],
+        "contrast": [RandomContrast(apart=True, p=1), RandomFlip(p=1)],
+    }[kind]
+    given = slice_of(affine)
+    keys = list(given)
+    transform = Volaugd(keys, volaug.Compose(steps)).set_random_state(1)
+    for _ in range(4):
+        result = transform(given)
+        (record,) = records_of(transform, result, ["image"])
+        size = record.output_shape[:2]
+        assert record.shape == (*FLAT, 1)
+        expected = record.apply(
+            image=given["image"][..., None].as_tensor(),
+            label=given["label"][..., None].as_tensor(),
+            points=np.pad(given["points"], ((0, 0), (0, 1))),
+        )
+        assert result["image"].shape == (3, *size)
+        np.testing.assert_array_equal(result["image"], expected["image"][..., 0])
+        np.testing.assert_array_equal(result["label"], expected["label"][..., 0])
+        np.testing.assert_array_equal(result["points"], expected["points"][:, :2])
+        assert (expected["points"][:, 2] == 0).all()
+        assert result["boxes"].shape == (1, 2, 2)
+        seen = result["image"].as_tensor() != 0
+        for channel, low, high in ((0, -10, 10), (1, 80, 120), (2, -120, -80)):
+            inner = result["image"].as_tensor()[channel][seen[channel]]
+            if kind == "contrast":
+                assert low <= inner.median() <= high
+        assert result["image"].affine.shape == affine.shape
+        back = transform.inverse(result)
+        assert back["image"].shape == given["image"].shape
+        np.testing.assert_allclose(back["image"].affine, affine, atol=1e-9)
+        np.testing.assert_allclose(back["points"], given["points"], atol=1e-3)
+        unmoved = record.invert(label=result["label"][..., None].as_tensor())
+        np.testing.assert_array_equal(back["label"], unmoved["label"][..., 0])
+        assert back["image"].applied_operations == []
+
+
+def test_a_flip_of_a_slice_is_monais():
+    """Axis 0 is H and axis 1 is W, as in MONAI."""
+    given = {"image": slice_of(np.eye(4))["image"]}
+    for axis in (0, 1):
+        flip = Volaugd("image", volaug.Compose([RandomFlip(axes=axis, p=1)]))
+        expected = transforms.Flipd("image", axis)(given)["image"]
+        result = flip(given)["image"]
+        np.testing.assert_array_equal(result, expected)
+        np.testing.assert_allclose(result.affine, expected.affine)
+        prediction = (result[:1] > 0).as_tensor().numpy()
+        back = flip.inverse(
+            {
+                "image": MetaTensor(
+                    prediction, meta=result.meta, applied_operations=result.applied_operations
+                )
+            }
+        )
+        np.testing.assert_array_equal(back["image"][0], given["image"][0] > 0)
+    plain = Volaugd("image", volaug.Compose([RandomFlip(axes=0, p=1)]))
+    for make in (np.asarray, torch.as_tensor):
+        found = plain({"image": make(given["image"].as_tensor().numpy())})["image"]
+        np.testing.assert_array_equal(found, given["image"].flip([1]))
+
+
+def test_axes_that_monai_does_not_have_are_an_error():
+    transform = Volaugd(KEYS, pipeline_of("affine"))
+    for shapes in (((4, 5), (4, 5)), ((1, 1, 4, 5, 6), (1, 1, 4, 5, 6)), ((1, 4, 5), (1, 4, 5, 6))):
+        given = {key: np.zeros(shape) for key, shape in zip(KEYS, shapes, strict=True)}
+        with pytest.raises(ValueError, match=r"all have the axes \(C, H, W\) or .* got the shapes"):
+            transform(given)
+    thick = Volaugd("image", volaug.Compose([CenterCrop(8)]))
+    with pytest.raises(ValueError, match=r"a slice the pipeline must make a slice \(C, H, W, 1\)"):
+        thick({"image": np.zeros((1, 9, 9))})
+    points = Volaugd(["image", "points"], pipeline_of("affine"))
+    with pytest.raises(ValueError, match=r"'points' must be of shape \(N, 2\) or"):
+        points({"image": np.zeros((1, 9, 9)), "points": POINTS})
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("prob", [0.0, 1.0])
+def test_results_are_contiguous(kind, prob):
+    given = {
+        "image": TYPES[kind](np.asfortranarray(random_volume((2, *SHAPE)))),
+        "label": TYPES[kind](np.asfortranarray(random_volume((1, *SHAPE), np.int16))),
+    }
+    transform = Volaugd(KEYS, pipeline_of("a crop"), prob)
+    result = transform(given)
+    for key in KEYS:
+        assert np.asarray(result[key]).flags.c_contiguous or not prob
+        if kind != "array":
+            result[key].view(-1)
 
 
 def test_with_prob_0_data_are_as_they_were():

@@ -10,7 +10,7 @@ not its distributions (NEP 19). A first number takes 1 microsecond, a NumPy Phil
 import hashlib
 import math
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -32,6 +32,9 @@ class Key:
     ----------
     seed, epoch, index : int
         0 to 2^64 - 1: of the pipeline, of the pass over the data, and of the sample in it.
+    occurrence : int
+        0 to 2^64 - 1: how often the pass has had this sample before. A sampler that draws with
+        replacement takes one several times.
 
     Raises
     ------
@@ -42,10 +45,15 @@ class Key:
     seed: int
     epoch: int
     index: int
+    occurrence: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("seed", "epoch", "index"):
+        for name in ("seed", "epoch", "index", "occurrence"):
             object.__setattr__(self, name, checks.as_seed(name, getattr(self, name)))
+
+    def to_dict(self) -> dict[str, int]:
+        """The numbers by name, for JSON; without an occurrence of 0."""
+        return {name: part for name, part in asdict(self).items() if name != "occurrence" or part}
 
 
 def fresh_number() -> int:
@@ -64,7 +72,9 @@ class Numbers:
     """
 
     def __init__(self, key: Key, label: str) -> None:
-        words = f"volaug {key.seed} {key.epoch} {key.index} {label}"
+        # the first occurrence has the same bits as before there were others
+        index = f"{key.index}.{key.occurrence}" if key.occurrence else f"{key.index}"
+        words = f"volaug {key.seed} {key.epoch} {index} {label}"
         self._stream = hashlib.shake_128(words.encode(errors="surrogatepass"))
         self._bits = self._stream.digest(ROUND)
         self._at = 0

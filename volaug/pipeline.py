@@ -160,6 +160,7 @@ class Compose(Group):
         channels: int | Mapping[str, int] = 1,
         epoch: int = 0,
         index: int | None = None,
+        occurrence: int = 0,
     ) -> Record:
         """Draw what to do to a sample, without seeing a voxel of it.
 
@@ -177,10 +178,10 @@ class Compose(Group):
             each image has its own draw, which does not depend on the other images. With a
             number, that of the image that has the most, channel 0 of all images has one draw,
             channel 1 another.
-        epoch, index : int
-            Which pass over the data, and which sample of it. The same seed, epoch and index
-            are the same draw. Without an index a pipeline without a seed draws anew each time;
-            with a seed it must be given.
+        epoch, index, occurrence : int
+            Which pass over the data, which sample of it, and how often the pass has had this
+            sample before. The same seed and the same three numbers are the same draw. Without an
+            index a pipeline without a seed draws anew each time; with a seed it must be given.
 
         Returns
         -------
@@ -198,7 +199,8 @@ class Compose(Group):
                 "index must be given, as the pipeline has a seed: which sample this is, so that "
                 "the same key gives the same draw"
             )
-        key = Key(self._key_seed, epoch, fresh_number() if index is None else index)
+        index = fresh_number() if index is None else index
+        key = Key(self._key_seed, epoch, index, occurrence)
         return self.draw_for(
             key, shape, given_spacing, given_affine, as_channels(channels, self._table)
         )
@@ -272,6 +274,7 @@ class Compose(Group):
         affine: npt.ArrayLike | None = None,
         epoch: int = 0,
         index: int | None = None,
+        occurrence: int = 0,
         out: Mapping[str, Any] | None = None,
         threads: int | None = None,
         **targets: npt.ArrayLike,
@@ -280,7 +283,7 @@ class Compose(Group):
 
         Parameters
         ----------
-        spacing, affine, epoch, index
+        spacing, affine, epoch, index, occurrence
             As of `draw`.
         out, threads, **targets
             As of `Record.apply`. At least one is an image or a label.
@@ -300,7 +303,12 @@ class Compose(Group):
         units = {"spacing": spacing, "affine": affine}
         channels = channels_of(volumes, self._table)
         record = self.draw(
-            common_grid(volumes), **units, channels=channels or 1, epoch=epoch, index=index
+            common_grid(volumes),
+            **units,
+            channels=channels or 1,
+            epoch=epoch,
+            index=index,
+            occurrence=occurrence,
         )
         return record.apply_checked(volumes, places, out, threads)
 

@@ -80,7 +80,7 @@ class Record:
     Attributes
     ----------
     key : Key
-        ``(seed, epoch, index)``.
+        Seed, epoch, index and occurrence.
     shape : (3,) ints
         The grid that it is for.
     spacing : (3,) tuple or None
@@ -374,7 +374,7 @@ class Record:
         return {
             "format": FORMAT,
             "version": VERSION,
-            "key": asdict(self.key),
+            "key": self.key.to_dict(),
             "shape": list(self.shape),
             "spacing": None if self.spacing is None else list(self.spacing),
             "affine": None if self.affine is None else self.affine.tolist(),

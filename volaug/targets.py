@@ -20,7 +20,7 @@ KINDS = ("image", "label", "points", "boxes")
 MOST_CHANNELS = 2**16
 
 # What a pipeline's call takes beside its targets.
-RESERVED = ("self", "spacing", "affine", "epoch", "index", "out", "threads")
+RESERVED = ("self", "spacing", "affine", "epoch", "index", "occurrence", "out", "threads")
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,57 @@
-"""PyTorch: a dataset whose samples are augmented where they are loaded."""
+"""PyTorch: a dataset whose samples are augmented where they are loaded, and its sampler."""
 
-from collections.abc import Mapping
+import operator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+import torch.distributed
+from torch.utils.data import Dataset, DistributedSampler, Sampler
 
 from .. import checks
+from ..keys import Key
 from ..pipeline import Compose
 from ..targets import KINDS
 
+MAX_EPOCH = 2**63 - 1
+
+# Of a rank that draws its indices by itself, occurrences begin at so many times its number.
+RANK_STEP = 2**32
+
+# What a sampler of ours gives for a sample: epoch, occurrence, index.
+Place = tuple[int, int, int]
+
 
 class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignore]
-    """The samples of a dataset, augmented: each by the key ``(seed, epoch, index)``.
+    """The samples of a dataset, augmented: each by a key of its own, which it carries.
 
-    So a sample has the same bits for any number of workers, however they were started, and in any
-    order. Within a worker a call uses one thread, elsewhere all; see `set_num_threads`.
+    A key is ``(seed, epoch, index, occurrence)``, where the occurrence says how often the epoch
+    has had this index before. The same key gives the same bits, whatever the number of workers,
+    however they were started, and in any order. Where epoch and occurrence come from:
+
+    - With an `EpochSampler` from the sampler. All is exact for any number of workers.
+    - With `set_epoch` from that call. Each sample is counted, in whichever process it is loaded,
+      so that an index that comes again differs. The first of an index is exact for any number of
+      workers. If several workers load one index, it depends on their speed which of its samples
+      comes first.
+    - With neither from torch's random numbers in the process that loads the sample. So all
+      samples and all epochs differ, and `torch.manual_seed` before the loop makes the run
+      repeatable with the same number of workers.
+
+    Within a worker a call uses one thread, elsewhere all; see `set_num_threads`.
 
     Parameters
     ----------
     base : map-style dataset
         ``base[index]`` is a mapping or a pair of an image and its label: NumPy arrays or tensors
-        in the processor's memory. Of a mapping the pipeline takes the names of its targets,
-        ``"spacing"`` and ``"affine"``; what else it holds is passed on as it is.
+        in the processor's memory, (n0, n1, n2) or (channels, n0, n1, n2). Of a mapping the
+        pipeline takes the names of its targets, ``"spacing"`` and ``"affine"``; what else it
+        holds is passed on as it is.
     pipeline : Compose
-        One without a seed keeps the seed that it drew when it was made, in all workers.
+        One without a seed gets one from torch's random numbers, here and now.
     records : bool
         Whether each sample holds its `Record` as JSON, under ``"record"``.
 
@@ -37,73 +63,244 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
     Examples
     --------
     >>> dataset = VolaugDataset(base, Compose([RandomAffine(p=1.0)], seed=7))
-    >>> loader = DataLoader(dataset, 2, shuffle=True, num_workers=4, persistent_workers=True)
+    >>> sampler = EpochSampler(RandomSampler(dataset))
+    >>> loader = DataLoader(dataset, 2, sampler=sampler, num_workers=4, persistent_workers=True)
     >>> for epoch in range(100):
-    ...     dataset.set_epoch(epoch)
     ...     for batch in loader:
     ...         train(batch["image"], batch["label"])
+    >>> again = dataset.replay(batch["key"][0])
     """
 
     def __init__(self, base: Any, pipeline: Compose, *, records: bool = False) -> None:
         if not isinstance(pipeline, Compose):
             raise TypeError(f"pipeline must be a volaug.Compose, got {type(pipeline).__name__}")
+        if pipeline.seed is None:
+            pipeline = replace(pipeline, seed=random_number(2**53))
         self.base = base
         self.pipeline = pipeline
         self.records = records
         self._taken = {*KINDS, *pipeline.targets, "spacing", "affine"}
-        # workers that persist see it change
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        # All processes see these change, also workers that persist: the epoch, -1 as long as
+        # nobody has said one, and how often each index was loaded in it.
+        self._epoch = torch.from_numpy(np.array(-1)).share_memory_()
+        count = operator.length_hint(base)
+        self._loaded = torch.from_numpy(np.zeros(count, np.int32)).share_memory_()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._epoch.share_memory_()  # which it is no longer after a deep copy or a plain pickle
+        # which they are no longer after a deep copy or a plain pickle
+        self._epoch.share_memory_()
+        self._loaded.share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which pass over the data comes next; the first is 0 if nothing is said.
+        """Say which pass over the data comes next. An `EpochSampler` says it in place of this.
 
         Parameters
         ----------
         epoch : int
             0 to 2^63 - 1. Workers have it at once, also those that persist: call this before
-            ``iter(loader)``, which has them begin.
+            each ``iter(loader)``, which has them begin. Samples are counted anew from here, also
+            for the same epoch; what persistent workers still load for a pass that was broken off
+            is counted as well.
         """
-        self._epoch.fill_(checks.as_whole("epoch", epoch, 0, 2**63 - 1))
+        self._epoch.fill_(checks.as_whole("epoch", epoch, 0, MAX_EPOCH))
+        self._loaded.zero_()
 
     def __len__(self) -> int:
         return len(self.base)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int | Place) -> dict[str, Any]:
         """Load a sample and augment it.
 
         Parameters
         ----------
-        index : int
-            At least 0.
+        index : int, or tuple of three ints
+            At least 0. Or epoch, occurrence and index, as an `EpochSampler` gives them.
 
         Returns
         -------
         dict
-            What ``base[index]`` holds, its targets augmented: tensors that share memory with
-            the pipeline's results, a list of them for a `LabelPyramid`. Points and boxes, spacing
-            and affine are float64.
+            What ``base[index]`` holds, its targets augmented, and its ``"key"``: seed, epoch,
+            index and occurrence, (4,) int64, for `replay`. Targets are contiguous tensors, a
+            list of them for a `LabelPyramid`. Points and boxes, spacing and affine are float64.
 
         Raises
         ------
         Exception
             Whatever the base or the pipeline raises, with a note that says the index.
         """
+        if not isinstance(index, tuple):
+            return self._sample(index)
+        if len(index) != 3:
+            raise ValueError(f"index must be a number or epoch, occurrence, index, got {index}")
+        epoch, occurrence, number = index
+        return self._sample(number, Key(self._seed, epoch, number, occurrence))
+
+    def replay(self, key: Key | Sequence[int] | torch.Tensor) -> dict[str, Any]:
+        """Load the sample of a key and augment it as it was: the same bits.
+
+        Parameters
+        ----------
+        key : Key, or four ints
+            The ``"key"`` of a sample, or one of those of a batch, or the `key` of a record.
+        """
+        if not isinstance(key, Key):
+            parts = key.tolist() if isinstance(key, torch.Tensor) else key
+            key = Key(*(int(part) % 2**64 for part in parts))  # int64 has wrapped large seeds
+        return self._sample(key.index, key)
+
+    @property
+    def _seed(self) -> int:
+        assert self.pipeline.seed is not None
+        return self.pipeline.seed
+
+    def _sample(self, index: int, key: Key | None = None) -> dict[str, Any]:
         try:
             item = as_mapping(self.base[index])
+            for name in ("key", "record") if self.records else ("key",):
+                if name in item:
+                    raise ValueError(f"a sample gets a {name!r} here, but the base's has one")
             given = {name: value for name, value in item.items() if name in self._taken}
-            sample = self.pipeline(**given, epoch=int(self._epoch), index=index)
+            key = self._next_key(index) if key is None else key
+            pipeline = self.pipeline
+            if key.seed != pipeline.seed:
+                pipeline = replace(pipeline, seed=key.seed)
+            sample = pipeline(**given, epoch=key.epoch, index=key.index, occurrence=key.occurrence)
         except Exception as error:
             # a note, and not another error: IndexError ends a loop over a dataset
             error.add_note(f"at sample {index} of the base dataset")
             raise
         result = {**item, **{name: as_tensors(value) for name, value in sample.items()}}
+        result["key"] = torch.from_numpy(np.array(astuple(key), np.uint64).view(np.int64))
         if self.records:
             result["record"] = sample.record.to_json()
         return result
+
+    def _next_key(self, index: int) -> Key:
+        """The key of a sample whose epoch and occurrence no sampler of ours has said."""
+        index = checks.as_seed("index", index)
+        epoch = int(self._epoch)
+        if epoch < 0:
+            return Key(self._seed, 0, index, random_number(2**63 - 1))
+        occurrence = 0
+        if index < len(self._loaded):
+            loaded = self._loaded.numpy()  # of the same memory
+            occurrence = int(loaded[index])
+            loaded[index] += 1
+        return Key(self._seed, epoch, index, occurrence)
+
+
+class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
+    """What another sampler gives, with the epoch and the occurrence of each index.
+
+    For the index 17 it gives ``(epoch, occurrence, 17)``, of which a `VolaugDataset` makes the
+    key: exact for any number of workers, also if an index comes several times. The epoch advances
+    by itself each time that the sampler is iterated over.
+
+    Parameters
+    ----------
+    sampler : iterable of ints, or of lists of them
+        A sampler or a batch sampler: `RandomSampler`, `WeightedRandomSampler`, `BatchSampler`
+        and the like. One that has `set_epoch` itself, as `DistributedSampler`, is told the
+        epoch.
+    epoch : int
+        The first one: of a run that goes on, as many as have passed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what was wanted and what was given; also if the sampler is for a dataset around a
+        `VolaugDataset`, such as a `Subset`, which can take nothing but an int as an index.
+
+    Notes
+    -----
+    Ranks of `torch.distributed` that draw their indices by themselves, without a
+    `DistributedSampler`, never have the same occurrence of an index.
+
+    Examples
+    --------
+    >>> sampler = EpochSampler(WeightedRandomSampler(weights, 1000))
+    >>> loader = DataLoader(dataset, batch_size=2, sampler=sampler, num_workers=4)
+    """
+
+    def __init__(self, sampler: Iterable[Any], epoch: int = 0) -> None:
+        if not hasattr(sampler, "__iter__"):
+            raise TypeError(f"sampler must be a sampler, got {type(sampler).__name__}")
+        self.sampler = sampler
+        for inner in self._inner():
+            check_is_outermost(getattr(inner, "data_source", getattr(inner, "dataset", None)))
+        self.set_epoch(epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the next iteration is; those after it follow.
+
+        Parameters
+        ----------
+        epoch : int
+            0 to 2^63 - 1.
+        """
+        self.epoch = checks.as_whole("epoch", epoch, 0, MAX_EPOCH)
+
+    def __len__(self) -> int:
+        return len(self.sampler)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Begin the next epoch."""
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        for inner in self._inner():
+            if hasattr(inner, "set_epoch"):
+                inner.set_epoch(epoch)
+        return self._places(epoch)
+
+    def _places(self, epoch: int) -> Iterator[Any]:
+        seen: Counter[int] = Counter()
+        given = 0
+
+        def place(index: Any) -> Place:
+            nonlocal given
+            index = operator.index(index)
+            occurrence = self._first_occurrence(given) + seen[index]
+            seen[index] += 1
+            given += 1
+            return epoch, occurrence, index
+
+        for item in self.sampler:
+            item = item.tolist() if isinstance(item, np.ndarray | torch.Tensor) else item
+            yield [*map(place, item)] if isinstance(item, list | tuple) else place(item)
+
+    def _first_occurrence(self, given: int) -> int:
+        """From where the occurrences of an index count that comes after so many others."""
+        for inner in self._inner():
+            if isinstance(inner, DistributedSampler):
+                # The ranks take turns in one list, which repeats its beginning at its end.
+                return (given * inner.num_replicas + inner.rank) // len(inner.dataset)  # type: ignore[arg-type, unused-ignore]
+        ranks = torch.distributed
+        return (
+            ranks.get_rank() * RANK_STEP if ranks.is_available() and ranks.is_initialized() else 0
+        )
+
+    def _inner(self) -> Iterator[Any]:
+        """The sampler, and those within it."""
+        inner: Any = self.sampler
+        while inner is not None:
+            yield inner
+            inner = getattr(inner, "sampler", None)
+
+
+def random_number(stop: int) -> int:
+    """One of torch's random numbers: of its generator for CPUs, whatever the default device is."""
+    return int(torch.randint(stop, (), device="cpu"))
+
+
+def check_is_outermost(dataset: Any) -> None:
+    """See that a sampler's dataset is not wrapped around a `VolaugDataset`."""
+    wrapped = getattr(dataset, "dataset", None), *getattr(dataset, "datasets", ())
+    if any(isinstance(inner, VolaugDataset) for inner in wrapped):
+        kind = type(dataset).__name__
+        raise TypeError(
+            f"an EpochSampler is for a VolaugDataset, got a sampler for a {kind} of one: put "
+            f"VolaugDataset around the {kind}, or give a SubsetRandomSampler to a Subset's dataset"
+        )
 
 
 def as_mapping(item: Any) -> Mapping[str, Any]:
@@ -119,7 +316,7 @@ def as_mapping(item: Any) -> Mapping[str, Any]:
 
 
 def as_tensors(value: Any) -> Any:
-    """What a pipeline gives for a name, as tensors of the same memory."""
+    """What a pipeline gives for a name, as contiguous tensors: of the same memory if it is."""
     if isinstance(value, list):  # a pyramid
-        return [torch.from_numpy(level) for level in value]
-    return torch.from_numpy(np.asarray(value))
+        return [as_tensors(level) for level in value]
+    return torch.from_numpy(np.asarray(value)).contiguous()

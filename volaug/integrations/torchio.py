@@ -1,18 +1,27 @@
 """Pipelines as transforms of TorchIO 1, which changes the images of a `torchio.Subject`."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torchio import INTENSITY, Image, Subject
-from torchio.transforms import SpatialTransform
+from torchio.transforms import IntensityTransform, SpatialTransform
 from torchio.transforms.augmentation import RandomTransform
 
+from .. import checks
+from ..geometry.bspline import Floats
+from ..geometry.orientation import reorientation
+from ..operations.base import IntensityOperation
 from ..operations.spatial import Crop
 from ..pipeline import Compose
 from ..record import Record
+from ..targets import Target
 from ..transforms.labels import LabelPyramid
+from .torch import as_tensors, random_number
+
+# TorchIO's names for interpolations that volaug has.
+INTERPOLATIONS = {"nearest": "nearest", "linear": "linear", "bspline": "cubic", "cubic": "cubic"}
 
 
 class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
@@ -20,10 +29,10 @@ class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
 
     Parameters
     ----------
-    pipeline : Compose
-        Scalar images are images, and all others, such as label maps, are labels, by their names
-        in the subject. They are resampled as the pipeline says for that name, or else for
-        "image" and "label".
+    pipeline : Compose, or a mapping
+        Or what its `to_dict` has made, as in a configuration of Hydra. Scalar images are images,
+        and all others, such as label maps, are labels, by their names in the subject. They are
+        resampled as the pipeline says for that name, or else for "image" and "label".
     p : float
         How likely any of it happens.
     **kwargs
@@ -31,32 +40,47 @@ class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
 
     Raises
     ------
-    ValueError
-        If the pipeline makes lists of labels, which a label map cannot hold.
+    TypeError, ValueError
+        Also if the pipeline makes lists of labels, which a label map cannot hold.
 
     Notes
     -----
     Lengths are in mm, by the affine of the first image. What is drawn depends on torch's
     generator, as of every TorchIO transform, and on the pipeline's seed if it has one. The
     content moves and an image's affine stays; but that of a crop, whose voxels stay where they
-    were. The subject's history has a `Volaug`.
+    were. The subject's history has a `Volaug`, or a `VolaugIntensity` if nothing but
+    intensities were changed.
+
+    The images lie in one grid. One whose axes have another order or direction is brought into
+    the grid of the first and gets its affine; anything else is an error.
     """
 
-    def __init__(self, pipeline: Compose, p: float = 1, **kwargs: Any) -> None:
+    def __init__(self, pipeline: Compose | Mapping[str, Any], p: float = 1, **kwargs: Any) -> None:
         super().__init__(p=p, **kwargs)
+        if not isinstance(pipeline, Compose):
+            pipeline = Compose.from_dict(as_plain(pipeline))
         if any(isinstance(step, LabelPyramid) for step in pipeline.steps()):
             raise ValueError("a subject cannot hold the labels that LabelPyramid makes")
         # a seed from the operating system would be another one in the next run
         self.pipeline = replace(pipeline, seed=0) if pipeline.seed is None else pipeline
         self.args_names = ["pipeline"]
 
+    def to_hydra_config(self) -> dict[str, Any]:
+        """Return plain values, of which Hydra makes this transform."""
+        own = {"pipeline": self.pipeline.to_dict(), "p": self.probability}
+        return {**super().to_hydra_config(), **own}
+
     def apply_transform(self, subject: Subject) -> Subject:
         """Draw for a subject, and change its images."""
-        subject.check_consistent_spatial_shape()
         images = images_of(self, subject)
         if not images:
             return subject
-        transform = Volaug(self._drawn(images), **self._get_base_args())
+        if len({tuple(sorted(image.spatial_shape)) for image in images.values()}) > 1:
+            subject.check_consistent_spatial_shape()  # which raises, with what they are
+        record = self._drawn(images)
+        steps = [step for _, step in record.steps]
+        intensity = bool(steps) and all(isinstance(step, IntensityOperation) for step in steps)
+        transform = (VolaugIntensity if intensity else Volaug)(record, **self._get_base_args())
         # not by a call, which would copy the subject once more
         transform.apply_transform(subject)
         subject.add_transform(transform, transform._get_reproducing_arguments())
@@ -64,13 +88,13 @@ class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
 
     def _drawn(self, images: dict[str, Image]) -> Record:
         first = next(iter(images.values()))
-        kinds = {n: "image" if i.type == INTENSITY else "label" for n, i in images.items()}
+        kinds = {name: kind_of(image) for name, image in images.items()}
         channels = (len(i.data) for n, i in images.items() if kinds[n] == "image")
         record = self.pipeline.draw(
             first.spatial_shape,
             affine=first.affine,
             channels=max(channels, default=1),
-            index=int(torch.randint(2**53, ())),
+            index=random_number(2**53),
         )
         targets = {}
         for name, kind in kinds.items():
@@ -85,20 +109,50 @@ class Volaug(SpatialTransform):  # type: ignore[misc]
     Parameters
     ----------
     record : Record, or str
-        One whose targets are images of the subject; or its `to_json`.
+        Or its `to_json`. An image that it does not know by name and type, such as a prediction,
+        is treated as the first that it knows of the type: a scalar image as an image, and any
+        other as a label.
+    image_interpolation : {"nearest", "linear", "cubic", "bspline"}, optional
+        Of all scalar images, in place of what the record says. TorchIO's `get_inverse_transform`
+        and the like set it.
+    invert_transform : bool
+        Whether to undo it.
     **kwargs
         As of every TorchIO transform.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what was wanted and what was given.
 
     Notes
     -----
     Its inverse is `Record.invert`: it moves voxels back, and leaves values as they are.
     """
 
-    def __init__(self, record: Record | str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        record: Record | str,
+        image_interpolation: str | None = None,
+        invert_transform: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.record = record if isinstance(record, Record) else Record.from_json(record)
-        self.args_names = ["record"]
-        self.invert_transform = False
+        self.image_interpolation = image_interpolation
+        self.invert_transform = invert_transform
+        self.args_names = ["record", "image_interpolation", "invert_transform"]
+
+    @property
+    def image_interpolation(self) -> str | None:
+        """How scalar images are interpolated, if it is not as the record says."""
+        return self._image_interpolation
+
+    @image_interpolation.setter
+    def image_interpolation(self, value: str | None) -> None:
+        if value is not None:
+            checks.check_choice("image_interpolation", value, [*INTERPOLATIONS])
+        self._image_interpolation = value
 
     def to_hydra_config(self) -> dict[str, Any]:
         """Return plain values, of which Hydra makes this transform."""
@@ -107,16 +161,75 @@ class Volaug(SpatialTransform):  # type: ignore[misc]
     def apply_transform(self, subject: Subject) -> Subject:
         """Change the images of a subject."""
         images = images_of(self, subject)
-        act = self.record.invert if self.invert_transform else self.record.apply
-        results = act(**{name: image.data for name, image in images.items()})
-        crops = [step.start for _, step in self.record.steps if isinstance(step, Crop)]
+        targets = {name: self._target(name, image) for name, image in images.items()}
+        record = replace(self.record, targets=targets)
+        crops = [step.start for _, step in record.steps if isinstance(step, Crop)]
         start = np.sum([(0, 0, 0), *crops], axis=0)
+        affines = {name: image.affine.copy() for name, image in images.items()}
+        voxels: dict[str, Any] = {name: image.data for name, image in images.items()}
+        results: Mapping[str, Any]
+        if self.invert_transform:
+            start = -start
+            results = record.invert(**voxels)
+        else:
+            bring_into_one_grid(voxels, affines)
+            results = record.apply(**voxels)
         for name, image in images.items():
-            image.set_data(torch.from_numpy(results[name]))
-            affine = image.affine.copy()
-            affine[:3, 3] += affine[:3, :3] @ (-start if self.invert_transform else start)
+            image.set_data(as_tensors(results[name]))
+            affine = affines[name]
+            affine[:3, 3] += affine[:3, :3] @ start
             image.affine = affine
         return subject
+
+    def _target(self, name: str, image: Image) -> Target:
+        """How an image is treated."""
+        kind = kind_of(image)
+        alike = [target for target in self.record.targets.values() if target.kind == kind]
+        target = self.record.targets.get(name)
+        if target is None or target.kind != kind:
+            usual = Target(kind, "label" if kind == "label" else "linear")
+            target = next(iter(alike), usual)
+            if isinstance(target.cval, list):  # one for each channel of another image
+                target = replace(target, cval=0.0)
+        if kind == "image" and self.image_interpolation is not None:
+            target = replace(target, interpolation=INTERPOLATIONS[self.image_interpolation])
+        return target
+
+
+class VolaugIntensity(Volaug, IntensityTransform):  # type: ignore[misc]
+    """A `Volaug` of a record that changes nothing but intensities.
+
+    So TorchIO leaves it out where it ignores these. Its inverse does nothing.
+    """
+
+
+def bring_into_one_grid(voxels: dict[str, Any], affines: dict[str, Floats]) -> None:
+    """Turn the axes of those that have another order or direction than the first has."""
+    first = next(iter(voxels), "")
+    for name, value in voxels.items():
+        try:
+            turn = reorientation(
+                voxels[first].shape[1:], affines[first], value.shape[1:], affines[name]
+            )
+        except ValueError as error:
+            raise ValueError(f"{first!r} and {name!r} must lie in one grid: {error}") from None
+        if not turn.is_identity:
+            voxels[name] = turn.apply(value.numpy())
+            affines[name] = affines[first].copy()
+
+
+def as_plain(value: Any) -> Any:
+    """Dicts and lists, of whatever mappings and sequences: Hydra has its own."""
+    if isinstance(value, Mapping):
+        return {name: as_plain(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [as_plain(item) for item in value]
+    return value
+
+
+def kind_of(image: Image) -> str:
+    """What an image is to a pipeline."""
+    return "image" if image.type == INTENSITY else "label"
 
 
 def images_of(transform: SpatialTransform, subject: Subject) -> dict[str, Image]:
