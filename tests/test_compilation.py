@@ -275,7 +275,6 @@ points = numpy.arange(192.0).reshape(3, 4, 4, 4) / 200
 calls = (
     lambda: volaug.affine_transform(volume, 0.5 * numpy.eye(3)),
     lambda: volaug.elastic_deform(volume, points, interpolation="label"),
-    lambda: volaug.affine_transform(volume, numpy.eye(3)[::-1]),
     lambda: volaug.spline_filter(volume),
     lambda: volaug.Compose([volaug.RandomGamma((0.5, 2.0), p=1)])(image=volume),
     volaug.warmup,
@@ -295,7 +294,7 @@ def test_numba_that_compiles_nothing(value):
         [sys.executable, "-c", CALLS], capture_output=True, text=True, env=env, check=True
     )
     lines = done.stdout.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 5
     for line in lines:
         assert f"NUMBA_DISABLE_JIT={value} forbids it: unset it" in line
     assert done.stderr == ""
