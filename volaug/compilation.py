@@ -32,8 +32,8 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
     """Compile the kernels for some dtypes, or load them from the disk cache.
 
     For images and clusters: the cache then serves every process of this kind of processor.
-    It lies in ``NUMBA_CACHE_DIR`` if that is set, else beside the package or, where that is
-    read-only, in the user's cache.
+    It lies in ``NUMBA_CACHE_DIR`` if that is set, else beside the package or, where nothing can
+    be written or others can write, in the user's cache. `docs/trust.md` says who may own it.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ waits until no thread compiles. (No lock is taken to call a kernel that is compi
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ from numba.core.compiler_lock import global_compiler_lock
 # Whoever takes both takes them in this order. The second is also taken without the first, when
 # what LLVM has made is disposed of.
 LOCKS = (global_compiler_lock._lock, ffi.lib._lock._lock)
+
+LONGEST_END = 1.0  # seconds that are waited for a thread that has done its work
 
 # By thread, what a fork under way has taken: all but what this thread itself had taken before.
 _taken: dict[int, list[Any]] = {}
@@ -45,11 +48,20 @@ def undisturbed(action: Callable[[], Any]) -> Any:
         finally:
             over.release()
 
+    thread = threading.Thread(target=work, name="volaug-compiler")
     try:
-        threading.Thread(target=work, name="volaug-compiler").start()
+        thread.start()
     except RuntimeError:  # the system grants no thread, or the interpreter is about to end
         return action()
     interruption = _wait(lambda: bool(results or errors), over.acquire)
+    # A thread that ends takes a lock of libgcc which a fork must not copy: wait for its end. To
+    # join it is not enough before Python 3.13. Elsewhere than on Linux there is no such file.
+    task, latest = f"/proc/self/task/{thread.native_id}", time.monotonic() + LONGEST_END
+
+    def ended() -> bool:
+        return not os.path.exists(task) or time.monotonic() > latest
+
+    interruption = _wait(ended, lambda: time.sleep(1e-5)) or interruption
     if interruption is not None:
         raise interruption
     if errors:
