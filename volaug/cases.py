@@ -78,11 +78,6 @@ class OpenCase(NamedTuple):
     affine: Any
     shape: Shape
 
-    def channels(self, table: Mapping[str, Target]) -> int:
-        """Of the image that has the most."""
-        images = (v for name, v in self.volumes.items() if table[name].kind == "image")
-        return max((v.shape[0] if len(v.shape) == 4 else 1 for v in images), default=1)
-
 
 class Case:
     """What a user gave as one case, opened when it is needed.

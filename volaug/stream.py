@@ -24,6 +24,7 @@ from .pipeline import Compose
 from .prefetch import Dropped, Pending
 from .ranks import Shard, as_shard, torch_rank, torch_worker
 from .record import Record, Sample
+from .targets import channels_of
 from .threads import thread_count
 from .transforms.crop import as_window
 from .workers import Workers, holding
@@ -332,7 +333,7 @@ class Stream:
             return record.apply_checked(volumes, opened.places, out, 1, origin)
 
     def _drawn(self, key: Key, opened: OpenCase, start: tuple[int, int, int]) -> Record:
-        channels = opened.channels(self._pipeline.table)
+        channels = channels_of(opened.volumes, self._pipeline.table) or 1
         window = Crop(start, self._patch)
         return self._pipeline.draw_for(
             key, opened.shape, opened.spacing, opened.affine, channels, window

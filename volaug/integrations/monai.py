@@ -18,7 +18,7 @@ from ..operations.spatial import Crop
 from ..pipeline import Compose
 from ..plain import check_known
 from ..record import Record
-from ..targets import KINDS, Target
+from ..targets import KINDS, Target, channels_of
 from .torch import as_tensors
 
 # How a trace says that a target is resampled, in MONAI's words: `Invertd` writes another over it.
@@ -236,7 +236,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         return self.pipeline.draw(
             as_grid(drawn["shape"]),
             affine=drawn.get("affine"),
-            channels=int(drawn["channels"]),
+            channels={str(name): int(count) for name, count in drawn["channels"].items()} or 1,
             index=int(drawn["index"]),
         )
 
@@ -306,10 +306,9 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
     def _grid_of(self, inputs: Mapping[Hashable, Any]) -> dict[str, Any]:
         """What a draw depends on, as the pipeline's call sees it."""
         volumes = {name: value for name, value in inputs.items() if self._has_voxels(name)}
-        images = (value for name, value in volumes.items() if self.kinds[str(name)] == "image")
         return {
             "shape": next((tuple(value.shape[-3:]) for value in volumes.values()), ()),
-            "channels": max(map(len, images), default=1),
+            "channels": channels_of(volumes, self.pipeline.table),
         }
 
     def _affine_of(self, given: Mapping[Hashable, Any]) -> Floats | None:

@@ -12,6 +12,7 @@ from torchio.transforms.augmentation import RandomTransform
 from .. import checks
 from ..geometry.bspline import Floats
 from ..geometry.orientation import reorientation
+from ..keys import Key
 from ..operations.base import IntensityOperation
 from ..operations.spatial import Crop
 from ..pipeline import Compose
@@ -89,12 +90,13 @@ class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
     def _drawn(self, images: dict[str, Image]) -> Record:
         first = next(iter(images.values()))
         kinds = {name: kind_of(image) for name, image in images.items()}
-        channels = (len(i.data) for n, i in images.items() if kinds[n] == "image")
-        record = self.pipeline.draw(
-            first.spatial_shape,
-            affine=first.affine,
-            channels=max(channels, default=1),
-            index=random_number(2**53),
+        channels = {n: len(i.data) for n, i in images.items() if kinds[n] == "image"}
+        # not by `draw`, since a subject may have images of other names than the pipeline's
+        record = self.pipeline.draw_for(
+            Key(self.pipeline.seed or 0, 0, random_number(2**53)),
+            checks.as_shape("shape", first.spatial_shape),
+            *checks.as_voxel_size(None, first.affine),
+            channels or 1,
         )
         targets = {}
         for name, kind in kinds.items():
