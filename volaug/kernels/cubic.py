@@ -4,10 +4,14 @@ The coefficients lie in an array that is larger than the volume, so that all 64 
 exist for every voxel. Four neighbours along the last axis are one vector; 16 of these are
 summed for a voxel, and eight voxels at a time are summed along the last axis. A row that runs
 parallel to the source's rows sums whole rows first, as in linear.py.
+
+A weight below the rounding counts as zero. So a product of three weights is no less than the
+rounding cubed, and that of no coefficient is denormal (see engine/prefilter.py).
 """
 
 import itertools
 
+import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -21,23 +25,29 @@ from .gather import (
     store_blended,
     store_voxels,
 )
-from .lanes import I64, LANES
+from .lanes import F32, F64, I64, LANES
 from .options import device, kernel
-from .rows import cubic_weights
 from .runs import fill_ends, in_blocks, parallel_row, sample_runs
 
 TAPS = 4
 REACH = (-1, 2)  # of coefficients along each axis, from a cell
 
+# Half of the spacing of floats below 1: what a float near 1 is rounded by, at most.
+ROUNDING = {F32: float(np.finfo(np.float32).epsneg), F64: float(np.finfo(np.float64).epsneg)}
+
 
 def _weights(b, t):
-    """The four cubic B-splines that are not zero at `t` in [0, 1], in all lanes."""
+    """The four cubic B-splines that are not zero at `t` in [0, 1], a scalar or lanes."""
+    rounding = ROUNDING[getattr(t.type, "element", t.type)]
     minus_half, one, sixth, two_thirds = (
         lanes.number(t.type, x) for x in (-1 / 2, 1.0, 1 / 6, 2 / 3)
     )
 
+    zero, least = lanes.number(t.type, 0.0), lanes.number(t.type, rounding)
+
     def outer(x):
-        return b.fmul(b.fmul(b.fmul(x, x), x), sixth)
+        weight = b.fmul(b.fmul(b.fmul(x, x), x), sixth)
+        return b.select(b.fcmp_ordered("<", weight, least), zero, weight)
 
     def inner(x):  # 2/3 - x^2 (1 - x/2)
         rest = lanes.call(b, "fmuladd", x, minus_half, one)
@@ -137,17 +147,27 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
     return signature, codegen
 
 
+@intrinsic
+def tap_weights(typingctx, fraction):
+    """The four weights of the coefficients along an axis."""
+
+    def codegen(context, b, signature, arguments):
+        return cgutils.pack_array(b, _weights(b, *arguments))
+
+    return types.UniTuple(fraction, TAPS)(fraction), codegen
+
+
 @device
 def cubic_voxel(read, source, k, weights):
     """One voxel: the sum of 64 coefficients."""
     address, extent, _, plane, row, _ = source
     total = 0.0
-    for i, w0 in enumerate(cubic_weights(weights[0])):
-        for j, w1 in enumerate(cubic_weights(weights[1])):
+    for i, w0 in enumerate(tap_weights(weights[0])):
+        for j, w1 in enumerate(tap_weights(weights[1])):
             first = k + (i - 1) * plane + (j - 1) * row - 1
             elements.check(first, extent)
             elements.check(first + TAPS - 1, extent)
-            for x, w2 in enumerate(cubic_weights(weights[2])):
+            for x, w2 in enumerate(tap_weights(weights[2])):
                 total += w0 * w1 * w2 * elements.read(read, address, first + x)
     return total
 

@@ -58,6 +58,9 @@ _TO_POLYNOMIAL = np.linalg.inv(np.vander(_NODES, increasing=True) * _NODES[:, np
 # A greater exponent is halved, and its power squared.
 MOST_EXPONENT = 2.25
 
+# The square of a float32 from here on is not denormal.
+LEAST_SQUARED = 2.0**-62
+
 
 @intrinsic
 def bits_of(typingctx, value):
@@ -129,8 +132,9 @@ def power_constants(exponent):
     fraction, scale = math.frexp(g)
     high = math.ldexp(round(fraction * 2**16), scale - 16)
     coefficients = _TO_POLYNOMIAL @ np.expm1(g * _LOGARITHMS)
-    # powers of what is less are less than 2^-125, and count as 0
-    least = 2.0 ** (-125.0 / max(g, 1.0))
+    # Powers of what is less count as 0: they are less than 2^-125 or, where a square would be
+    # denormal, than LEAST_SQUARED.
+    least = LEAST_SQUARED ** (1.0 / exponent) if squarings else 2.0 ** (-125.0 / max(g, 1.0))
     constants = (high * UNIT, (g - high) * UNIT, least, *coefficients.tolist())
     return tuple(map(np.float32, constants)), squarings
 
@@ -139,7 +143,8 @@ def power_constants(exponent):
 def power(x, constants):
     """``x ** exponent`` of a float32 from 0 on, before any squaring; 0 of what is not finite."""
     high, low, least, q0, q1, q2, q3, q4, q5, q6 = constants
-    exponent, t = split(x)  # of what is not from `least` on, anything, which is not kept
+    usable = (x >= least) & (x <= GREATEST)
+    exponent, t = split(x if usable else ONE)  # of others, the product below could be denormal
     t2 = t * t
     few, many = (q0 + t * q1) + t2 * (q2 + t * q3), (q4 + t * q5) + t2 * q6
     mantissa = ONE + t * (few + (t2 * t2) * many)
@@ -147,4 +152,4 @@ def power(x, constants):
     rounded = multiply_add(high, e, ROUNDER)
     rest = multiply_add(low, e, multiply_add(high, e, ROUNDER - rounded))
     result = (two_to(rest) * mantissa) * whole_power(rounded)
-    return result if (x >= least) & (x <= GREATEST) else np.float32(0.0)
+    return result if usable else np.float32(0.0)

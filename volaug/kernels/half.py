@@ -2,7 +2,7 @@
 
 LLVM's own conversion is one instruction on a processor that has it, and on others a call of a
 C function that is not there. So it is written out, after F. Giesen, "Half to float done quic"
-(2012): an exponent is moved by a multiplication, which takes care of subnormal numbers.
+(2012). A subnormal float16 is normal as a float32, and at no time the bits of a subnormal one.
 """
 
 from llvmlite import ir
@@ -31,11 +31,15 @@ def half_to_float(b, bits):
     bits = b.zext(bits, wide)
     sign = b.shl(b.and_(bits, number(wide, 0x8000)), number(wide, 16))
     size = b.shl(b.and_(bits, number(wide, 0x7FFF)), number(wide, MANTISSA_SHIFT))
-    scale = b.bitcast(number(wide, _float_bits(EXPONENTS_APART)), real)
-    scaled = b.bitcast(b.fmul(b.bitcast(size, real), scale), wide)
+    rebased = b.add(size, number(wide, EXPONENTS_APART << 23))
+    # subnormal: with a leading one, which is then subtracted
+    leading = b.bitcast(number(wide, _float_bits(-14)), real)
+    raised = b.bitcast(b.add(rebased, number(wide, 1 << 23)), real)
+    subnormal = b.bitcast(b.fsub(raised, leading), wide)
     infinite = b.icmp_unsigned(">=", size, number(wide, HALF_INFINITY << MANTISSA_SHIFT))
-    size = b.select(infinite, b.or_(size, number(wide, 0x7F800000)), scaled)
-    return b.bitcast(b.or_(size, sign), real)
+    result = b.select(b.icmp_unsigned("<", size, number(wide, 1 << 23)), subnormal, rebased)
+    result = b.select(infinite, b.or_(size, number(wide, 0x7F800000)), result)
+    return b.bitcast(b.or_(result, sign), real)
 
 
 def float_to_half(b, value):

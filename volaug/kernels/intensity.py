@@ -6,7 +6,7 @@ Voxels become floats, and floats voxels again, as in elements.py: integers are r
 import numpy as np
 
 from . import elements
-from .functions import power
+from .functions import LEAST_SQUARED, power
 from .options import device, kernel
 
 ROW = 4096  # voxels that are worked on together, in the L1 cache
@@ -72,7 +72,7 @@ def curved(
         eighths[0], eighths[1], eighths[2], eighths[3],
         eighths[4], eighths[5], eighths[6], eighths[7],
     )  # fmt: skip
-    zero = np.float32(0.0)
+    zero, least = np.float32(0.0), np.float32(LEAST_SQUARED)
     for k in range(first, stop):
         totals[:] = 0.0
         squares[:] = 0.0
@@ -81,9 +81,10 @@ def curved(
             powers = row[: min(ROW, end - at)]
             for i in range(powers.shape[0]):
                 voxel = elements.read(dtype, address, at + i)
-                powers[i] = power(np.float32(slope * (voxel - origin)), constants)
+                y = power(np.float32(slope * (voxel - origin)), constants)
                 # NaN where it is not finite
-                elements.write(dtype, address, at + i, scale * powers[i] + (base + zero * voxel))
+                elements.write(dtype, address, at + i, scale * y + (base + zero * voxel))
+                powers[i] = y if y >= least else zero  # to be squared
             for _ in range(squarings):
                 for i in range(powers.shape[0]):
                     voxel = elements.read(dtype, address, at + i)
