@@ -100,7 +100,9 @@ def test_the_result_is_the_pipelines():
     result = RandomVolaug(PIPELINE)(subject)
     record = record_of(result)
     assert (record.key.seed, record.key.epoch) == (7, 0)
-    drawn = PIPELINE.draw(SHAPE, affine=AFFINE, channels=2, index=record.key.index)
+    named = replace(PIPELINE, targets={"t1": "image", "t2": "image"})
+    channels = {"t1": 1, "t2": 2}
+    drawn = named.draw(SHAPE, affine=AFFINE, channels=channels, index=record.key.index)
     assert record.to_dict()["steps"] == drawn.to_dict()["steps"]
     given = voxels_of(subject)
     expected = drawn.apply(image=given["t1"], label=given["seg"])

@@ -305,7 +305,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
 
     def _grid_of(self, inputs: Mapping[Hashable, Any]) -> dict[str, Any]:
         """What a draw depends on, as the pipeline's call sees it."""
-        volumes = {name: value for name, value in inputs.items() if self._has_voxels(name)}
+        volumes = {str(name): value for name, value in inputs.items() if self._has_voxels(name)}
         return {
             "shape": next((tuple(value.shape[-3:]) for value in volumes.values()), ()),
             "channels": channels_of(volumes, self.pipeline.table),
