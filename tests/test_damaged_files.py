@@ -127,7 +127,6 @@ def test_numbers_that_together_are_too_large():
     """Each step is what one could be, but not so many of them."""
     for step in (
         {"type": "Affine", "scale": [1e6, 1e-6, 1.0]},
-        {"type": "Affine", "shear": [1e9, -1e9, 1e9]},
         {"type": "Affine", "scale": 1e-6},
     ):
         steps = [{"name": "again", **step}] * 100
@@ -191,7 +190,7 @@ def test_text_that_is_no_json_or_toml():
         with pytest.raises(ValueError, match=r"a record must be JSON: "):
             Record.from_json(text)
     for text in ("a", "a = ", "[a", "a = 1\na = 2", '"', "\x00"):
-        with pytest.raises(ValueError, match="a pipeline must be TOML: "):
+        with pytest.raises(ValueError, match="a pipeline must be TOML"):
             Compose.from_toml(text)
     for value in (None, 5, ["{}"]):
         with pytest.raises(TypeError):
@@ -230,8 +229,10 @@ def test_what_is_nested_too_deeply(kind):
 def test_text_that_is_nested_too_deeply(text):
     with pytest.raises(ValueError, match="a record must be JSON: "):
         Record.from_json(text)
-    with pytest.raises(ValueError, match="a pipeline must be TOML: "):
+    with pytest.raises(ValueError, match="a pipeline must be at most 65536 characters of TOML"):
         Compose.from_toml(f"seed = {text}")
+    with pytest.raises(ValueError, match="a pipeline must be TOML"):
+        Compose.from_toml(f"seed = {text[:60_000]}")
 
 
 # What the parts of such files are called, and values that some of them have.

@@ -336,7 +336,7 @@ ASCENDING = "levels must be two or more in ascending order, got "
 
 def test_wrong_levels_of_an_operation():
     for value in (
-        (0.5, 0.4), (0, 1, 0.9), (0.5,), (), [], 0.5, 1, None, "ab", {}, True, ((0, 1), (1, 0)),
+        (0.5, 0.4), (0, 1, 0.9), (0.5,), (), [], 0.5, 1, None, "ab", True, ((0, 1), (1, 0)),
         ((0, 1), 0.5), ((0, 1), ()), ((), (0, 1)),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=ASCENDING):

@@ -394,7 +394,10 @@ def test_wrong_flags_and_chances_of_a_step():
 def test_wrong_shares_of_an_operation():
     for value in NO_NUMBERS:
         for wrong in (value, (1.0, value, 1.0), ((1, 1, 1), (1, 1, value))):
-            with pytest.raises(TypeError, match="scale must be a number, got "):
+            with pytest.raises(
+                TypeError,
+                match=r"scale (must be a number|by name must be one for each channel), got ",
+            ):
                 LowResolution(wrong)
     for value in (NAN, INF, 0, 1.01, -1, (1, 1, 2), ((1, 1, 1), (1, 0, 1))):
         with pytest.raises(ValueError, match=r"scale must be from 0.001 to 1, got "):

@@ -66,7 +66,6 @@ def digest(pipeline, index, n=1):
 def many(monkeypatch):
     """As if the machine had 16 processors, so that the work is really divided."""
     monkeypatch.setattr(threads, "granted_threads", lambda: 16)
-    monkeypatch.setattr(threads, "_pool", None)
 
 
 INDICES = (0, 1, 2, 3)

@@ -40,7 +40,6 @@ def _unwritten_is_nan(monkeypatch):
 def many(monkeypatch):
     """As if the machine had 16 processors, so that the work is really divided."""
     monkeypatch.setattr(threads, "granted_threads", lambda: 16)
-    monkeypatch.setattr(threads, "_pool", None)
 
 
 def extended(volume, mode, count):

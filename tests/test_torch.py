@@ -576,7 +576,6 @@ class Witness:
 def test_no_thread_is_started_in_a_worker(monkeypatch):
     monkeypatch.delenv("VOLAUG_NUM_THREADS", raising=False)
     monkeypatch.setattr(volaug.threads, "granted_threads", lambda: 3)
-    monkeypatch.setattr(volaug.threads, "_pool", None)
     witness = Witness(VolaugDataset(Cases(), PIPELINE))
     threads, started = witness[0]
     assert threads == 3

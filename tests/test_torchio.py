@@ -105,7 +105,7 @@ def test_the_result_is_the_pipelines():
     drawn = named.draw(SHAPE, affine=AFFINE, channels=channels, index=record.key.index)
     assert record.to_dict()["steps"] == drawn.to_dict()["steps"]
     given = voxels_of(subject)
-    expected = drawn.apply(image=given["t1"], label=given["seg"])
+    expected = drawn.apply(t1=given["t1"], label=given["seg"])
     np.testing.assert_array_equal(result.seg.numpy(), expected["label"])
     expected = record.apply(**given)
     for name, voxels in voxels_of(result).items():

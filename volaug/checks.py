@@ -117,7 +117,9 @@ def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
 def warn_of_last_channels(name: str, value: Any, stacklevel: int) -> None:
     """Warn once of an array whose channels may be its last axis."""
     shape: tuple[int, ...] = tuple(getattr(value, "shape", ()))
-    if len(shape) == 4 and shape[0] >= MANY_CHANNELS and shape[3] <= FEW_CHANNELS:
+    if len(shape) != 4 or shape[0] < MANY_CHANNELS:
+        return
+    if shape[3] <= FEW_CHANNELS < min(shape[1:3]):
         warnings.warn(
             f"{name} of shape {shape} is taken as {shape[0]} channels of "
             f"{shape[1:]}: if its channels are its last axis, give "
