@@ -9,6 +9,7 @@ import pickle
 import re
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import volaug
 from volaug import Compose, LabelPyramid, RandomAffine, RandomContrast, RandomElastic, RandomFlip
 from volaug.checks import DTYPES
 from volaug.kernels.cache import CHECKSUM_BYTES
+from volaug.kernels.counting import count_up
 from volaug.keys import Key
 
 torch = pytest.importorskip("torch")
@@ -610,3 +612,18 @@ def test_the_page_runs():
     batch = names["batch"]
     assert batch["image"].shape == (2, 1, 32, 32, 32)
     assert batch["label"].dtype == torch.int64
+
+
+def _count(numbers, times):
+    return [count_up(numbers.data_ptr(), 0) for _ in range(times)]
+
+
+def test_processes_and_threads_count_without_losing_one():
+    numbers = torch.zeros(2, dtype=torch.int32).share_memory_()
+    count_up(numbers.data_ptr(), 1)
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        found = pool.starmap(_count, [(numbers, 2000)] * 6)
+    with ThreadPoolExecutor(3) as threads:
+        found += threads.map(lambda _: _count(numbers, 1000), range(3))
+    assert sorted(itertools.chain(*found)) == list(range(15_000))
+    assert numbers.tolist() == [15_000, 1]

@@ -12,6 +12,7 @@ import torch.distributed
 from torch.utils.data import Dataset, DistributedSampler, Sampler
 
 from .. import checks
+from ..kernels.counting import count_up
 from ..keys import Key
 from ..pipeline import Compose
 from ..targets import KINDS
@@ -84,7 +85,8 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         # nobody has said one, and how often each index was loaded in it.
         self._epoch = torch.from_numpy(np.array(-1)).share_memory_()
         count = operator.length_hint(base)
-        self._loaded = torch.from_numpy(np.zeros(count, np.int32)).share_memory_()
+        self._loaded = torch.from_numpy(np.zeros(count + 1, np.int32)).share_memory_()
+        count_up(self._loaded.data_ptr(), count)  # compiled before there are workers
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -183,10 +185,8 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         if epoch < 0:
             return Key(self._seed, 0, index, random_number(2**63 - 1))
         occurrence = 0
-        if index < len(self._loaded):
-            loaded = self._loaded.numpy()  # of the same memory
-            occurrence = int(loaded[index])
-            loaded[index] += 1
+        if index < len(self._loaded) - 1:
+            occurrence = int(count_up(self._loaded.data_ptr(), index))
         return Key(self._seed, epoch, index, occurrence)
 
 
