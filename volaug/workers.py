@@ -10,7 +10,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -33,7 +32,7 @@ def holding(lock: Any, function: Callable[..., Any], *arguments: Any) -> Any:
 
 def give_back(lock: Any) -> None:
     """Release a lock if this thread holds it."""
-    with suppress(RuntimeError):
+    if lock._is_owned():  # as `threading.Condition` asks; an error instead takes 1 microsecond
         lock.release()
 
 
