@@ -1,11 +1,11 @@
 """Whatever can be made can be drawn: random pipelines never fail in the middle of a training.
 
-`VOLAUG_PIPELINES=50000 pytest tests/test_random_pipelines.py` tries more of them.
+`VOLAUG_CAMPAIGNS=full` tries ten times as many.
 """
 
-import os
 import re
 
+import campaigns
 import numpy as np
 import pytest
 from cases import random_volume
@@ -35,7 +35,7 @@ from volaug import (
     ReplaceLabel,
 )
 
-PIPELINES, DRAWS = int(os.environ.get("VOLAUG_PIPELINES", 500)), 4
+PIPELINES, DRAWS = campaigns.size(500, 5000), 4
 APPLIED = PIPELINES // 20
 
 # What steps of one warp cannot be, said when a pipeline is made.
