@@ -136,6 +136,7 @@ def test_kernels_are_compiled_once_a_dtype_and_kind():
     """Layout, mutability, border, channels and fill are arguments, not compilations."""
     code = """
 import gc, numpy as np, volaug
+from pathlib import Path
 from numba.core.registry import CPUDispatcher
 from volaug.kernels.cache import KernelCache
 dtypes = ("float32", "int16", "uint8")
@@ -155,8 +156,13 @@ for dtype in dtypes:
 volaug.Warp((9, 10, 11), control_points=points).inverse((9, 10, 11)).jacobian_determinant()
 for kernel in gc.get_objects():
     if isinstance(kernel, CPUDispatcher) and isinstance(kernel._cache, KernelCache):
-        print(kernel.py_func.__name__, len(kernel.signatures))
+        name, cache = kernel.py_func.__name__, kernel._cache
+        files = [*Path(cache.cache_path).glob(f"{name}-*-{cache._version}.kernel")]
+        formats_text = any(b"unicode_concat" in file.read_bytes() for file in files)
+        print(name, len(kernel.signatures), len(files) > 0, formats_text)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    lines = (line.split() for line in done.stdout.splitlines())
-    assert {name: int(count) for name, count in lines} == COMPILATIONS
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert {name: int(count) for name, count, *_ in lines} == COMPILATIONS
+    # an assignment to a slice compiles the formatting of its error along
+    assert {(is_kept, formats_text) for *_, is_kept, formats_text in lines} == {("True", "False")}

@@ -38,7 +38,7 @@ def filter_line(line, weights, sums):
     """Filter a line that is as much longer at each end as there are weights."""
     reach, width = weights.shape[0], sums.shape[0]
     middle = line[reach : reach + width]
-    sums[:] = middle
+    elements.copy_row(middle, sums)
     for k in range(1, reach, 2):
         near = line[reach - k : reach - k + width], line[reach + k : reach + k + width]
         far = line[reach - k - 1 : reach - k - 1 + width], line[reach + k + 1 :][:width]
@@ -52,7 +52,7 @@ def filter_rows(rows, at, weights, index, sums):
     """Filter across rows, at the row `at`."""
     reach = weights.shape[0]
     middle, place = rows[at], at + reach
-    sums[:] = middle
+    elements.copy_row(middle, sums)
     for k in range(1, reach, 2):
         near = rows[index[place - k]], rows[index[place + k]]
         far = rows[index[place - k - 1]], rows[index[place + k + 1]]
@@ -96,7 +96,7 @@ def blur_columns(dtype, memory, floats, shape, weights, index, block, first, sto
         width = min(block, size - begin)
         columns, row = buffer[:, :width], sums[:width]
         for z in range(depth):
-            columns[z] = floats[z * size + begin : z * size + begin + width]
+            elements.copy_row(floats[z * size + begin :], columns[z])
         for z in range(depth):
             filter_rows(columns, z, weights, index, row)
             for x in range(width):

@@ -191,6 +191,17 @@ def fill(dtype, value, target, first, stop):
 
 
 @device
+def copy_row(row, target):
+    """Copy numbers one by one.
+
+    `target[:] = row` compiles Numba's formatting of text along, for the error of lengths that
+    differ: the two kernels of the blur took 5.4 s to compile, and 1.7 s without.
+    """
+    for i in range(target.shape[0]):
+        target[i] = row[i]
+
+
+@device
 def check(at, extent):
     """In a build with bounds checks, see that voxel `at` lies in the memory."""
     if CHECKED and not 0 <= at < extent:

@@ -28,6 +28,12 @@ def mix_rows(a, b, weight, result):
 
 
 @device
+def copy_plane(plane, result):
+    for y in range(result.shape[0]):
+        elements.copy_row(plane[y], result[y])
+
+
+@device
 def mixed(dtype, address, below, above, weight):
     """Two voxels, weighed."""
     a, b = elements.read(dtype, address, below), elements.read(dtype, address, above)
@@ -89,13 +95,13 @@ def lower_planes(dtype, memory, shape, kept0, kept1, line0, line1, line2, ends, 
     lowest, highest = below0[first], above0[stop - 1]
     rows, coarse = np.empty((kept1.shape[0], width), ends.dtype), np.empty_like(ends)
     made = lowest  # the last one so far, in the order of need
-    coarse[made % 2] = ends[0]
+    copy_plane(ends[0], coarse[made % 2])
     for z in range(first, stop):
         if above0[z] > made:
             made = above0[z]
             result = coarse[made % 2]
             if made == highest:
-                result[:] = ends[1]
+                copy_plane(ends[1], result)
             else:
                 fill_plane(dtype, address, shape, kept0[made], kept1, line1, line2, rows, result)
         near, far, weight = coarse[below0[z] % 2], coarse[above0[z] % 2], weights0[z]
