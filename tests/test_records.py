@@ -17,6 +17,8 @@ from volaug import (
     RandomCrop,
     RandomElastic,
     RandomFlip,
+    RandomGamma,
+    RandomNoise,
     RandomRotation,
     RandomScaling,
     RandomShear,
@@ -304,3 +306,47 @@ def test_places_that_a_fold_has_lost_stay_lost():
     kept = record.warps[1].map_points(first.map_points(points)[~lost])
     np.testing.assert_array_equal(result["points"][~lost], kept)
     assert np.isnan(result["boxes"]).any()
+
+
+def test_what_a_result_does_not_show_is_not_seen():
+    """By the places where the warp's inverse reads."""
+    shape = (24, 26, 22)
+    steps = [RandomAffine(25, translation=6.0, p=1.0), CenterCrop((20, 22, 24))]
+    for index in range(4):
+        record = Compose(steps, seed=3).draw(shape, index=index)
+        grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
+        places = record.warp.map_points(grid)
+        last = np.subtract(record.output_shape, 1)
+        inside = ((places >= -1e-6) & (places <= last + 1e-6)).all(1).reshape(shape)
+        seen = record.seen()
+        assert seen.dtype == bool
+        np.testing.assert_array_equal(seen, inside)
+        assert 0 < seen.sum() < seen.size
+
+
+def test_the_mean_over_augmented_predictions_is_right_where_one_was_seen():
+    """Divided by how often a voxel was seen, and not by the number of draws."""
+    shape = (24, 26, 22)
+    truth = np.broadcast_to(np.float32([[[[0.25]]], [[[0.75]]]]), (2, *shape))
+    steps = [RandomFlip(), RandomElastic(3.0, p=0.5), RandomNoise(0.0, p=1.0)]
+    steps += [RandomAffine(30, translation=5.0, p=1.0), CenterCrop((16, 20, 20))]
+    pipeline = Compose(steps, seed=5, mode={"image": "nearest"})
+    total, times = np.zeros(truth.shape), np.zeros(shape)
+    for index in range(6):
+        record = pipeline.draw(shape, index=index, channels=2)
+        assert len(record.warps) == 2
+        seen = record.seen(threads=2)
+        np.testing.assert_array_equal(seen, record.seen(threads=1))
+        prediction = record.apply(image=truth)["image"]
+        total += record.invert(image=prediction)["image"] * seen
+        times += seen
+    assert times.min() == 0 < times.max()
+    mean = (total / np.maximum(times, 1))[:, times > 0]
+    np.testing.assert_allclose(mean, truth[:, times > 0], atol=1e-6)
+
+
+def test_all_is_seen_of_what_moves_nothing_out():
+    for steps in ([], [RandomFlip(p=1.0)], [RandomGamma(p=1.0)]):
+        assert Compose(steps, seed=1).draw((5, 6, 7), index=0).seen().all()
+    moved = Compose([RandomTranslation((50, 60), p=1.0)], seed=1).draw((5, 6, 7), index=0)
+    assert not moved.seen().any()

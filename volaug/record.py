@@ -289,7 +289,7 @@ class Record:
         -------
         dict
             Of the same names. What the result did not show is as the target's mode says,
-            `cval` by default. Changes of intensity are not undone.
+            `cval` by default; see `seen`. Changes of intensity are not undone.
 
         Raises
         ------
@@ -306,6 +306,40 @@ class Record:
         for warp in reversed(self.warps):
             places = self._move(places, warp.pull_points, warp.pull_boxes)
         return {**results, **places}
+
+    def seen(self, *, threads: int | None = None) -> npt.NDArray[np.bool]:
+        """Which voxels of the input the result shows: where `invert` knows what to say.
+
+        For the mean of predictions on several augmented images: divide the sum of what `invert`
+        brings back by the sum of these masks, and not by the number of images.
+
+        Parameters
+        ----------
+        threads : int, optional
+            At most this many threads; see `set_num_threads`.
+
+        Returns
+        -------
+        (n0, n1, n2) array of bool
+            Of the record's `shape`. A voxel is seen if all that its inverse reads, by linear
+            interpolation, lies in the result.
+
+        Raises
+        ------
+        ValueError
+            If a displacement folds; see `Warp.inverse`.
+
+        Examples
+        --------
+        >>> record = Compose([CenterCrop((2, 4, 4))]).draw((4, 4, 4))
+        >>> record.seen()[:, 0, 0]
+        array([False,  True,  True, False])
+        """
+        shown = np.full(self.output_shape, 255, np.uint8)
+        for inverse in self._inverted():
+            shown = inverse.apply(shown, threads=threads)
+        result: npt.NDArray[np.bool] = shown == 255
+        return result
 
     def _run(
         self,
