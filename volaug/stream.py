@@ -66,14 +66,13 @@ class Stream:
     seed : int
         Of all draws, in place of the pipeline's own.
     threads : int, optional
-        So many samples are made at once, each in one thread; by default as `set_num_threads`
-        says.
+        Number of samples made in parallel, one thread each; `get_num_threads` by default.
     prefetch : int
         So many batches are made ahead, and no more.
     foreground : float
         This share of each batch, its last samples, are patches around a voxel of the label over 0:
-        first the class is drawn, and then the voxel, as in nnU-Net. It has no effect without a
-        label.
+        first the class is drawn, and then the voxel, as in nnU-Net. All channels of the label are
+        looked at; channel 0 of a one-hot label is background. It has no effect without a label.
     samples_per_case : int
         How often an epoch has each case. The order is another one in each epoch.
     epochs : int, optional
