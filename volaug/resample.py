@@ -9,7 +9,7 @@ import numpy.typing as npt
 from . import checks
 from .engine import copies, layout
 from .engine.borders import EXTENSIONS, MODES
-from .engine.labels import class_map, class_of, spread_classes
+from .engine.labels import packed_channels, packed_fills, unpack_channels
 from .engine.prefilter import padded_coefficients
 from .engine.walk import Sampling, warp_volumes
 from .threads import thread_count
@@ -94,10 +94,11 @@ def affine_transform(
     another label where two differ by less than 1e-3; here weights are rounded to 2^-17 voxel,
     so that sums are exact, and a tie is one.
 
-    The channels of a label map vote each by itself, as regions that may overlap must. But in a
-    one-hot label, where one channel is 1 and all others are 0 in each voxel, they vote together,
-    the channels being the labels: so that it stays one. What lies outside belongs to the channel
-    that `cval` says, (1, 0, 0) for the first of three, and by default to none.
+    The channels of a label map that hold 0 and 1 vote together: a label is a combination of
+    channels. So a one-hot label stays one-hot, and regions that overlap stay consistent. What
+    lies outside belongs to the channels that `cval` says, (1, 0, 0) for the first of three, and by
+    default to none. Channels with other numbers vote each by itself, and so do more than 62
+    channels that overlap.
     """
     affine = checks.as_affine(matrix, offset)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
@@ -218,7 +219,7 @@ def resample(
             others += [o.target for o in requests[:number] if o.target is not None]
             checks.check_apart(request.name, request.target, others)
     results, samplings = [], []
-    one_hot: list[tuple[Sampling, Sampling]] = []  # class maps in place of their channels
+    in_place_of: list[tuple[Sampling, Sampling]] = []  # packed labels, of channels
     for request in requests:
         source = _with_channels(request.volume)
         if request.target is None:
@@ -239,29 +240,26 @@ def resample(
         sampling = Sampling(
             source, target, request.interpolation, request.mode, request.fills, padding
         )
-        if request.interpolation == "label" and (of_classes := _of_classes(sampling)) is not None:
-            one_hot.append((of_classes, sampling))
-            sampling = of_classes
+        if request.interpolation == "label" and (packed := _packed(sampling)) is not None:
+            in_place_of.append((packed, sampling))
+            sampling = packed
         samplings.append(sampling)
     warp_volumes(samplings, affine, control_points, count)
-    for of_classes, sampling in one_hot:
-        spread_classes(of_classes.target[0], sampling.fills, sampling.target, count)
+    for packed, sampling in in_place_of:
+        unpack_channels(packed.target[0], sampling.fills, sampling.target, count)
     return results
 
 
-def _of_classes(label: Sampling) -> Sampling | None:
-    """The class map of a one-hot label, to be warped in its place; None if it is no such label.
-
-    So its channels vote together, and each voxel belongs to one of them again.
-    """
-    classes = class_map(label.source)
-    if classes is None:
+def _packed(label: Sampling) -> Sampling | None:
+    """The label map to be warped in place of channels of zeros and ones; None of other channels."""
+    packed = packed_channels(label.source)
+    if packed is None:
         return None
     memory = layout.memory_of(label.target)
     order = (0, 1, 2) if memory is None else memory.order
-    warped = layout.empty_in_order(order, 1, label.target.shape[1:], classes.dtype)
-    outside = np.full(1, class_of(label.fills), classes.dtype)
-    return label._replace(source=classes, target=warped, fills=outside)
+    warped = layout.empty_in_order(order, 1, label.target.shape[1:], packed.dtype)
+    outside = np.full(1, packed_fills(label.fills), packed.dtype)
+    return label._replace(source=packed, target=warped, fills=outside)
 
 
 def _with_channels(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

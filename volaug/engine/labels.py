@@ -15,6 +15,10 @@ Labels = npt.NDArray[Any]
 
 BLOCK = 2**15  # voxels
 
+# What channels are packed into, and how many of them by a bit each; one more is for outside.
+PACKED = tuple(map(np.dtype, ("uint8", "int16", "int32", "int64")))
+MAX_BITS = 62
+
 
 def label_bits(label: int, dtype: np.dtype[Any]) -> int | None:
     """The bits of a label in a dtype; None if it cannot hold it."""
@@ -89,58 +93,73 @@ def _kept(labels: Labels, axis: int, index: npt.NDArray[np.int64]) -> Labels:
     return labels.take(index, axis)
 
 
-def class_map(channels: Labels) -> Labels | None:
-    """Which channel of a one-hot label each voxel belongs to; None if it is no such label.
+def packed_channels(channels: Labels) -> Labels | None:
+    """Channels of zeros and ones as one label map; None if they are not such.
+
+    A label is a combination of channels: bit c says whether channel c is one. A vote on it looks
+    at no other voxels than a vote on each channel, and so a one-hot label stays one-hot, whatever
+    else lies in the volume. More channels than there are bits must not overlap: then a label is
+    the number of its channel, counted from 1, or 0.
 
     Parameters
     ----------
     channels : (C, n0, n1, n2) array
-        One-hot if there are two channels or more, and in each voxel one is 1 and all others 0.
+        Two or more channels.
 
     Returns
     -------
     (1, n0, n1, n2) array or None
-        In the memory order of the channels, and of their dtype where that can hold C, so that
-        no kernel is needed but theirs.
+        In the memory order of the channels.
     """
     count = len(channels)
     some = channels[(slice(None), *(slice(None, None, -(-n // 8)) for n in channels.shape[1:]))]
-    # what is no such label mostly shows by a few voxels
-    if count < 2 or any(np.count_nonzero(part) != part[0].size for part in (some, channels)):
+    if count < 2 or not ((some == 0) | (some == 1)).all():  # most others show by a few voxels
         return None
     order = slowest_first(channels[0])
     ordered = channels.transpose(0, *(1 + axis for axis in order))
-    holds = channels.dtype.kind != "b" and label_bits(count, channels.dtype) is not None
-    classes = np.zeros(ordered.shape[1:], channels.dtype if holds else np.min_scalar_type(count))
-    covered = np.zeros(classes.shape, np.bool)
-    ones = 0
+    # no dtype but these, so that few kernels are compiled
+    dtype = next(dtype for dtype in PACKED if packed_outside(count) <= np.iinfo(dtype).max)
+    packed = np.zeros(ordered.shape[1:], dtype)
     for number, channel in enumerate(ordered):
-        belongs = channel == 1
-        ones += int(np.count_nonzero(belongs))
-        covered |= belongs
-        np.copyto(classes, number, where=belongs)
-    # as many ones as voxels, one at least in each: no voxel has two
-    if ones != classes.size or not covered.all():
-        return None
-    return classes.transpose(np.argsort(order))[np.newaxis]
+        is_one = channel == 1
+        if np.count_nonzero(is_one) != np.count_nonzero(channel):
+            return None
+        if count > MAX_BITS and packed[is_one].any():
+            return None
+        packed |= np.where(is_one, dtype.type(packed_label(number, count)), dtype.type(0))
+    return packed.transpose(np.argsort(order))[np.newaxis]
 
 
-def spread_classes(classes: Labels, fills: Labels, target: Labels, threads: int) -> None:
-    """Write the one-hot label (C, n0, n1, n2) of a class map (n0, n1, n2); `fills` of class C."""
-    table = np.zeros((len(fills), len(fills) + 1), target.dtype)
-    np.fill_diagonal(table, 1)
-    table[:, -1] = fills
+def packed_label(channel: int, count: int) -> int:
+    """The label of what belongs to one of so many channels alone."""
+    return 1 << channel if count <= MAX_BITS else channel + 1
+
+
+def packed_outside(count: int) -> int:
+    """A label that no combination of so many channels has."""
+    return packed_label(count, count)
+
+
+def packed_fills(fills: Labels) -> int:
+    """The label of what lies outside, where the channels (C,) have some fills."""
+    ones = np.flatnonzero(fills == 1).tolist()
+    if np.count_nonzero(fills) == len(ones) and (len(fills) <= MAX_BITS or len(ones) < 2):
+        return sum(packed_label(channel, len(fills)) for channel in ones)
+    return packed_outside(len(fills))
+
+
+def unpack_channels(packed: Labels, fills: Labels, target: Labels, threads: int) -> None:
+    """Write the channels (C, n0, n1, n2) of a packed label map (n0, n1, n2)."""
+    count = len(fills)
 
     def work(first: int, stop: int) -> None:
         for plane in range(first, stop):
-            index = classes[plane].astype(np.intp)
-            for values, channel in zip(table, target, strict=True):
-                np.take(values, index, out=channel[plane], mode="clip")
+            labels = packed[plane]
+            outside = labels == packed_outside(count)
+            for number, channel in enumerate(target):
+                label = packed_label(number, count)
+                is_one = (labels & label) != 0 if count <= MAX_BITS else labels == label
+                np.copyto(channel[plane], is_one)
+                np.copyto(channel[plane], fills[number], where=outside)
 
-    run_parts(work, len(classes), threads_worth(target.size, threads))
-
-
-def class_of(fills: Labels) -> int:
-    """The class of what lies outside: that of a one-hot `fills` (C,), or else C."""
-    one_hot = np.count_nonzero(fills) == 1 and bool((fills == 1).any())
-    return int(np.argmax(fills)) if one_hot else len(fills)
+    run_parts(work, len(packed), threads_worth(target.size, threads))
