@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from .checks import as_whole
 
-# How many ranks share this machine, by launcher: torchrun (and Lightning, Accelerate, DeepSpeed),
-# Open MPI, MVAPICH2, Intel MPI and MPICH, PMIx.
+# How many ranks share this machine, by launcher: torchrun and what uses it, DeepSpeed, Open MPI,
+# MVAPICH2, Intel MPI and MPICH, PMIx.
 RANKS_HERE = (
     "LOCAL_WORLD_SIZE",
+    "LOCAL_SIZE",
     "OMPI_COMM_WORLD_LOCAL_SIZE",
     "MV2_COMM_WORLD_LOCAL_SIZE",
     "MPI_LOCALNRANKS",

@@ -6,7 +6,7 @@ import time
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -167,7 +167,6 @@ class Stream:
         self._size = len(self._cases) * self._repeats
         self._epochs = None if epochs is None else checks.as_whole("epochs", epochs, 1, MOST)
         self._given_shard = None if shard is None else as_shard(shard)
-        # where workers are spawned, torch does not know there which rank has made them
         self._rank = self._given_shard or torch_rank()
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
         self._on_batch = on_batch
@@ -190,6 +189,7 @@ class Stream:
         self._pending: deque[Pending] = deque()
         self._submitted: int | None = None  # none has begun
         self._worker = Shard(0, 1)
+        self._last: int | None = None
         self._closed = False
         self._spent: defaultdict[str, float] = defaultdict(float)
         self._made = 0
@@ -199,10 +199,12 @@ class Stream:
 
     def __len__(self) -> int:
         """How many batches are left."""
-        self._find_shard()
-        if self._last is None:
+        known = dict(vars(self))  # one step
+        if known["_submitted"] is None:
+            known |= self._plan()
+        if known["_last"] is None:
             raise TypeError("a stream without `epochs` has no length")
-        return max(0, self._last - self.batches)
+        return max(0, int(known["_last"] - known["batches"]))
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -216,47 +218,69 @@ class Stream:
     def __getstate__(self) -> dict[str, Any]:
         """All but what is under way."""
         under_way = ("_workers", "_on_drop", "_turn", "_pending", "_spent")
-        return {name: value for name, value in vars(self).items() if name not in under_way}
+        # copies, since threads are at work
+        state = {name: value for name, value in dict(vars(self)).items() if name not in under_way}
+        return state | {"_places": dict(self._places), "_rank": self._found_rank()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._start_afresh()
 
     def __next__(self) -> Batch:
-        batch: Batch = holding(self._turn, self._next_batch)
-        if self._on_batch is not None:
-            self._on_batch(self)
-        return batch
+        try:
+            batch: Batch = holding(self._turn, self._next_batch)
+            if self._on_batch is not None:
+                self._on_batch(self)
+            return batch
+        except StopIteration:
+            raise
+        except BaseException:
+            self.close()
+            raise
 
     def _next_batch(self) -> Batch:
-        self._find_shard()
-        if self._closed or (self._last is not None and self.batches >= self._last):
+        try:
+            return self._made_batch()
+        except Dropped:  # another thread has closed the stream
+            raise StopIteration from None
+        except BaseException:  # the end, and Ctrl-C as well
             self.close()
+            raise
+
+    def _made_batch(self) -> Batch:
+        if self._submitted is None:
+            vars(self).update(self._plan())  # one step
+        if self._closed or (self._last is not None and self.batches >= self._last):
             raise StopIteration
         start = time.perf_counter()
         self._begun = start if self._begun is None else self._begun
         ahead = self._pending  # another thread that closes the stream puts a new one there
-        try:
+        self._submit(ahead)
+        pending = ahead[0]
+        samples = pending.samples(self._workers, self._threads)
+        ahead.popleft()
+        batch = collated(pending.slots, samples)
+        with suppress(Dropped):  # closed meanwhile: this batch is made, and given
             self._submit(ahead)
-            pending = ahead[0]
-            samples = pending.samples(self._workers, self._threads)
-            ahead.popleft()
-            batch = collated(pending.slots, samples)
-            self.batches += 1
-            self._submit(ahead)
-        except Dropped:  # another thread has closed the stream
-            raise StopIteration from None
-        except BaseException:  # Ctrl-C as well
-            self.close()
-            raise
         for stage, seconds in pending.seconds:
             self._spent[stage] += seconds
         self._made += len(samples)
         self._waited += time.perf_counter() - start
+        self.batches += 1
         return batch
 
     def close(self) -> None:
         """Stop; what has begun is finished, all else is dropped. A closed stream is at its end."""
+        # once more wherever an exception comes
+        try:
+            try:
+                self._stop()
+            finally:
+                self._stop()
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
         self._closed = True
         self._pending = deque()
         self._workers.stop()
@@ -268,21 +292,22 @@ class Stream:
         stages = {name: total / made for name, total in spent.items()} if made else {}
         return Report(self.batches, made, seconds, self._waited, stages)
 
-    def _find_shard(self) -> None:
-        """Find out which batches are made here: the first time it is asked in this process."""
-        if self._submitted is not None:
-            return
-        if self._given_shard is None and torch_rank().total > 1:
-            self._rank = torch_rank()
-        rank, worker = self._rank, torch_worker()
-        self._last = None
+    def _plan(self) -> dict[str, Any]:
+        """Which batches are made here; found the first time that it is asked in this process."""
+        rank, worker, last = self._found_rank(), torch_worker(), None
         if self._epochs is not None:
             of_rank = self._epochs * self._size // self._batch_size // rank.total
-            self._last = -(-(of_rank - worker.number) // worker.total)
+            last = -(-(of_rank - worker.number) // worker.total)
         # those of the rank that were given before are not given again by its workers
-        self.batches = -(-(self.batches - worker.number) // worker.total)
-        self._worker = worker
-        self._submitted = self.batches
+        begun = -(-(self.batches - worker.number) // worker.total)
+        return {
+            "_rank": rank, "_worker": worker, "_last": last, "batches": begun, "_submitted": begun,
+        }  # fmt: skip
+
+    def _found_rank(self) -> Shard:
+        """The shard of the rank: in a spawned worker, the one that was found before."""
+        found = self._given_shard or torch_rank()
+        return found if found.total > 1 else self._rank
 
     def _submit(self, ahead: deque[Pending]) -> None:
         """Let so many batches be under way."""
@@ -296,7 +321,7 @@ class Stream:
             self._workers.start(self._threads)
             ahead.append(pending)
             self._submitted += 1
-            pending.begin(self._workers, partial(self._sample, first))
+            pending.begin(self._workers, partial(_made, weakref.ref(self), first))
 
     def _sample(
         self, first: int, place: int, slots: Mapping[str, Any], seconds: list[tuple[str, float]]
@@ -347,6 +372,14 @@ class Stream:
             label = np.asarray(opened.volumes[labels[0]][...])
             self._places[number] = foreground_places(label)
         return self._places[number]
+
+
+def _made(stream: "weakref.ref[Stream]", first: int, *arguments: Any) -> Sample:
+    """A sample; none of a stream that was dropped."""
+    owner = stream()
+    if owner is None:
+        raise Dropped
+    return owner._sample(first, *arguments)
 
 
 @contextmanager

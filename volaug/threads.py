@@ -98,8 +98,8 @@ class _Helper:
         # twice, so that the gate opens wherever an exception comes between
         try:
             try:
-                if self.gate.acquire(blocking=False) and (call := self.call) is not None:
-                    call.help()
+                if self.gate.acquire(blocking=False) and self.call is not None:
+                    self.call.help()  # no name: nothing is held when the gate opens
             finally:
                 give_back(self.gate)
         finally:

@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -51,7 +52,8 @@ class _Queue:
 
     def __init__(self) -> None:
         self.tasks: SimpleQueue[Task | None] = SimpleQueue()
-        self.idents: set[int] = set()  # of the threads
+        self.workers: dict[int, int] = {}  # the thread of each number, as long as it lives
+        self.ended: SimpleQueue[None] = SimpleQueue()
         self.stopped = False
 
 
@@ -70,9 +72,6 @@ class Workers:
     def __init__(self, name: str) -> None:
         self._name = name
         self._queue = _Queue()
-        # a worker holds the lock of its slot while it lives, so that two callers that start
-        # workers at the same time do not get twice as many
-        self._slots: dict[int, threading.Lock] = {}
         _live.add(self)
 
     def start(self, count: int) -> int:
@@ -80,11 +79,10 @@ class Workers:
         if self._queue.stopped:
             return 0
         for number in range(count):
-            slot = self._slots.setdefault(number, threading.Lock())
-            if slot.locked():
+            if number in self._queue.workers:
                 continue
             thread = threading.Thread(
-                target=_serve, args=(slot, self._queue), name=self._name, daemon=True
+                target=_serve, args=(number, self._queue), name=self._name, daemon=True
             )
             try:
                 thread.start()
@@ -114,27 +112,34 @@ class Workers:
             task = self.take()
             if task is not None:
                 task.drop()
-        for slot in list(self._slots.values()):
-            if slot.locked():
-                self._queue.tasks.put(None)
-        if wait and threading.get_ident() not in self._queue.idents:
-            for slot in list(self._slots.values()):
-                with slot:
-                    pass
+        workers = self._queue.workers
+        for _ in range(len(workers)):
+            self._queue.tasks.put(None)
+        while wait and workers and threading.get_ident() not in list(workers.values()):
+            with suppress(Empty):  # another that waits may have had it
+                self._queue.ended.get(timeout=0.05)
 
 
-def _serve(slot: threading.Lock, queue: _Queue) -> None:
+def _serve(number: int, queue: _Queue) -> None:
     """Do tasks until there is a None."""
-    if not slot.acquire(blocking=False):
-        return
     try:
-        queue.idents.add(threading.get_ident())
-        while not queue.stopped and (task := queue.tasks.get()) is not None:
-            task()
-            del task  # while this thread waits, it keeps no array
+        try:
+            # one step: of two threads that were started for a number one is its worker
+            if queue.workers.setdefault(number, threading.get_ident()) != threading.get_ident():
+                return
+            while not queue.stopped and (task := queue.tasks.get()) is not None:
+                task()
+                del task  # while this thread waits, it keeps no array
+        finally:
+            _leave(number, queue)
     finally:
-        queue.idents.discard(threading.get_ident())
-        slot.release()
+        _leave(number, queue)
+
+
+def _leave(number: int, queue: _Queue) -> None:
+    if queue.workers.get(number) == threading.get_ident():
+        queue.workers.pop(number, None)
+    queue.ended.put(None)
 
 
 _live: "weakref.WeakSet[Workers]" = weakref.WeakSet()
@@ -144,7 +149,10 @@ _shared: dict[str, Workers] = {}
 @atexit.register
 def stop_all() -> None:
     """Before the interpreter goes: a thread in a kernel must not outlive it."""
-    workers = list(_live)
+    workers: list[Workers] = []
+    while not workers and _live:
+        with suppress(RuntimeError):  # another thread has made some meanwhile
+            workers = list(_live)
     for each in workers:
         each.stop(wait=False)
     for each in workers:

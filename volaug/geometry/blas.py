@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..kernels import undisturbed  # noqa: F401 - so that a fork takes its locks after ours
 from ..workers import holding
 
 Array = npt.NDArray[Any]
