@@ -10,6 +10,7 @@ from cases import random_volume
 from scipy.spatial.transform import Rotation
 
 from volaug import CaseError, Compose, RandomAffine, RandomElastic, RandomFlip, Stream
+from volaug.cases import Case
 
 SHAPE = (24, 20, 28)
 IMAGE = random_volume(SHAPE)
@@ -139,3 +140,40 @@ def test_a_size_that_the_case_says_does_not_hide_a_difference(tmp_path):
             batches({"image": image, "label": label, **said})
         units = {"spacing", "affine"} & set(batches({"image": image, **said}, [])[0])
         assert units == set(said)
+
+
+def test_a_file_beside_an_array_is_brought_to_the_affine_of_the_case(tmp_path):
+    """An array lies where the case says, and so must files."""
+    image, label = random_volume((10, 12, 8)), np.zeros((10, 12, 8), np.int16)
+    label[2:5, 3:6, 4:7] = 1
+    turned = np.diag([-1.0, 1, 1, 1])
+    turned[0, 3] = 9
+    nibabel.save(nibabel.Nifti1Image(image[::-1], turned), tmp_path / "las.nii")
+    nibabel.save(nibabel.Nifti1Image(label[::-1], turned), tmp_path / "label.nii")
+    table = Compose([]).table
+    for case in (
+        {"image": tmp_path / "las.nii", "label": label, "affine": np.eye(4)},
+        {"image": image, "label": tmp_path / "label.nii", "affine": np.eye(4)},
+    ):
+        opened = Case(case, table).open()
+        np.testing.assert_array_equal(np.asarray(opened.volumes["image"][...]), image)
+        np.testing.assert_array_equal(np.asarray(opened.volumes["label"][...]), label)
+        np.testing.assert_array_equal(opened.affine, np.eye(4))
+    elsewhere = np.eye(4)
+    elsewhere[1, 3] = 5
+    with pytest.raises(ValueError, match="must lie in the grid of the case's affine"):
+        Case({"image": tmp_path / "las.nii", "label": label, "affine": elsewhere}, table).open()
+
+
+def test_a_header_that_says_no_place_is_of_the_grid_of_the_others(tmp_path):
+    image, label = random_volume((10, 12, 8)), np.zeros((10, 12, 8), np.int16)
+    label[2:5, 3:6, 4:7] = 1
+    for number, affine in enumerate((np.eye(4), np.diag([-2.0, 3, 1, 1]))):
+        affine[:3, 3] = -affine[:3, :3] @ ((np.array(image.shape) - 1) / 2)
+        nibabel.save(nibabel.Nifti1Image(image, affine), tmp_path / f"{number}.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(label, None), tmp_path / "nowhere.nii.gz")
+    for number in range(2):
+        case = {"image": tmp_path / f"{number}.nii.gz", "label": tmp_path / "nowhere.nii.gz"}
+        opened = Case(case, Compose([]).table).open()
+        np.testing.assert_array_equal(np.asarray(opened.volumes["label"][...]), label)
+        np.testing.assert_array_equal(np.asarray(opened.volumes["image"][...]), image)

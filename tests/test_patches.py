@@ -156,3 +156,18 @@ def test_many_classes_are_sorted_once(monkeypatch):
     monkeypatch.setattr(patches, "_slabs", counted)
     assert len(foreground_places(label)) == 299
     assert len(passes) == 2
+
+
+def test_foreground_of_a_case_that_is_a_function_is_looked_up_each_time():
+    calls = []
+
+    def case():
+        calls.append(1)
+        label = np.zeros((24, 24, 24), np.int16)
+        corner = slice(0, 4) if len(calls) % 2 else slice(-4, None)
+        label[corner, corner, corner] = 1
+        return {"image": label.astype(np.float32), "label": label}
+
+    options = {"patch_shape": 8, "batch_size": 1, "seed": 1, "foreground": 1.0}
+    with Stream([case], Compose([]), **options) as stream:
+        assert all(next(stream)["label"].any() for _ in range(12))

@@ -1,6 +1,7 @@
 """Pipelines as plain values, JSON, TOML and Python, and back."""
 
 import json
+import os
 import pickle
 from dataclasses import replace
 
@@ -273,3 +274,26 @@ def test_a_pipeline_is_nothing_else():
     values = {**Compose([RandomFlip()]).to_dict(), "type": "OneOf"}
     with pytest.raises(ValueError, match="unknown argument of the pipeline 'type'"):
         Compose.from_dict(values)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    for name, text in (("a.toml", PIPE_TOML), ("a.json", PIPE_JSON)):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+        assert Compose.from_file(tmp_path / name) == Compose([RandomFlip()], seed=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_a_file_that_is_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.toml")
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    for name in ("a.toml", "zero.toml"):
+        with pytest.raises(ValueError, match="must be a regular file"):
+            Compose.from_file(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        Compose.from_file(tmp_path / "none.toml")
+
+
+PIPE_JSON = json.dumps(Compose([RandomFlip()], seed=1).to_dict())
+PIPE_TOML = (
+    'format = "volaug.pipeline"\nversion = 1\nseed = 1\n[[transforms]]\ntype = "RandomFlip"\n'
+)

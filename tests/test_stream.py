@@ -1,5 +1,6 @@
 """The generator: its batches, its keys, and how it ends."""
 
+import copy
 import gc
 import os
 import pickle
@@ -15,7 +16,18 @@ import numpy as np
 import pytest
 from cases import random_volume
 
-from volaug import Compose, RandomAffine, RandomElastic, RandomNoise, Record, Stream, presets
+from volaug import (
+    Compose,
+    LabelPyramid,
+    OneOf,
+    RandomAffine,
+    RandomElastic,
+    RandomFlip,
+    RandomNoise,
+    Record,
+    Stream,
+    presets,
+)
 from volaug.batches import shuffled_index
 from volaug.cases import CaseError
 from volaug.patches import MOST_PLACES, foreground_places, patch_start
@@ -433,3 +445,44 @@ def test_a_consumer_that_ends_does_not_hang(how, number, status):
 def test_wrong_arguments(options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         stream(**options)
+
+
+def test_epochs_that_make_no_batch_are_refused():
+    with pytest.raises(ValueError, match=r"one batch at least, got 3 samples in 1 epochs .* of 4"):
+        stream(epochs=1, batch_size=4)
+
+
+def test_images_may_be_converted_to_another_byte_order():
+    with stream(dtype=">f4") as made:
+        assert next(made)["image"].dtype == np.float32
+
+
+def test_a_length_that_is_asked_for_in_between_changes_nothing():
+    expected = [batch["image"].tobytes() for batch in stream(epochs=3)]
+    made = stream(epochs=3)
+    with ThreadPoolExecutor(1) as pool:
+        lengths = pool.submit(lambda: [len(made) for _ in range(2000)])
+        assert [batch["image"].tobytes() for batch in made] == expected
+        assert set(lengths.result()) <= set(range(5))
+
+
+def test_a_live_stream_can_be_copied():
+    made = stream()
+    for _ in range(3):
+        next(made)
+        again = copy.deepcopy(made)
+        assert again.batches == made.batches
+        again.close()
+    made.close()
+
+
+def test_a_pyramid_happens_for_each_sample():
+    pyramid, flip = LabelPyramid([1, 0.5]), RandomFlip()
+    for steps in (
+        [OneOf([flip, pyramid])], [Compose([pyramid], p=0.5)], [LabelPyramid([1, 0.5], p=0.5)],
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="a LabelPyramid of a Stream must happen for each"):
+            stream(pipeline=Compose(steps))
+    for steps in ([pyramid], [flip, Compose([pyramid])], [OneOf([LabelPyramid([1, 0.5], p=0.1)])]):
+        with stream(pipeline=Compose(steps)) as made:
+            assert isinstance(next(made)["label"], list)

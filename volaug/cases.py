@@ -115,6 +115,11 @@ class Case:
         # no `functools.cached_property`, whose lock a forked child could find taken
         self._once: OpenCase | None = None
 
+    @property
+    def is_function(self) -> bool:
+        """Whether it is asked anew each time."""
+        return callable(self._given)
+
     def open(self) -> OpenCase:
         """See what there is, or what is wrong with it."""
         if self._once is not None:
@@ -180,9 +185,14 @@ class Case:
             The affine of the case, which is that of its arrays.
         """
         by_kind = sorted(volumes, key=lambda name: self._table[name].kind != "image")
-        known = {name: affines.get(name, None if name in paths else given) for name in by_kind}
-        first, world = next(((n, a) for n, a in known.items() if a is not None), ("", None))
         turns: dict[str, Reorientation] = {}
+        arrays = [name for name in by_kind if name not in paths]
+        world: Floats | None
+        if given is not None and arrays:  # they lie there, and files must as well
+            first, world, grid = arrays[0], given, "the case's affine"
+        else:
+            first = next((name for name in by_kind if name in affines), "")
+            world, grid = affines.get(first), _title(first, paths)
         if world is None:
             return turns, None
         shape = spatial(volumes[first])
@@ -192,7 +202,7 @@ class Case:
             except ValueError as error:
                 raise FileError(
                     str(paths[name]),
-                    f"{name!r} must lie in the grid of {_title(first, paths)}, but {error}",
+                    f"{name!r} must lie in the grid of {grid}, but {error}",
                 ) from None
         return turns, world
 
@@ -214,7 +224,9 @@ def _affines(
             continue
         if affine is not None:
             found[name] = affine
-    return found
+    # a header that says no place is of the grid of the others
+    stated = {name: a for name, a in found.items() if getattr(files[name], "is_placed", True)}
+    return stated or found
 
 
 def _title(name: str, paths: Mapping[str, Path]) -> str:
@@ -232,7 +244,7 @@ def as_image_dtype(value: Any) -> np.dtype[Any] | None:
     if value is None:
         return None
     try:
-        dtype: np.dtype[Any] = np.dtype(value)
+        dtype: np.dtype[Any] = np.dtype(value).newbyteorder("=")
     except TypeError:
         dtype = np.dtype(object)
     if dtype.name not in IMAGE_DTYPES:

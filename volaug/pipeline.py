@@ -61,9 +61,9 @@ from .transforms.spatial import (
     RandomTranslation,
 )
 from .transforms.transform import Step, Transform
-from .transforms.warps import check_warps
 
 FORMAT, VERSION = "volaug.pipeline", 1
+LONGEST_FILE = 2**24  # bytes
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,7 +137,6 @@ class Compose(Group):
                     f"cval of its own, got {group!r}"
                 )
         check_pyramid_is_last([*self.steps()], LabelPyramid)
-        check_warps(self)
         table = target_table(self.targets, self.interpolation, self.mode, self.cval)
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
@@ -351,8 +350,10 @@ class Compose(Group):
         file = Path(path)
         if file.suffix not in (".toml", ".json"):
             raise ValueError(f"a pipeline's file must end in .toml or .json, got {str(file)!r}")
+        if file.exists() and (not file.is_file() or file.stat().st_size > LONGEST_FILE):
+            raise ValueError(f"{file} must be a regular file of at most {LONGEST_FILE} bytes")
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")  # as editors on Windows write it
         except UnicodeDecodeError:
             raise ValueError(f"{file} must be text in UTF-8") from None
         parse = parse_toml if file.suffix == ".toml" else parse_json

@@ -64,7 +64,9 @@ class Source:
         return part if self._turn is None else self._turn.apply(part)
 
     def _part(self, box: Box) -> Array:
-        given = self._voxels[(..., *(slice(start, stop) for start, stop in box))]
+        # a proxy of nibabel has a lock, which a child that is forked now would find taken
+        voxels = self._voxels.copy() if is_proxy(self._voxels) else self._voxels
+        given = voxels[(..., *(slice(start, stop) for start, stop in box))]
         if np.ma.is_masked(given):
             raise TypeError(f"{self._title} must give all of its voxels, got masked ones")
         part = checks.as_volume(given, self._title)

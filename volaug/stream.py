@@ -27,6 +27,8 @@ from .record import Record, Sample
 from .targets import channels_of
 from .threads import thread_count
 from .transforms.crop import as_window
+from .transforms.group import happens_always
+from .transforms.labels import LabelPyramid
 from .workers import Workers, holding
 
 MOST = 2**31
@@ -151,6 +153,11 @@ class Stream:
             )
         if on_batch is not None and not callable(on_batch):
             raise TypeError(f"on_batch must be a function of the stream, got {on_batch!r}")
+        if not happens_always(LabelPyramid, pipeline):
+            raise ValueError(
+                "a LabelPyramid of a Stream must happen for each sample, since a batch is of "
+                "arrays or of lists: give it, and the groups that it is in, p=1, and no OneOf"
+            )
         self._pipeline = pipeline
         as_dtype = as_image_dtype(dtype)
         self._cases = [Case(given, pipeline.table, as_dtype) for given in cases]
@@ -166,6 +173,11 @@ class Stream:
         self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MOST)
         self._size = len(self._cases) * self._repeats
         self._epochs = None if epochs is None else checks.as_whole("epochs", epochs, 1, MOST)
+        if self._epochs is not None and self._epochs * self._size < self._batch_size:
+            raise ValueError(
+                f"epochs must make one batch at least, got {self._epochs * self._size} samples in "
+                f"{self._epochs} epochs for batches of {self._batch_size}"
+            )
         self._given_shard = None if shard is None else as_shard(shard)
         self._rank = self._given_shard or torch_rank()
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
@@ -368,7 +380,8 @@ class Stream:
         labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
         if not labels:
             return None
-        if number not in self._places:
+        # a function may return another label each time
+        if number not in self._places or self._cases[number].is_function:
             label = np.asarray(opened.volumes[labels[0]][...])
             self._places[number] = foreground_places(label)
         return self._places[number]

@@ -34,6 +34,13 @@ MOST_PADDING = 2**24
 CHUNK = 2**20
 
 
+NIFTI_CODES = ("qform_code", "sform_code")
+
+
+def _is_nifti(image: Any) -> bool:
+    return all(code in getattr(image.header, "keys", tuple)() for code in NIFTI_CODES)
+
+
 class Scan:
     """An image that nibabel reads, channels first, sliced like an array.
 
@@ -47,6 +54,9 @@ class Scan:
         As stored; float32 if voxels are scaled.
     affine : (4, 4) array
         From voxels to mm.
+    is_placed : bool
+        Whether the file says where it lies. Without it nibabel assumes a place: of NIfTI, if both
+        qform_code and sform_code are 0.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,6 +74,8 @@ class Scan:
             delivered = first.dtype.newbyteorder("=")
             self.dtype = stored if delivered == stored else np.dtype(np.float32)
             self.affine = np.asarray(image.affine, np.float64)
+            codes = [image.header[c] for c in NIFTI_CODES] if _is_nifti(image) else [1]
+            self.is_placed = any(int(code) != 0 for code in codes)
         self._proxy = image.dataobj if type(image.dataobj) is ArrayProxy else None
         n0, n1, n2, *others = (int(n) for n in image.shape)
         # the fifth axis of NIfTI is the channel's, where the fourth, time, has one

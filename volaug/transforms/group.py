@@ -67,6 +67,19 @@ def _instead(kind: str, given: Any) -> str:
     return ""
 
 
+def happens_always(wanted: type[Transform], transform: Transform, asked: bool = True) -> bool:
+    """Whether all steps of a type within a transform happen in each draw."""
+    is_certain = not asked or transform.p == 1.0
+    if not isinstance(transform, Group):
+        return is_certain or not isinstance(transform, wanted)
+    steps = [*transform.steps()]
+    if not any(isinstance(step, wanted) for step in steps):
+        return True
+    if not is_certain or (isinstance(transform, OneOf) and len(transform.transforms) > 1):
+        return False
+    return all(happens_always(wanted, inner, transform.asks) for inner in transform.transforms)
+
+
 @dataclass(frozen=True, repr=False)
 class OneOf(Group):
     """One of several transforms, drawn by weight.
