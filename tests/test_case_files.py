@@ -197,6 +197,52 @@ def test_a_wrong_case_is_said(case, message):
         next(made)
 
 
+class Said:
+    """A lazy volume that says whatever it is told to."""
+
+    def __init__(self, shape, dtype):
+        self.shape, self.dtype = shape, dtype
+
+    def __getitem__(self, window):
+        raise AssertionError("nothing needs to be read")
+
+
+NIFTI = nibabel.Nifti1Image(IMAGE, AFFINE)
+FLOATS = np.dtype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("lazy", "message"),
+    [
+        (NIFTI, r"got Nifti1Image: give numpy\.asarray\(image\.dataobj\), and affine="),
+        (Said((8, 8, 8), "torch.float32"), "have a dtype of NumPy, got 'torch.float32'"),
+        (Said((8, 8, 8), object()), "have a dtype of NumPy, got <object"),
+        (Said((8, 8, None), FLOATS), r"have a shape of whole numbers, got \(8, 8, None\)"),
+        (Said((8, 8, 8.0), FLOATS), r"have a shape of whole numbers, got \(8, 8, 8\.0\)"),
+        (Said(8, FLOATS), "have a shape of whole numbers, got 8"),
+        (Said((2**40,) * 3, FLOATS), r"have a shape of lengths from 1 to \d+, got \(1099"),
+        (Said((8, 8, 2**70), FLOATS), r"have a shape of lengths from 1 to \d+, got \(8"),
+        (Said((8, 8, -1), FLOATS), r"have a shape of lengths from 1 to \d+, got \(8, 8, -1"),
+    ],
+)
+@pytest.mark.parametrize("name", ["image", "label"])
+def test_what_a_lazy_volume_says_wrongly_is_said(name, lazy, message):
+    case = {"image": IMAGE, name: lazy}
+    with pytest.raises(CaseError, match=rf"case 0: .*'{name}' must .*{message}"):
+        batch_of(case)
+
+
+@pytest.mark.parametrize("name", ["image", "label"])
+def test_dtypes_of_torch_and_images_of_simpleitk_are_said(name):
+    torch, itk = pytest.importorskip("torch"), pytest.importorskip("SimpleITK")
+    for lazy, message in (
+        (Said((8, 8, 8), torch.float32), "have a dtype of NumPy, got torch.float32"),
+        (itk.GetImageFromArray(IMAGE), r"got Image: give SimpleITK\.GetArrayFromImage\(image\)"),
+    ):
+        with pytest.raises(CaseError, match=rf"case 0: .*'{name}' must .*{message}"):
+            batch_of({"image": IMAGE, name: lazy})
+
+
 class Declared:
     """A lazy volume that says one thing and gives another."""
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -102,7 +103,12 @@ def test_compilers_survive_interruptions_at_any_moment(seed, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=SECONDS
     )
-    assert (done.stdout, done.stderr) == ("well\n", "")
+    assert done.stdout == "well\n"
+    # what Python 3.11 says of a thread whose `start` was interrupted, before it did anything
+    limbo = (
+        r"Exception ignored in thread started by(?:.*\n)+?KeyError: <Thread\(volaug-compiler.*\n"
+    )
+    assert re.sub(limbo, "", done.stderr) == ""
 
 
 @needs_signals

@@ -341,7 +341,7 @@ def test_each_channel_of_each_named_image_has_its_own_draw(step):
     np.testing.assert_array_equal(again.apply(t1=image)["t1"], both["t1"])
     with pytest.raises(ValueError, match="drawn for 1 channels, but 't1' has 2: draw with"):
         record.apply(t1=np.stack([image, image]))
-    with pytest.raises(ValueError, match="drawn for 0 channels, but 'image' has 1: draw with"):
+    with pytest.raises(ValueError, match="drawn for 't1', 'flair' and not for 'image': draw with"):
         record.apply(image=image)
 
 

@@ -351,6 +351,19 @@ def test_a_prediction_comes_back_from_a_batch():
         np.testing.assert_allclose(back.affine, AFFINE, atol=1e-9)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_prediction_may_have_other_channels_than_the_fills(channels):
+    pipeline = pipeline_of("a crop", cval={"image": [2.0, 3.0]})
+    transform = transforms.Compose([Volaugd(KEYS, pipeline)]).set_random_state(1)
+    sample = transform(sample_of())
+    shape = (channels, *sample["image"].shape[1:])
+    sample["pred"] = MetaTensor(torch.full(shape, 9.0), meta=sample["image"].meta)
+    back = transforms.Invertd("pred", transform, orig_keys="image")(sample)["pred"]
+    assert back.shape == (channels, *SHAPE)
+    fills = [2.0, 3.0] if channels == 2 else [0.0] * channels
+    assert [sorted(set(c.unique().tolist()) - {9.0}) for c in back] == [[fill] for fill in fills]
+
+
 @pytest.mark.parametrize(
     ("key", "kind"), [("image", "linear"), ("label", "linear"), ("image", "cubic")]
 )
@@ -523,6 +536,18 @@ def test_a_flip_of_a_slice_is_monais():
     for make in (np.asarray, torch.as_tensor):
         found = plain({"image": make(given["image"].as_tensor().numpy())})["image"]
         np.testing.assert_array_equal(found, given["image"].flip([1]))
+
+
+@pytest.mark.parametrize(
+    "empty", [[], np.zeros(0), torch.zeros(0)], ids=["list", "array", "tensor"]
+)
+def test_slices_may_have_no_points_and_no_boxes(empty):
+    given = slice_of(FLAT_AFFINES["(4, 4)"]) | {"points": empty, "boxes": empty}
+    transform = Volaugd(list(given), pipeline_of("affine")).set_random_state(1)
+    result = transform(given)
+    for sample in (result, transform.inverse(result)):
+        assert np.shape(sample["points"]) == (0, 2)
+        assert np.shape(sample["boxes"]) == (0, 2, 2)
 
 
 def test_axes_that_monai_does_not_have_are_an_error():

@@ -658,3 +658,25 @@ def test_channels_that_may_be_last_are_warned_of():
     assert caught[0].filename == __file__
     for shape in ((4, 40, 10, 11), (15, 10, 11, 4), (16, 10, 11, 9), (40, 10, 4)):
         pipeline(image=np.zeros(shape, np.float32), index=0)
+
+
+FIRST = r"{} of shape \({}, 32, 40\) is taken as a volume of {} slices: give {}\[..., None\] for a "
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("name", ["image", "t2"])
+def test_pictures_with_channels_first_are_warned_of(name, channels):
+    pipeline = Compose([RandomFlip()], targets={"t2": "image"}, seed=0)
+    picture = np.zeros((channels, 32, 40), np.float32)
+    message = FIRST.format(name, channels, channels, name)
+    with pytest.warns(UserWarning, match=message) as caught:
+        pipeline(**{name: picture}, label=picture.astype(np.int16), index=0)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 32, 40), (5, 32, 40), (3, 31, 40), (32, 40, 3), (3, 32, 40, 1)]
+)
+def test_what_is_no_picture_is_not_warned_of(shape):
+    Compose([RandomFlip()], seed=0)(image=np.zeros(shape, np.float32), index=0)

@@ -34,7 +34,7 @@ from volaug import (
     Record,
     ReplaceLabel,
 )
-from volaug.pipeline import TRANSFORMS
+from volaug.pipeline import FORMAT, TRANSFORMS
 from volaug.plain import arguments
 
 SHAPE = (19, 22, 27)
@@ -297,3 +297,28 @@ PIPE_JSON = json.dumps(Compose([RandomFlip()], seed=1).to_dict())
 PIPE_TOML = (
     'format = "volaug.pipeline"\nversion = 1\nseed = 1\n[[transforms]]\ntype = "RandomFlip"\n'
 )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "the pipeline, Compose must say 'transforms', got nothing"),
+        ({"seed": 3}, "the pipeline, Compose must say 'transforms', got only 'seed'"),
+        (
+            {"transforms": [{"type": "ReplaceLabel", "old": 1}]},
+            "transform 0 of the pipeline, ReplaceLabel must say 'new', got only 'old'",
+        ),
+        (
+            {"transforms": [{"type": "ReplaceLabel"}]},
+            "transform 0 of the pipeline, ReplaceLabel must say 'old' and 'new', got nothing",
+        ),
+        (
+            {"transforms": [{"type": "OneOf"}]},
+            "transform 0 of the pipeline, OneOf must say 'transforms', got nothing",
+        ),
+    ],
+    ids=str,
+)
+def test_a_part_that_is_missing_is_named(values, message):
+    with pytest.raises(ValueError, match=message):
+        Compose.from_dict({"format": FORMAT, "version": 1, **values})

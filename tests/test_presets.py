@@ -286,6 +286,12 @@ def test_axes_that_are_not_to_be_mirrored_are_not(preset):
         records = [preset(16, mirror_axes=axes, seed=0).draw(SHAPE, index=i) for i in range(30)]
         flips = [operation for r in records for name, operation in r.steps if name == "RandomFlip"]
         assert {axis for flip in flips for axis in flip.axes} == set(axes)
+    assert preset(16, mirror_axes=None) == preset(16, mirror_axes=())
+    for axis in (0, 2, "LR"):
+        one = preset(16, mirror_axes=axis, seed=0)
+        assert one.draw(SHAPE, index=1) == preset(16, mirror_axes=(axis,), seed=0).draw(
+            SHAPE, index=1
+        )
 
 
 @pytest.mark.parametrize("patch", [(16, 16), 0, (16, 16, -1), 16.0, (16, 16, 16.0), "large", True])
@@ -306,11 +312,12 @@ def test_a_bad_patch_is_said(preset, patch):
         {"slice_axis": 1.0},
         {"slice_axis": "SI"},
         {"slice_axis": True},
-        {"mirror_axes": "LR"},
+        {"mirror_axes": "RL"},
         {"mirror_axes": ("RL",)},
         {"mirror_axes": (3,)},
         {"mirror_axes": (0, 0)},
-        {"mirror_axes": None},
+        {"mirror_axes": True},
+        {"mirror_axes": 3},
         {"mirror_axes": 1.5},
         {"masked_channels": (-1,)},
         {"masked_channels": (0.5,)},
@@ -335,6 +342,7 @@ def test_a_bad_option_is_said(preset, options):
         ("patch_shape", 16),
         ("patch_shape", (16, 16, 16)),
         ("mirror_axes", (0, 2)),
+        ("mirror_axes", 0),
         ("masked_channels", (0, 1)),
         ("deep_supervision", (1.0, 0.5)),
     ],

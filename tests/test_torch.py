@@ -258,11 +258,72 @@ def test_what_is_wrong_says_so_and_where():
     with pytest.raises(TypeError, match="sampler must be a sampler, got int"):
         EpochSampler(5)
     around = [data.Subset(dataset, [0]), data.ConcatDataset([dataset])]
+    around += [data.Subset(around[1], [0]), data.ConcatDataset([Cases(), around[0]])]
     for wrapper in around:
         with pytest.raises(
             TypeError, match="put VolaugDataset around the " + type(wrapper).__name__
         ):
             EpochSampler(data.RandomSampler(wrapper))
+
+
+class Endless(data.IterableDataset):
+    def __iter__(self):
+        return iter([])
+
+
+@pytest.mark.parametrize("base", [Endless(), iter([]), 5, None])
+def test_a_base_without_indices_is_refused(base):
+    message = f"base must be a map-style dataset, which gives .* got {type(base).__name__}"
+    with pytest.raises(TypeError, match=message):
+        VolaugDataset(base, PIPELINE)
+
+
+def test_batches_belong_to_a_batch_sampler():
+    dataset = VolaugDataset(Cases(SMALL), PIPELINE)
+    batches = EpochSampler(data.BatchSampler(data.SequentialSampler(dataset), 2, drop_last=False))
+    with pytest.raises(TypeError, match=r"index must .* got a list of 2: .* as batch_sampler="):
+        next(iter(data.DataLoader(dataset, sampler=batches)))
+    with pytest.raises(TypeError, match=r"index must .* got a list of 3: .* as batch_sampler="):
+        dataset[[0, 1, 2]]
+
+
+def test_epochs_are_given_once():
+    once = EpochSampler([4, 2, 4])
+    for twice in (once, data.BatchSampler(once, 2, drop_last=False)):
+        with pytest.raises(TypeError, match="sampler must give indices, got an EpochSampler"):
+            EpochSampler(twice)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        5, [1, 2, 3], "1234", None, [1, 2, 3, 4.0], [[1, 2, 3, 4]], torch.zeros(4),
+        torch.zeros((2, 4), dtype=torch.int64), torch.zeros((4, 4), dtype=torch.int64),
+        np.zeros((4, 4), int),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_key_is_said(key):
+    with pytest.raises(TypeError, match=r"key must be a Key, or the four ints .*, got (shape|\S)"):
+        VolaugDataset(Cases(SMALL), PIPELINE).replay(key)
+
+
+def test_what_has_the_shape_of_the_image_and_is_not_moved_is_warned_of_once():
+    volume = torch.zeros((2, *SMALL))
+    moving = [RandomAffine(p=1)]
+    pipeline = Compose(moving, seed=3)
+    for mask in (volume[0], volume[0].numpy(), volume):
+        base = [{"image": volume, "mask": mask, "other": mask[..., 1:], "score": 3.0}] * 3
+        dataset = VolaugDataset(base, pipeline)
+        with pytest.warns(
+            UserWarning, match="'mask' has the shape of 'image' and is not"
+        ) as caught:
+            dataset[0], dataset[1]
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        for silent in (Compose([RandomContrast()]), Compose(moving, targets={"mask": "label"})):
+            VolaugDataset(base, silent)[0]
+    VolaugDataset([{"image": volume, "mask": volume[..., 1:]}], pipeline)[0]
 
 
 def test_a_loop_over_it_ends():

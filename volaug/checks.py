@@ -28,6 +28,10 @@ SINGULAR = 1e-13
 # last: nothing tells it from 16 directions of a slab of 8 slices, so that there is but a warning.
 MANY_CHANNELS, FEW_CHANNELS = 16, 8
 
+# An array of three axes may be a picture (C, H, W) of at most so many channels and at least so many
+# pixels along both axes.
+COLORS, PICTURE = 4, 32
+
 # Voxels are as large, in mm, and their axes span as much of a cube of their lengths.
 SMALLEST, LARGEST = 1e-6, 1e6
 FLAT = 1e-6
@@ -96,7 +100,7 @@ def _conversion(value: Any) -> str:
 def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
     """A native-endian array (n0, n1, n2) or (C, n0, n1, n2)."""
     if type(value) is not np.ndarray:
-        _refuse_what_is_no_array(value, name)
+        refuse_what_is_no_array(value, name)
     volume = as_array(name, value)
     native = NATIVE.get(volume.dtype.newbyteorder("=").str)
     if native is None:
@@ -131,7 +135,19 @@ def warn_of_last_channels(name: str, value: Any, stacklevel: int) -> None:
         )
 
 
-def _refuse_what_is_no_array(value: Any, name: str) -> None:
+def warn_of_first_channels(name: str, value: Any, stacklevel: int) -> None:
+    """Warn once of an array that may be a picture, whose channels are its first axis."""
+    shape: tuple[int, ...] = tuple(getattr(value, "shape", ()))
+    # one slice is the same voxels as a picture of one channel
+    if len(shape) == 3 and 2 <= shape[0] <= COLORS and min(shape[1:]) >= PICTURE:
+        warnings.warn(
+            f"{name} of shape {shape} is taken as a volume of {shape[0]} slices: give "
+            f"{name}[..., None] for a picture with channels",
+            stacklevel=stacklevel + 1,
+        )
+
+
+def refuse_what_is_no_array(value: Any, name: str) -> None:
     """Say what to do with what users have at hand, where NumPy would make something else of it."""
     instead = None
     if value is None:

@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -87,6 +87,14 @@ def made(what: str, kind: type, values: Any) -> Any:
     check_known(
         f"argument of {what}", as_table(what, values), (item.name for item in arguments(kind))
     )
+    missing = [
+        item.name
+        for item in arguments(kind)
+        if item.default is MISSING and item.default_factory is MISSING and item.name not in values
+    ]
+    if missing:
+        given = f"only {', '.join(map(repr, values))}" if values else "nothing"
+        raise ValueError(f"{what} must say {' and '.join(map(repr, missing))}, got {given}")
     try:
         return kind(**values)
     except (TypeError, ValueError) as error:

@@ -42,7 +42,7 @@ def nnunet(
     dummy_2d: bool | None = None,
     slice_axis: int | None = None,
     rotation: float | tuple[float, float] | None = None,
-    mirror_axes: Sequence[int | str] = (0, 1, 2),
+    mirror_axes: int | str | Sequence[int | str] | None = (0, 1, 2),
     masked_channels: Sequence[int] = (),
     deep_supervision: Sequence[float | Sequence[float]] = (),
     seed: int | None = None,
@@ -68,8 +68,8 @@ def nnunet(
     rotation : float or (low, high), optional
         By how many degrees about each axis; a number `a` means -a to a. By default nnU-Net's: 30,
         and in dummy 2D 180 about the slice axis.
-    mirror_axes : tuple of ints, or of strings
-        As `axes` of `RandomFlip`. Each is mirrored in half of the samples.
+    mirror_axes : int, str, tuple of them, or None
+        As `axes` of `RandomFlip`. Each is mirrored in half of the samples; none with None or ().
     masked_channels : tuple of ints
         Channels of the image that become 0 where the label is -1: those that nnU-Net normalises
         within a mask (`use_mask_for_norm`).
@@ -112,7 +112,7 @@ def nnunet_elastic(
     dummy_2d: bool | None = None,
     slice_axis: int | None = None,
     rotation: float | tuple[float, float] | None = None,
-    mirror_axes: Sequence[int | str] = (0, 1, 2),
+    mirror_axes: int | str | Sequence[int | str] | None = (0, 1, 2),
     masked_channels: Sequence[int] = (),
     deep_supervision: Sequence[float | Sequence[float]] = (),
     seed: int | None = None,
@@ -267,7 +267,7 @@ def _nnunet(
     shape: Shape,
     across: int | None,
     moves: list[Transform],
-    mirror_axes: Sequence[int | str],
+    mirror_axes: int | str | Sequence[int | str] | None,
     masked_channels: Sequence[int],
     deep_supervision: Sequence[float | Sequence[float]],
     seed: int | None,
@@ -276,7 +276,8 @@ def _nnunet(
     if across is not None:
         lower = _only(across, (1.0, 1.0), lower)
     steps: list[Transform] = [*moves, CenterCrop(shape)]
-    if axes := _some("mirror_axes", mirror_axes):
+    axes = () if mirror_axes is None else frozen(mirror_axes)
+    if axes != ():
         steps.append(RandomFlip(axes))
     steps += [
         RandomNoise(0.1, relative=False, p=0.1),

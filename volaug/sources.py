@@ -1,5 +1,6 @@
 """Volumes that are read part by part, whatever they are of, as parts of one grid."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy.typing as npt
 from . import checks
 from .geometry.bounds import Box
 from .geometry.orientation import Reorientation
+from .kernels.coordinates import LONGEST_AXIS
+from .plain import shown
 
 Array = npt.NDArray[Any]
 
@@ -92,13 +95,30 @@ def is_array(value: Any) -> bool:
 
 def check_lazy(name: str, value: Any) -> None:
     """See that a volume can be sliced like an array."""
+    checks.refuse_what_is_no_array(value, repr(name))
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is None or dtype is None or not hasattr(value, "__getitem__"):
         raise TypeError(
             f"{name!r} must be an array, a path, or what is sliced like an array, "
             f"got {type(value).__name__}"
         )
-    checks.as_volume(np.broadcast_to(np.zeros((), np.dtype(dtype)), shape), name)
+    try:
+        voxel = np.zeros((), np.dtype(dtype))
+    except Exception:  # other libraries have dtypes of their own
+        raise TypeError(f"{name!r} must have a dtype of NumPy, got {shown(dtype)}") from None
+    try:
+        lengths = tuple(map(operator.index, shape))
+    except Exception:  # a shape may be anything
+        raise TypeError(
+            f"{name!r} must have a shape of whole numbers, got {shown(shape)}"
+        ) from None
+    try:
+        volume = np.broadcast_to(voxel, lengths)
+    except ValueError:  # too long, or negative
+        raise ValueError(
+            f"{name!r} must have a shape of lengths from 1 to {LONGEST_AXIS}, got {shown(lengths)}"
+        ) from None
+    checks.as_volume(volume, name)
 
 
 def is_proxy(voxels: Any) -> bool:

@@ -119,6 +119,8 @@ def as_targets(
         if kind in ("image", "label"):
             volumes[name] = checks.as_volume(value, name)
             checks.warn_of_last_channels(name, value, stacklevel=3)
+            if kind == "image":
+                checks.warn_of_first_channels(name, value, stacklevel=3)
             continue
         try:
             places[name] = (checks.as_points if kind == "points" else checks.as_boxes)(value)

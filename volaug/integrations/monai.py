@@ -192,7 +192,8 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         done = {name: self._as_input(name, value, flat) for name, value in given.items()}
         if record:
             asked = {str(n): t["mode"] for n, t in traces.items() if "mode" in t}
-            done = replace(record, targets=targets_for(record.targets, asked)).invert(**done)
+            targets = targets_for(record.targets, asked, done)
+            done = replace(record, targets=targets).invert(**done)
         for name, value in given.items():
             trace = traces.get(name, {})
             back = done[name]
@@ -280,6 +281,8 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         if flat and self._has_voxels(name):
             array = array[..., np.newaxis]
         elif flat:
+            if array.shape == (0,):  # an empty list: none
+                array = array.reshape((0, 2) if self.kinds[str(name)] == "points" else (0, 2, 2))
             if array.ndim < 2 or array.shape[-1] != 2:
                 raise ValueError(
                     f"{name!r} must be of shape (N, 2) or (N, 2, 2), as the images are slices, "
@@ -347,8 +350,10 @@ def affine_of(tensor: MetaTensor) -> Floats:
     return checks.as_world(to_affine_nd(3, np.asarray(tensor.affine, np.float64)))
 
 
-def targets_for(targets: Mapping[str, Target], asked: Mapping[str, Any]) -> dict[str, Target]:
-    """Targets that are resampled as some traces ask."""
+def targets_for(
+    targets: Mapping[str, Target], asked: Mapping[str, Any], given: Mapping[Hashable, Any]
+) -> dict[str, Target]:
+    """Targets that are resampled as some traces ask, with a fill for each channel given."""
     found = dict(targets)
     for name, mode in asked.items():
         mode = mode[0] if isinstance(mode, list | tuple) else mode  # `Invertd` makes lists of lists
@@ -356,6 +361,11 @@ def targets_for(targets: Mapping[str, Target], asked: Mapping[str, Any]) -> dict
             raise ValueError(f"mode must be one of {', '.join(map(repr, ASKED))}, got {mode!r}")
         if ASKED[mode] != ASKED[TRACED[found[name].interpolation]]:  # else it is as it was
             found[name] = replace(found[name], interpolation=ASKED[mode])
+    for name, target in found.items():
+        # a prediction may have other channels than the image had
+        fills = target.cval
+        if name in given and isinstance(fills, list) and len(fills) != len(given[name]):
+            found[name] = replace(target, cval=0.0)
     return found
 
 

@@ -1,6 +1,7 @@
 """PyTorch: a dataset whose samples are augmented where they are loaded, and its sampler."""
 
 import operator
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
@@ -9,18 +10,24 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed
-from torch.utils.data import Dataset, DistributedSampler, Sampler
+from torch.utils.data import Dataset, DistributedSampler, IterableDataset, Sampler
 
 from .. import checks
 from ..kernels.counting import count_up
 from ..keys import Key
+from ..operations.base import SpatialOperation
 from ..pipeline import Compose
+from ..plain import shown
+from ..record import Record
 from ..targets import KINDS
 
 MAX_EPOCH = 2**63 - 1
 
 # Of a rank that draws its indices by itself, occurrences begin at so many times its number.
 RANK_STEP = 2**32
+
+# Datasets around datasets: more are not looked through.
+MOST_WRAPPED = 16
 
 # What a sampler of ours gives for a sample: epoch, occurrence, index.
 Place = tuple[int, int, int]
@@ -59,7 +66,7 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
     Raises
     ------
     TypeError
-        If the pipeline is none.
+        If the pipeline is none, or the base is not map-style.
 
     Examples
     --------
@@ -75,11 +82,17 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
     def __init__(self, base: Any, pipeline: Compose, *, records: bool = False) -> None:
         if not isinstance(pipeline, Compose):
             raise TypeError(f"pipeline must be a volaug.Compose, got {type(pipeline).__name__}")
+        if isinstance(base, IterableDataset) or not hasattr(base, "__getitem__"):
+            raise TypeError(
+                "base must be a map-style dataset, which gives base[index], got "
+                f"{type(base).__name__}"
+            )
         if pipeline.seed is None:
             pipeline = replace(pipeline, seed=random_number(2**53))
         self.base = base
         self.pipeline = pipeline
         self.records = records
+        self._has_warned = False
         self._taken = {*KINDS, *pipeline.targets, "spacing", "affine"}
         # All processes see these change, also workers that persist: the epoch, -1 as long as
         # nobody has said one, and how often each index was loaded in it.
@@ -131,6 +144,11 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         Exception
             Whatever the base or the pipeline raises, with a note that says the index.
         """
+        if isinstance(index, list):
+            raise TypeError(
+                f"index must be one sample's, got a list of {len(index)}: give a sampler of "
+                "batches to the DataLoader as batch_sampler="
+            )
         if not isinstance(index, tuple):
             return self._sample(index)
         if len(index) != 3:
@@ -145,10 +163,13 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         ----------
         key : Key, or four ints
             The ``"key"`` of a sample, or one of those of a batch, or the `key` of a record.
+
+        Raises
+        ------
+        TypeError
+            If it is not one key.
         """
-        if not isinstance(key, Key):
-            parts = key.tolist() if isinstance(key, torch.Tensor) else key
-            key = Key(*(int(part) % 2**64 for part in parts))  # int64 has wrapped large seeds
+        key = as_key(key)
         return self._sample(key.index, key)
 
     @property
@@ -172,11 +193,30 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
             # a note, and not another error: IndexError ends a loop over a dataset
             error.add_note(f"at sample {index} of the base dataset")
             raise
+        if not self._has_warned and moves(sample.record):
+            self._warn_of_unmoved(item)
         result = {**item, **{name: as_tensors(value) for name, value in sample.items()}}
         result["key"] = torch.from_numpy(np.array(astuple(key), np.uint64).view(np.int64))
         if self.records:
             result["record"] = sample.record.to_json()
         return result
+
+    def _warn_of_unmoved(self, item: Mapping[str, Any]) -> None:
+        """Warn once of a value that is passed on, and has the shape of what moves."""
+        table = self.pipeline.table
+        moved = [name for name in item if name in table and table[name].has_voxels]
+        shape = tuple(np.shape(item[moved[0]]))[-3:] if moved else ()
+        for name, value in item.items():
+            if name in self._taken or not isinstance(value, np.ndarray | torch.Tensor):
+                continue
+            if shape and value.ndim in (3, 4) and tuple(value.shape[-3:]) == shape:
+                self._has_warned = True
+                warnings.warn(
+                    f"{name!r} has the shape of {moved[0]!r} and is not moved: to move it, name it "
+                    f"in Compose(..., targets={{{name!r}: 'label'}})",
+                    stacklevel=4,
+                )
+                return
 
     def _next_key(self, index: int) -> Key:
         """The key of a sample whose epoch and occurrence no sampler of ours has said."""
@@ -228,6 +268,10 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
             raise TypeError(f"sampler must be a sampler, got {type(sampler).__name__}")
         self.sampler = sampler
         for inner in self._inner():
+            if isinstance(inner, EpochSampler):
+                raise TypeError(
+                    "sampler must give indices, got an EpochSampler, which gives the epoch already"
+                )
             check_is_outermost(getattr(inner, "data_source", getattr(inner, "dataset", None)))
         self.set_epoch(epoch)
 
@@ -294,13 +338,45 @@ def random_number(stop: int) -> int:
 
 def check_is_outermost(dataset: Any) -> None:
     """See that a sampler's dataset is not wrapped around a `VolaugDataset`."""
-    wrapped = getattr(dataset, "dataset", None), *getattr(dataset, "datasets", ())
-    if any(isinstance(inner, VolaugDataset) for inner in wrapped):
+    if not isinstance(dataset, VolaugDataset) and is_around(dataset):
         kind = type(dataset).__name__
         raise TypeError(
             f"an EpochSampler is for a VolaugDataset, got a sampler for a {kind} of one: put "
             f"VolaugDataset around the {kind}, or give a SubsetRandomSampler to a Subset's dataset"
         )
+
+
+def is_around(dataset: Any, levels: int = MOST_WRAPPED) -> bool:
+    """Whether it is a `VolaugDataset`, or one is within it, as in a `Subset`."""
+    if isinstance(dataset, VolaugDataset):
+        return True
+    if levels == 0:  # or it holds itself
+        return False
+    wrapped = getattr(dataset, "dataset", None), *getattr(dataset, "datasets", ())
+    return any(is_around(inner, levels - 1) for inner in wrapped if inner is not None)
+
+
+def as_key(key: Any) -> Key:
+    """A key, also from its four numbers."""
+    if isinstance(key, Key):
+        return key
+    try:
+        given = key.tolist() if isinstance(key, np.ndarray | torch.Tensor) else key
+        parts = [operator.index(part) % 2**64 for part in given]
+    except Exception:  # a tensor has its own
+        parts = []
+    if len(parts) != 4:
+        what = f"shape {tuple(key.shape)}" if hasattr(key, "shape") else shown(key)
+        raise TypeError(
+            "key must be a Key, or the four ints seed, epoch, index and occurrence of one sample, "
+            f"got {what}"
+        )
+    return Key(*parts)  # int64 has wrapped large seeds
+
+
+def moves(record: Record) -> bool:
+    """Whether voxels do not stay where they were."""
+    return any(isinstance(operation, SpatialOperation) for _, operation in record.steps)
 
 
 def as_mapping(item: Any) -> Mapping[str, Any]:

@@ -61,7 +61,12 @@ class IntensityOperation(ValueOperation):
         drawn = [value for value in vars(self).values() if isinstance(value, Apart | dict)]
         for name, volume in of_kind("image", volumes, kinds):
             for value in drawn:
-                own = value.get(name, ()) if isinstance(value, dict) else value
+                if isinstance(value, dict) and name not in value:
+                    raise ValueError(
+                        f"{type(self).__name__} was drawn for {', '.join(map(repr, value))} and "
+                        f"not for {name!r}: draw with channels={{{name!r}: {len(volume)}}}"
+                    )
+                own = value[name] if isinstance(value, dict) else value
                 if len(volume) > len(own):
                     raise ValueError(
                         f"{type(self).__name__} was drawn for {len(own)} channels, but {name!r} "
