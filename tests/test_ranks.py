@@ -1,5 +1,7 @@
 """Processes beside this one share its processors, and the batches of a stream."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -130,6 +132,53 @@ def test_workers_of_a_rank_share_its_batches(monkeypatch):
     assert sum(lengths) == 4 * 7 // 2 // 2  # nothing of the rank's is left out
 
 
+PASSES = """
+import sys
+import numpy as np, torch
+from torch.utils.data import DataLoader, IterableDataset
+import volaug
+
+CASES = [{"image": np.zeros((9, 9, 9), np.float32)}] * 6
+OPTIONS = {"patch_shape": 8, "batch_size": 2, "seed": 5}
+
+class Batches(IterableDataset):
+    def __init__(self, **options):
+        self.stream = volaug.Stream(CASES, volaug.Compose([]), **OPTIONS, **options)
+
+    def __iter__(self):
+        for batch in self.stream:
+            yield [[record.key.epoch, record.key.index] for record in batch["record"]]
+
+if __name__ == "__main__":
+    for workers, context in ((1, "fork"), (2, "fork"), (2, "spawn")):
+        options = {"batch_size": None, "multiprocessing_context": context}
+        loader = DataLoader(Batches(epochs=2), num_workers=workers, **options)
+        print([np.asarray(batch).tolist() for _ in range(3) for batch in loader])
+    loader = DataLoader(Batches(), batch_size=None, num_workers=2)
+    passes = [[np.asarray(next(it)).tolist() for it in [iter(loader)] for _ in range(4)]
+              for _ in range(3)]
+    print(len({str(each) for each in passes}))
+"""
+
+
+def test_each_pass_of_a_torch_loader_goes_on(tmp_path):
+    """Its workers are started anew, and would begin with the same batch."""
+    pytest.importorskip("torch")
+    script = tmp_path / "passes.py"
+    script.write_text(PASSES)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=250,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    *lines, differing = done.stdout.splitlines()
+    cases = [{"image": np.zeros((9, 9, 9), np.float32)}] * 6
+    options = {"patch_shape": 8, "batch_size": 2, "seed": 5, "epochs": 6}
+    with Stream(cases, Compose([]), **options) as stream:
+        whole = [[[r.key.epoch, r.key.index] for r in batch["record"]] for batch in stream]
+    assert [json.loads(line) for line in lines] == [whole] * 3
+    assert differing == "3"
+
+
 LOADER = """
 import sys
 import numpy as np, torch
@@ -162,7 +211,7 @@ def test_each_worker_of_a_torch_loader_makes_its_part(tmp_path):
     script.write_text(LOADER)
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=250,
-        env={**__import__("os").environ, "PYTHONPATH": ":".join(sys.path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     lines = done.stdout.splitlines()
     assert len(lines) == 4

@@ -44,15 +44,14 @@ def is_worker() -> bool:
     """Whether this process works beside others for a parent: a child of multiprocessing."""
     if multiprocessing.parent_process() is not None or multiprocessing.current_process().daemon:
         return True
-    torch_data = sys.modules.get("torch.utils.data")
-    return torch_data is not None and torch_data.get_worker_info() is not None
+    return torch_worker() is not None
 
 
-def torch_worker() -> Shard:
-    """Which of the workers of a torch DataLoader this is."""
+def torch_worker() -> Shard | None:
+    """Which of the workers of a torch DataLoader this is, if it is one."""
     torch_data = sys.modules.get("torch.utils.data")
     info = None if torch_data is None else torch_data.get_worker_info()
-    return Shard(0, 1) if info is None else Shard(info.id, info.num_workers)
+    return None if info is None else Shard(info.id, info.num_workers)
 
 
 def torch_rank() -> Shard:

@@ -7,7 +7,10 @@ import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from ctypes import c_int64
 from functools import partial
+from multiprocessing.context import get_spawning_popen
+from multiprocessing.sharedctypes import RawArray
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +35,10 @@ from .transforms.labels import LabelPyramid
 from .workers import Workers, holding
 
 MOST = 2**31
+MOST_WORKERS = 2**10
+
+# Batches between the passes of a loader over a stream without an end.
+ENDLESS = 2**32
 
 
 class Report(NamedTuple):
@@ -90,7 +97,8 @@ class Stream:
         ``(i, n)``: this stream makes every n-th batch, beginning with batch i, and n such streams
         make all of them. Batches that are not enough for all n are left out. By default a rank of
         ``torch.distributed`` (or torchrun) is a shard, and each worker of a torch ``DataLoader``
-        makes its part of the rank's batches.
+        makes its part of the rank's batches. Each pass of such a loader goes on where the one
+        before would have ended.
 
     Attributes
     ----------
@@ -183,6 +191,9 @@ class Stream:
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
         self._on_batch = on_batch
         self._places: dict[int, Places] = {}
+        # By torch worker, how many passes of a DataLoader it has begun. Workers are started anew
+        # for each, and know nothing of those before.
+        self._passes = RawArray(c_int64, MOST_WORKERS)
         try:
             opened = self._cases[0].open()
         except Exception as error:
@@ -202,6 +213,7 @@ class Stream:
         self._submitted: int | None = None  # none has begun
         self._worker = Shard(0, 1)
         self._last: int | None = None
+        self._skipped = 0
         self._closed = False
         self._spent: defaultdict[str, float] = defaultdict(float)
         self._made = 0
@@ -232,10 +244,12 @@ class Stream:
         under_way = ("_workers", "_on_drop", "_turn", "_pending", "_spent")
         # copies, since threads are at work
         state = {name: value for name, value in dict(vars(self)).items() if name not in under_way}
+        if get_spawning_popen() is None:  # else a child is started, which shares the memory
+            del state["_passes"]
         return state | {"_places": dict(self._places), "_rank": self._found_rank()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({"_passes": RawArray(c_int64, MOST_WORKERS), **state})
         self._start_afresh()
 
     def __next__(self) -> Batch:
@@ -262,6 +276,8 @@ class Stream:
     def _made_batch(self) -> Batch:
         if self._submitted is None:
             vars(self).update(self._plan())  # one step
+            if torch_worker() is not None and self._worker.number < MOST_WORKERS:
+                self._passes[self._worker.number] += 1
         if self._closed or (self._last is not None and self.batches >= self._last):
             raise StopIteration
         start = time.perf_counter()
@@ -306,14 +322,19 @@ class Stream:
 
     def _plan(self) -> dict[str, Any]:
         """Which batches are made here; found the first time that it is asked in this process."""
-        rank, worker, last = self._found_rank(), torch_worker(), None
+        rank, worker = self._found_rank(), torch_worker() or Shard(0, 1)
+        of_rank, last = ENDLESS, None
         if self._epochs is not None:
             of_rank = self._epochs * self._size // self._batch_size // rank.total
             last = -(-(of_rank - worker.number) // worker.total)
         # those of the rank that were given before are not given again by its workers
         begun = -(-(self.batches - worker.number) // worker.total)
+        passes = 0
+        if torch_worker() is not None and worker.number < MOST_WORKERS:
+            passes = self._passes[worker.number]
         return {
-            "_rank": rank, "_worker": worker, "_last": last, "batches": begun, "_submitted": begun,
+            "_rank": rank, "_worker": worker, "_last": last, "_skipped": passes * of_rank,
+            "batches": 0 if passes else begun, "_submitted": 0 if passes else begun,
         }  # fmt: skip
 
     def _found_rank(self) -> Shard:
@@ -327,7 +348,7 @@ class Stream:
         while len(ahead) < self._prefetch and self._submitted != self._last:
             if self._closed:
                 raise Dropped
-            of_rank = self._submitted * self._worker.total + self._worker.number
+            of_rank = self._submitted * self._worker.total + self._worker.number + self._skipped
             first = (of_rank * self._rank.total + self._rank.number) * self._batch_size
             pending = Pending(self._layout.slots(self._batch_size), self._batch_size)
             self._workers.start(self._threads)
