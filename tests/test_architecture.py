@@ -1,6 +1,7 @@
 """Dependencies point down the list of layers, and imports cost little."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,15 @@ def test_numba_options_are_in_one_file():
     for file in sources():
         if file.name != "options.py":
             assert "njit" not in file.read_text(), file
+
+
+def test_matrix_products_that_release_the_gil_are_in_one_file():
+    """A fork must not come in between; a few small matrices multiplied by `@` keep the GIL."""
+    for file in sources():
+        if part_of(file) in ("cli", "kernels", "integrations") or file.name == "blas.py":
+            continue
+        found = re.findall(r"np\.(?:matmul|tensordot|dot|inner|vdot)\(", file.read_text())
+        assert not found, file
 
 
 def test_importing_volaug_imports_nothing_optional():

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .blas import inv, tensordot
+from .blas import inv, matmul, tensordot
 
 Floats = npt.NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def row_polynomials(control_points: Floats, length: int) -> tuple[Floats, npt.ND
         (plane, row, step, function, step),
         writeable=False,
     )
-    polynomials = np.ascontiguousarray(np.matmul(windows, to_polynomial))
+    polynomials = np.ascontiguousarray(matmul(windows, to_polynomial))
     return polynomials.reshape(k0, k1, 4 * count * (k2 - 3)), starts
 
 
