@@ -61,6 +61,7 @@ from .transforms.spatial import (
     RandomTranslation,
 )
 from .transforms.transform import Step, Transform
+from .transforms.warps import check_warps
 
 FORMAT, VERSION = "volaug.pipeline", 1
 LONGEST_FILE = 2**24  # bytes
@@ -137,6 +138,7 @@ class Compose(Group):
                     f"cval of its own, got {group!r}"
                 )
         check_pyramid_is_last([*self.steps()], LabelPyramid)
+        check_warps(self)
         table = target_table(self.targets, self.interpolation, self.mode, self.cval)
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)

@@ -181,11 +181,6 @@ class Stream:
         self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MOST)
         self._size = len(self._cases) * self._repeats
         self._epochs = None if epochs is None else checks.as_whole("epochs", epochs, 1, MOST)
-        if self._epochs is not None and self._epochs * self._size < self._batch_size:
-            raise ValueError(
-                f"epochs must make one batch at least, got {self._epochs * self._size} samples in "
-                f"{self._epochs} epochs for batches of {self._batch_size}"
-            )
         self._given_shard = None if shard is None else as_shard(shard)
         self._rank = self._given_shard or torch_rank()
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
@@ -199,6 +194,11 @@ class Stream:
         except Exception as error:
             raise CaseError.of(error, 0) from error
         pipeline.check_volumes(opened.volumes)
+        if self._epochs is not None and self._epochs * self._size < self._batch_size:
+            raise ValueError(
+                f"epochs must make one batch at least, got {self._epochs * self._size} samples in "
+                f"{self._epochs} epochs for batches of {self._batch_size}"
+            )
         self._layout = layout_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
         self._start_afresh()
 
