@@ -117,7 +117,7 @@ class Case:
 
     @property
     def is_function(self) -> bool:
-        """Whether it is asked anew each time."""
+        """Whether a function returns the case, each time that it is needed."""
         return callable(self._given)
 
     def open(self) -> OpenCase:
