@@ -132,6 +132,17 @@ def test_workers_of_a_rank_share_its_batches(monkeypatch):
     assert sum(lengths) == 4 * 7 // 2 // 2  # nothing of the rank's is left out
 
 
+def printed(code, folder):
+    """The lines that a program prints, from a file, since spawned workers import it."""
+    script = folder / "program.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=250,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
 PASSES = """
 import sys
 import numpy as np, torch
@@ -164,13 +175,7 @@ if __name__ == "__main__":
 def test_each_pass_of_a_torch_loader_goes_on(tmp_path):
     """Its workers are started anew, and would begin with the same batch."""
     pytest.importorskip("torch")
-    script = tmp_path / "passes.py"
-    script.write_text(PASSES)
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=250,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    *lines, differing = done.stdout.splitlines()
+    *lines, differing = printed(PASSES, tmp_path)
     cases = [{"image": np.zeros((9, 9, 9), np.float32)}] * 6
     options = {"patch_shape": 8, "batch_size": 2, "seed": 5, "epochs": 6}
     with Stream(cases, Compose([]), **options) as stream:
@@ -207,13 +212,7 @@ if __name__ == "__main__":
 
 def test_each_worker_of_a_torch_loader_makes_its_part(tmp_path):
     pytest.importorskip("torch")
-    script = tmp_path / "loader.py"
-    script.write_text(LOADER)
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=250,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    lines = done.stdout.splitlines()
+    lines = printed(LOADER, tmp_path)
     assert len(lines) == 4
     assert set(lines) == {lines[0]}  # the same batches in the same order
-    assert len(eval(lines[0])) == 14
+    assert len(json.loads(lines[0])) == 14
