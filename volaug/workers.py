@@ -106,7 +106,7 @@ class Workers:
 
         There are no workers afterwards.
         """
-        # a worker looks at this when it holds its slot, so that it sees this or is seen below
+        # a worker registers before it looks at this, so that it sees this or is counted below
         self._queue.stopped = True
         for _ in range(self._queue.tasks.qsize()):
             task = self.take()
