@@ -88,8 +88,8 @@ def interrupted_after(seconds):
         signal.signal(signal.SIGALRM, before)
 
 
-def in_a_fork(work, seconds=60):
-    """What a forked child does: its exit status, or None if it hung and was killed."""
+def fork(work):
+    """Do some work in a forked child, and return its process id."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -98,6 +98,11 @@ def in_a_fork(work, seconds=60):
             status = 0
         finally:
             os._exit(status)
+    return pid
+
+
+def exit_status(pid, seconds=60):
+    """The exit status of a child, or None if it hung and was killed."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -107,3 +112,8 @@ def in_a_fork(work, seconds=60):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return None
+
+
+def in_a_fork(work, seconds=60):
+    """The exit status of a forked child that does some work, or None if it hung."""
+    return exit_status(fork(work), seconds)

@@ -11,6 +11,7 @@ import time
 
 import numba
 import pytest
+from faults import exit_status, fork, in_a_fork
 from numba.core.compiler_lock import global_compiler_lock
 
 from volaug.kernels import undisturbed as compilations
@@ -180,30 +181,6 @@ def busy():
     thread.join()
 
 
-def fork(action):
-    child = os.fork()
-    if child == 0:
-        try:
-            action()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    return child
-
-
-def outcome(child):
-    """How a child ended, of which none may hang."""
-    give_up = time.monotonic() + SECONDS
-    while time.monotonic() < give_up:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "it hangs"
-
-
 @needs_forks
 def test_forks_beside_compilations(busy):
     known = 1
@@ -216,7 +193,7 @@ def test_forks_beside_compilations(busy):
 
     for _ in range(25):
         time.sleep(chance.uniform(0, 0.03))
-        assert outcome(fork(compile_and_load)) == 0
+        assert in_a_fork(compile_and_load, SECONDS) == 0
     assert all_locks_are_free()
 
 
@@ -236,7 +213,7 @@ def test_a_fork_waits_for_whoever_compiles(lock):
     taken.wait()
     child = fork(lambda: kernel_adding(7)(1))
     steps.append("forked")
-    assert outcome(child) == 0
+    assert exit_status(child, SECONDS) == 0
     thread.join()
     assert steps == ["compiled", "forked"]
     assert all_locks_are_free()
@@ -245,7 +222,7 @@ def test_a_fork_waits_for_whoever_compiles(lock):
 @needs_forks
 def test_a_fork_by_whoever_compiles():
     with global_compiler_lock:
-        assert outcome(fork(lambda: kernel_adding(8)(1))) == 0
+        assert in_a_fork(lambda: kernel_adding(8)(1), SECONDS) == 0
         assert global_compiler_lock.is_locked()
     assert all_locks_are_free()
 
@@ -266,7 +243,7 @@ def test_an_interruption_of_a_fork_that_waits(alarms):
     thread.start()
     taken.wait()
     signal.setitimer(signal.ITIMER_REAL, 0.05)
-    assert outcome(fork(lambda: kernel_adding(9)(1))) == 0
+    assert in_a_fork(lambda: kernel_adding(9)(1), SECONDS) == 0
     thread.join()
     assert all_locks_are_free()
 

@@ -13,6 +13,11 @@ from .record import Record, Sample
 
 Batch = dict[str, Any]
 
+# What to do about cases of different dtypes.
+CONVERSION = {
+    "image": "dtype= of the stream converts images",
+    "label": "store the labels of all cases in one dtype, such as int16",
+}
 
 # Of a Feistel network; four make its permutations random enough for cryptography (Luby and
 # Rackoff), and eight leave a margin where an epoch has few samples.
@@ -48,6 +53,7 @@ def shuffled_index(seed: int, epoch: int, size: int, place: int) -> int:
 class Form(NamedTuple):
     """Of one image or label."""
 
+    kind: str  # "image" or "label"
     dtype: np.dtype[Any]
     channels: int  # 1 also without an axis for them
 
@@ -78,7 +84,7 @@ class Layout:
         for name, form in self.volumes.items():
             found = other.volumes[name]
             if found != form:
-                way = "; dtype= of the stream converts images" if found.dtype != form.dtype else ""
+                way = f": {CONVERSION[form.kind]}" if found.dtype != form.dtype else ""
                 raise ValueError(f"{name!r} must be {form}, as case 0 has it, got {found}{way}")
         if other.shape != self.shape:
             raise ValueError(
@@ -94,7 +100,11 @@ def _listed(names: set[str]) -> str:
 def layout_of(opened: OpenCase, record: Record) -> Layout:
     """Of a case, and a draw for it."""
     forms = {
-        name: Form(np.dtype(v.dtype), int(v.shape[0]) if len(v.shape) == 4 else 1)
+        name: Form(
+            record.targets[name].kind,
+            np.dtype(v.dtype),
+            int(v.shape[0]) if len(v.shape) == 4 else 1,
+        )
         for name, v in opened.volumes.items()
     }
     units = {"spacing": opened.spacing, "affine": opened.affine}

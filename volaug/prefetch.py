@@ -1,14 +1,11 @@
 """Batches that are being made ahead, each sample by a worker."""
 
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from .record import Sample
+from .samples import SampleMaker, Seconds
 from .workers import Workers
-
-# It makes a sample: for its place in the batch, into slots, and notes the seconds of each stage.
-Make = Callable[[int, dict[str, Any], list[tuple[str, float]]], Sample]
 
 # Seconds after which it is seen again whether there are workers.
 PATIENCE = 1.0
@@ -23,7 +20,7 @@ class Pending:
 
     Parameters
     ----------
-    slots : mapping from names to arrays
+    slots : mapping from names to (size, C, n0, n1, n2) arrays
         Where the samples are written.
     size : int
         How many samples there are.
@@ -31,28 +28,22 @@ class Pending:
 
     def __init__(self, slots: dict[str, Any], size: int) -> None:
         self.slots = slots
-        self.seconds: list[tuple[str, float]] = []  # each stage that a sample went through
+        self.seconds: Seconds = []
         self._outcomes: list[Sample | BaseException] = [Dropped()] * size
         self._ended: SimpleQueue[int] = SimpleQueue()  # places, some of them twice
         self._ended_places: set[int] = set()
 
-    def begin(self, workers: Workers, make: Make) -> None:
-        """Let workers make the samples."""
+    def begin(self, workers: Workers, maker: SampleMaker, first: int, first_forced: int) -> None:
+        """Let workers make the samples from the number `first` on.
+
+        Those from the place `first_forced` on are of the foreground.
+        """
         for place in range(len(self._outcomes)):
-            workers.put(_SampleTask(self, place, make))
+            workers.put(_SampleTask(self, place, maker, first + place, place >= first_forced))
 
-    def make(self, place: int, make: Make) -> None:
-        """Make a sample, or keep the exception that it raised for the consumer."""
-        try:
-            try:
-                self._outcomes[place] = make(place, self.slots, self.seconds)
-            except BaseException as error:
-                self._outcomes[place] = error
-        finally:
-            self.end(place)
-
-    def end(self, place: int) -> None:
-        """Say that nothing more is done for a sample."""
+    def end(self, place: int, outcome: Sample | BaseException) -> None:
+        """Say what became of a sample, and that nothing more is done for it."""
+        self._outcomes[place] = outcome
         self._ended.put(place)
 
     def samples(self, workers: Workers, threads: int) -> list[Sample]:
@@ -79,21 +70,22 @@ class Pending:
 
 
 class _SampleTask:
-    """What a worker does for one sample.
+    """What a worker does for one sample."""
 
-    The batch does not hold `make`, and so not the stream, which holds the batch: a stream that is
-    dropped goes when its last task has ended, and waits for no garbage collection.
-    """
-
-    def __init__(self, batch: Pending, place: int, make: Make) -> None:
-        self._batch, self._place, self._make = batch, place, make
+    def __init__(
+        self, batch: Pending, place: int, maker: SampleMaker, number: int, is_foreground: bool
+    ) -> None:
+        self._batch, self._place, self._maker = batch, place, maker
+        self._number, self._is_foreground = number, is_foreground
 
     def __call__(self) -> None:
-        # The second end is for an exception that came before the first.
+        batch, place = self._batch, self._place
         try:
-            self._batch.make(self._place, self._make)
-        finally:
-            self._batch.end(self._place)
+            out = {name: slot[place] for name, slot in batch.slots.items()}
+            sample = self._maker.make(self._number, self._is_foreground, out, batch.seconds)
+            batch.end(place, sample)
+        except BaseException as error:  # it is raised where the batch is asked for
+            batch.end(place, error)
 
     def drop(self) -> None:
-        self._batch.end(self._place)
+        self._batch.end(self._place, Dropped())

@@ -198,9 +198,15 @@ class Record:
         if self.affine is None:
             return None
         affine = self.affine.copy()
-        starts = [operation.start for _, operation in self.steps if isinstance(operation, Crop)]
-        affine[:3, 3] += affine[:3, :3] @ np.sum([(0, 0, 0), *starts], axis=0)
+        affine[:3, 3] += affine[:3, :3] @ self.crop_start
         return affine
+
+    @property
+    def crop_start(self) -> npt.NDArray[np.int64]:
+        """The voxel of the input at which the result begins, by its crops alone."""
+        starts = [operation.start for _, operation in self.steps if isinstance(operation, Crop)]
+        start: npt.NDArray[np.int64] = np.array([(0, 0, 0), *starts]).sum(axis=0)
+        return start
 
     @property
     def pull_matrix(self) -> Floats:

@@ -6,30 +6,23 @@ import time
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from ctypes import c_int64
-from functools import partial
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.sharedctypes import RawArray
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from . import checks
-from .batches import Batch, collated, layout_of, shuffled_index
-from .cases import Case, CaseError, Given, OpenCase, as_image_dtype, as_parts
-from .keys import Key, Numbers
+from .batches import Batch, collated
+from .cases import Case, Given, as_image_dtype
 from .operations.numbers import as_number
-from .operations.spatial import Crop
-from .patches import Places, foreground_places, patch_start
 from .pipeline import Compose
 from .prefetch import Dropped, Pending
 from .ranks import Shard, as_shard, torch_rank, torch_worker
-from .record import Record, Sample
-from .targets import channels_of
+from .samples import SampleMaker
 from .threads import thread_count
-from .transforms.crop import as_window
 from .transforms.group import happens_always
 from .transforms.labels import LabelPyramid
 from .workers import Workers, holding
@@ -166,40 +159,28 @@ class Stream:
                 "a LabelPyramid of a Stream must happen for each sample, since a batch is of "
                 "arrays or of lists: give it, and the groups that it is in, p=1, and no OneOf"
             )
-        self._pipeline = pipeline
         as_dtype = as_image_dtype(dtype)
-        self._cases = [Case(given, pipeline.table, as_dtype) for given in cases]
-        if not self._cases:
-            raise ValueError("cases must be one or more, got none")
-        self._patch = as_window(patch_shape, "patch_shape")
         self._batch_size = checks.as_whole("batch_size", batch_size, 1, MOST)
-        self._seed = checks.as_seed("seed", seed)
         self._threads = thread_count(threads)
         self._prefetch = checks.as_whole("prefetch", prefetch, 1, MOST)
         share = 1.0 - as_number("foreground", foreground, 0.0, 1.0)
         self._first_forced = round(self._batch_size * share)  # as nnU-Net rounds
-        self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MOST)
-        self._size = len(self._cases) * self._repeats
         self._epochs = None if epochs is None else checks.as_whole("epochs", epochs, 1, MOST)
         self._given_shard = None if shard is None else as_shard(shard)
         self._rank = self._given_shard or torch_rank()
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
         self._on_batch = on_batch
-        self._places: dict[int, Places] = {}
         # By torch worker, how many passes of a DataLoader it has begun. Workers are started anew
         # for each, and know nothing of those before.
         self._passes = RawArray(c_int64, MOST_WORKERS)
-        try:
-            opened = self._cases[0].open()
-        except Exception as error:
-            raise CaseError.of(error, 0) from error
-        pipeline.check_volumes(opened.volumes)
-        if self._epochs is not None and self._epochs * self._size < self._batch_size:
+        made = [Case(given, pipeline.table, as_dtype) for given in cases]
+        self._maker = SampleMaker(made, pipeline, patch_shape, seed, samples_per_case)
+        samples = None if self._epochs is None else self._epochs * self._maker.epoch_size
+        if samples is not None and samples < self._batch_size:
             raise ValueError(
-                f"epochs must make one batch at least, got {self._epochs * self._size} samples in "
-                f"{self._epochs} epochs for batches of {self._batch_size}"
+                f"epochs must make one batch at least, got {samples} samples in {self._epochs} "
+                f"epochs for batches of {self._batch_size}"
             )
-        self._layout = layout_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -246,7 +227,7 @@ class Stream:
         state = {name: value for name, value in dict(vars(self)).items() if name not in under_way}
         if get_spawning_popen() is None:  # else a child is started, which shares the memory
             del state["_passes"]
-        return state | {"_places": dict(self._places), "_rank": self._found_rank()}
+        return state | {"_rank": self._found_rank()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update({"_passes": RawArray(c_int64, MOST_WORKERS), **state})
@@ -254,19 +235,10 @@ class Stream:
 
     def __next__(self) -> Batch:
         try:
-            batch: Batch = holding(self._turn, self._next_batch)
+            batch: Batch = holding(self._turn, self._made_batch)
             if self._on_batch is not None:
                 self._on_batch(self)
             return batch
-        except StopIteration:
-            raise
-        except BaseException:
-            self.close()
-            raise
-
-    def _next_batch(self) -> Batch:
-        try:
-            return self._made_batch()
         except Dropped:  # another thread has closed the stream
             raise StopIteration from None
         except BaseException:  # the end, and Ctrl-C as well
@@ -299,13 +271,9 @@ class Stream:
 
     def close(self) -> None:
         """Stop; what has begun is finished, all else is dropped. A closed stream is at its end."""
-        # once more wherever an exception comes
         try:
-            try:
-                self._stop()
-            finally:
-                self._stop()
-        finally:
+            self._stop()
+        finally:  # for an exception that came before all had ended, see workers.py
             self._stop()
 
     def _stop(self) -> None:
@@ -325,7 +293,7 @@ class Stream:
         rank, worker = self._found_rank(), torch_worker() or Shard(0, 1)
         of_rank, last = ENDLESS, None
         if self._epochs is not None:
-            of_rank = self._epochs * self._size // self._batch_size // rank.total
+            of_rank = self._epochs * self._maker.epoch_size // self._batch_size // rank.total
             last = -(-(of_rank - worker.number) // worker.total)
         # those of the rank that were given before are not given again by its workers
         begun = -(-(self.batches - worker.number) // worker.total)
@@ -350,77 +318,12 @@ class Stream:
                 raise Dropped
             of_rank = self._submitted * self._worker.total + self._worker.number + self._skipped
             first = (of_rank * self._rank.total + self._rank.number) * self._batch_size
-            pending = Pending(self._layout.slots(self._batch_size), self._batch_size)
+            slots = self._maker.layout.slots(self._batch_size)
+            pending = Pending(slots, self._batch_size)
             self._workers.start(self._threads)
             ahead.append(pending)
             self._submitted += 1
-            pending.begin(self._workers, partial(_made, weakref.ref(self), first))
-
-    def _sample(
-        self, first: int, place: int, slots: Mapping[str, Any], seconds: list[tuple[str, float]]
-    ) -> Sample:
-        """Make the sample at a place of the batch whose first sample has the number `first`."""
-        epoch, which = divmod(first + place, self._size)
-        index = shuffled_index(self._seed, epoch, self._size, which)
-        try:
-            return self._made_sample(Key(self._seed, epoch, index), place, slots, seconds)
-        except Exception as error:
-            raise CaseError.of(error, index // self._repeats, epoch, index) from error
-
-    def _made_sample(
-        self, key: Key, place: int, slots: Mapping[str, Any], seconds: list[tuple[str, float]]
-    ) -> Sample:
-        number = key.index // self._repeats
-        with _timed("open", seconds):
-            opened = self._cases[number].open()
-        with _timed("draw", seconds):
-            forced = place >= self._first_forced
-            places = self._foreground(number, opened) if forced else None
-            start = patch_start(Numbers(key, "patch"), opened.shape, self._patch, places)
-            record = self._drawn(key, opened, start)
-            layout = layout_of(opened, record)
-            self._layout.check(layout)
-        with _timed("read", seconds):
-            volumes, origin = as_parts(opened, record)
-        with _timed("augment", seconds):
-            out = {
-                name: slots[name][place] if volume.ndim == 4 else slots[name][place, 0]
-                for name, volume in volumes.items()
-            }
-            return record.apply_checked(volumes, opened.places, out, 1, origin)
-
-    def _drawn(self, key: Key, opened: OpenCase, start: tuple[int, int, int]) -> Record:
-        channels = channels_of(opened.volumes, self._pipeline.table) or 1
-        window = Crop(start, self._patch)
-        return self._pipeline.draw_for(
-            key, opened.shape, opened.spacing, opened.affine, channels, window
-        )
-
-    def _foreground(self, number: int, opened: OpenCase) -> Places | None:
-        """Where a case has foreground, looked up once."""
-        labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
-        if not labels:
-            return None
-        # a function may return another label each time
-        if number not in self._places or self._cases[number].is_function:
-            label = np.asarray(opened.volumes[labels[0]][...])
-            self._places[number] = foreground_places(label)
-        return self._places[number]
-
-
-def _made(stream: "weakref.ref[Stream]", first: int, *arguments: Any) -> Sample:
-    """A sample; none of a stream that was dropped."""
-    owner = stream()
-    if owner is None:
-        raise Dropped
-    return owner._sample(first, *arguments)
-
-
-@contextmanager
-def _timed(stage: str, seconds: list[tuple[str, float]]) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds.append((stage, time.perf_counter() - start))
+            pending.begin(self._workers, self._maker, first, self._first_forced)
 
 
 _live: "weakref.WeakSet[Stream]" = weakref.WeakSet()

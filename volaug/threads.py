@@ -95,13 +95,10 @@ class _Helper:
         self.gate = threading.RLock()  # after an exception the caller takes it once more
 
     def __call__(self) -> None:
-        # twice, so that the gate opens wherever an exception comes between
         try:
-            try:
-                if self.gate.acquire(blocking=False) and self.call is not None:
-                    self.call.help()  # no name: nothing is held when the gate opens
-            finally:
-                give_back(self.gate)
+            if self.gate.acquire(blocking=False) and self.call is not None:
+                self.call.help()  # no name: nothing is held when the gate opens
+            give_back(self.gate)
         finally:
             give_back(self.gate)
 
@@ -181,14 +178,11 @@ def run_parts(
         work(0, count)
         return
     call = _Call(work, count, threads, arrays)
-    # An exception may come when the inner clean-up is about to begin: then the outer one does it.
     try:
-        try:
-            call.begin()
-            call.take()
-        finally:
-            call.end()
-    finally:
+        call.begin()
+        call.take()
+        call.end()
+    finally:  # for an exception that came before all had ended, see workers.py
         call.end()
     if call.errors:
         raise call.errors[0]

@@ -3,6 +3,9 @@
 An exception can reach a thread between any two bytecodes: Ctrl-C, another signal handler, a failing
 thread start, a debugger. So no lock is held across Python code that must run to its end. A step is
 atomic only if it is one call into C: `SimpleQueue.put` and `get`, or `acquire` of a lock.
+
+A clean-up can be repeated, and stands twice: as the last step of a ``try``, and in its ``finally``.
+After an exception that comes before the first has ended, the second does it.
 """
 
 import atexit
@@ -22,12 +25,11 @@ def holding(lock: Any, function: Callable[..., Any], *arguments: Any) -> Any:
     must not hold it already.
     """
     try:
-        try:
-            lock.acquire()
-            return function(*arguments)
-        finally:
-            give_back(lock)
-    finally:
+        lock.acquire()
+        result = function(*arguments)
+        give_back(lock)
+        return result
+    finally:  # does nothing, unless an exception came
         give_back(lock)
 
 
@@ -123,15 +125,12 @@ class Workers:
 def _serve(number: int, queue: _Queue) -> None:
     """Do tasks until there is a None."""
     try:
-        try:
-            # one step: of two threads that were started for a number one is its worker
-            if queue.workers.setdefault(number, threading.get_ident()) != threading.get_ident():
-                return
+        # one step: of two threads that were started for a number one is its worker
+        if queue.workers.setdefault(number, threading.get_ident()) == threading.get_ident():
             while not queue.stopped and (task := queue.tasks.get()) is not None:
                 task()
                 del task  # while this thread waits, it keeps no array
-        finally:
-            _leave(number, queue)
+        _leave(number, queue)
     finally:
         _leave(number, queue)
 

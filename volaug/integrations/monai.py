@@ -14,7 +14,6 @@ from monai.transforms import InvertibleTransform, MapTransform, RandomizableTran
 from .. import checks
 from ..geometry.bspline import Floats
 from ..geometry.orientation import Reorientation, reorientation
-from ..operations.spatial import Crop
 from ..pipeline import Compose
 from ..plain import check_known
 from ..record import Record
@@ -330,9 +329,8 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         if self.update_affine:
             pull = record.pull_matrix
         else:
-            starts = [step.start for _, step in record.steps if isinstance(step, Crop)]
             pull = np.eye(4)
-            pull[:3, 3] = np.sum([(0, 0, 0), *starts], axis=0)
+            pull[:3, 3] = record.crop_start
         return pull if turn is None else turn @ pull
 
     def _has_voxels(self, name: Any) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from torchio import INTENSITY, Image, Subject
 from torchio.transforms import IntensityTransform, SpatialTransform
 from torchio.transforms.augmentation import RandomTransform
@@ -14,7 +13,6 @@ from ..geometry.bspline import Floats
 from ..geometry.orientation import reorientation
 from ..keys import Key
 from ..operations.base import IntensityOperation
-from ..operations.spatial import Crop
 from ..pipeline import Compose
 from ..record import Record
 from ..targets import Target
@@ -165,8 +163,7 @@ class Volaug(SpatialTransform):  # type: ignore[misc]
         images = images_of(self, subject)
         targets = {name: self._target(name, image) for name, image in images.items()}
         record = replace(self.record, targets=targets)
-        crops = [step.start for _, step in record.steps if isinstance(step, Crop)]
-        start = np.sum([(0, 0, 0), *crops], axis=0)
+        start = record.crop_start
         affines = {name: image.affine.copy() for name, image in images.items()}
         voxels: dict[str, Any] = {name: image.data for name, image in images.items()}
         results: Mapping[str, Any]
