@@ -15,14 +15,13 @@ from volaug import (
     RandomAffine,
     RandomElastic,
     RandomFlip,
+    RandomTranslation,
     Stream,
 )
 from volaug.cases import Case, as_parts
+from volaug.engine.borders import UNFOLDED
 from volaug.files import npy
 from volaug.files.opening import open_volume
-
-# nibabel leaves it to the garbage collector to close some files
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 
 SHAPE = (40, 44, 48)
 IMAGE, LABEL = random_volume(SHAPE), random_volume(SHAPE, np.int16)
@@ -435,7 +434,7 @@ def test_images_are_converted_and_labels_are_not(tmp_path, dtype):
 def test_cases_of_several_dtypes_are_said_in_words(tmp_path):
     made = Stream(mixed_cases(tmp_path), Compose([]), patch_shape=8, batch_size=4, seed=1)
     message = (
-        r"'image' must be int16 with 1 channel, as case 0 has it, got \w+ with 1 channel; dtype= "
+        r"'image' must be int16 with 1 channel, as case 0 has it, got \w+ with 1 channel: dtype= "
         r"of the stream converts images"
     )
     with pytest.raises(CaseError, match=message):
@@ -475,3 +474,16 @@ def test_a_dtype_that_is_too_small():
     made = Stream([{"image": 1e6 + IMAGE}], Compose([]), **options)
     with pytest.raises(CaseError, match="'image' must fit into float16, got 99"):
         next(made)
+
+
+@pytest.mark.parametrize("mode", UNFOLDED)
+def test_a_lazy_volume_is_read_right_where_all_lies_outside(mode):
+    """With "nearest" its border is what is seen; with the others it is `cval`."""
+    volume = random_volume((20, 21, 22))
+    pipeline = Compose([RandomTranslation((30, 40), p=1.0)], mode={"image": mode}, seed=1)
+    for index in range(3):
+        record = pipeline.draw(volume.shape, index=index)
+        opened = Case({"image": Lazy(volume)}, pipeline.table).open()
+        parts, origin = as_parts(opened, record)
+        found = record.apply_checked(parts, {}, None, 1, origin)["image"]
+        np.testing.assert_array_equal(found, record.apply(image=volume)["image"])

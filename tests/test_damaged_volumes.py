@@ -22,9 +22,6 @@ from volaug import CaseError, Compose, Stream
 from volaug.files.opening import open_volume
 from volaug.files.safety import FileError
 
-# nibabel leaves it to the garbage collector to close some files
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
-
 SHAPE = (20, 22, 24)
 IMAGE = (1000 * random_volume(SHAPE)).astype(np.int16)
 AFFINE = np.diag((1.0, 2.0, 3.0, 1.0))
