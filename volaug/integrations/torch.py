@@ -317,7 +317,9 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
         for inner in self._inner():
             if isinstance(inner, DistributedSampler):
                 # The ranks take turns in one list, which repeats its beginning at its end.
-                return (given * inner.num_replicas + inner.rank) // len(inner.dataset)  # type: ignore[arg-type, unused-ignore]
+                size: int = len(inner.dataset)  # type: ignore[arg-type, unused-ignore]
+                place: int = given * inner.num_replicas + inner.rank
+                return place // size
         ranks = torch.distributed
         return (
             ranks.get_rank() * RANK_STEP if ranks.is_available() and ranks.is_initialized() else 0
