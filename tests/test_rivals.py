@@ -31,11 +31,18 @@ from benchmarks.rivals.jobs import JOBS, SAMPLERS
 from benchmarks.rivals.problems import LeastDeterminant, Sample
 from benchmarks.rivals.reference import Difference, Reference, Tissues
 from benchmarks.samples import random_pipeline
-from volaug import Warp
+from volaug import Warp, set_num_threads
 from volaug.threads import granted_threads
 
 SIDE = 48  # large enough to be shared out among threads
 THREADS = min(2, granted_threads())
+
+
+@pytest.fixture(autouse=True)
+def _as_many_threads_as_before():
+    """The adapters can be told only so how many threads to use."""
+    yield
+    set_num_threads(None)
 
 
 def case(interpolation="linear", elastic=False, dtype="float32"):
