@@ -418,7 +418,7 @@ def test_a_consumer_that_ends_does_not_hang(how, number, status):
     assert process.stdout.readline() == "begun\n"
     if number is not None:
         process.send_signal(number)
-    process.communicate(timeout=20)
+    process.communicate(timeout=100)
     assert process.returncode == status
 
 
