@@ -16,26 +16,16 @@ LAYERS = [
     {"cli"},
     {"integrations"},
     {"compilation"},
+    {"data"},
     {"presets"},
-    {"stream"},
-    {"prefetch"},
-    {"samples"},
-    {"batches"},
-    {"cases", "patches"},
-    {"sources", "files"},
     {"pipeline"},
-    {"record"},
-    {"targets"},
     {"transforms"},
     {"operations"},
-    {"warp"},
-    {"resample"},
+    {"warping"},
     {"engine"},
     {"keys"},
-    {"geometry"},
     {"threads"},
-    {"ranks", "workers"},
-    {"checks", "plain"},
+    {"checks", "serialization"},
     {"kernels"},
 ]
 # Heavy or optional: imported by whoever needs them, when they do.
@@ -150,7 +140,7 @@ def test_kernels_are_compiled_once_a_dtype_and_kind():
 import gc, numpy as np, volaug
 from pathlib import Path
 from numba.core.registry import CPUDispatcher
-from volaug.kernels.cache import KernelCache
+from volaug.kernels.jit.cache import KernelCache
 dtypes = ("float32", "int16", "uint8")
 volaug.warmup(dtypes)
 points = np.zeros((3, 4, 4, 4))
@@ -161,7 +151,7 @@ for dtype in dtypes:
     views = (plain[0], plain[:, ::-1], plain.transpose(0, 3, 2, 1), plain[..., ::2])
     for volume in (plain, frozen, *views):
         for interpolation in volaug.checks.INTERPOLATIONS:
-            for mode in volaug.engine.borders.MODES:
+            for mode in volaug.warping.engine.borders.MODES:
                 options = {"mode": mode, "interpolation": interpolation, "cval": 3}
                 volaug.affine_transform(volume, 0.7 * np.eye(3)[::-1], threads=2, **options)
                 volaug.elastic_deform(volume, points, **options)

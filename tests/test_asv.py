@@ -13,8 +13,8 @@ from benchmarks.cold_start import FIRST_CALL, ColdStart
 from benchmarks.problem import as_integers, head, pull_matrix, tiled
 from benchmarks.samples import drawing, random_patch, random_pipeline, sampling
 from benchmarks.warps import Affine, Elastic
-from volaug.engine import walk
-from volaug.threads import granted_threads
+from volaug.threads.limits import granted_threads
+from volaug.warping.engine import walk
 
 ROOT = Path(__file__).parents[1]
 SIDE = 48  # large enough to be shared out among threads

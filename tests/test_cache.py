@@ -12,8 +12,8 @@ from numba import int8, int16
 from numba.core.registry import cpu_target
 
 import volaug
-from volaug.kernels import cache as caches
-from volaug.kernels.cache import KernelCache
+from volaug.kernels.jit import cache as caches
+from volaug.kernels.jit.cache import KernelCache
 
 # A kernel of its own in a copy of the kernels' machinery: the real ones take seconds.
 KERNELS = Path(volaug.__file__).parent / "kernels"
@@ -217,7 +217,7 @@ def test_many_processes_fill_it_at_once(small, tmp_path):
 
 def test_the_kernels_themselves_are_cached(tmp_path):
     code = (
-        "import numpy, volaug; from volaug.kernels.tiles import warp_tiles;"
+        "import numpy, volaug; from volaug.kernels.warp.tiles import warp_tiles;"
         "volaug.affine_transform(numpy.zeros((4, 4, 4), numpy.uint8), 0.5 * numpy.eye(3),"
         " interpolation='nearest'); print(sum(warp_tiles.stats.cache_hits.values()))"
     )

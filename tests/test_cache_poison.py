@@ -23,9 +23,9 @@ import numba
 import pytest
 from numba import int64
 
-from volaug.kernels import cache as caches
-from volaug.kernels import trust
-from volaug.kernels.options import kernel
+from volaug.kernels.jit import cache as caches
+from volaug.kernels.jit import trust
+from volaug.kernels.jit.options import kernel
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes")
 as_root = pytest.mark.skipif(

@@ -18,10 +18,10 @@ from volaug import (
     RandomTranslation,
     Stream,
 )
-from volaug.cases import Case, as_parts
-from volaug.engine.borders import UNFOLDED
-from volaug.files import npy
-from volaug.files.opening import open_volume
+from volaug.data.cases import Case, as_parts
+from volaug.data.files import npy
+from volaug.data.files.opening import open_volume
+from volaug.warping.engine.borders import UNFOLDED
 
 SHAPE = (40, 44, 48)
 IMAGE, LABEL = random_volume(SHAPE), random_volume(SHAPE, np.int16)

@@ -7,8 +7,8 @@ from cases import nan_filled, random_volume
 from scipy.spatial.transform import Rotation
 
 from volaug.checks import DTYPES
-from volaug.engine import copies
-from volaug.kernels.copies import BLOCK_WIDTH, reverse_planes, transpose_planes
+from volaug.kernels.warp.copies import BLOCK_WIDTH, reverse_planes, transpose_planes
+from volaug.warping.engine import copies
 
 MAPS = [
     (order, signs)

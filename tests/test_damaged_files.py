@@ -305,7 +305,10 @@ def test_any_damage_to_a_pipeline(plain):
 @BUDGET
 @given(VALUES, st.dictionaries(st.sampled_from(WORDS), VALUES))
 def test_any_values(value, parts):
-    for kind, plain in (("volaug.record", A_RECORD), ("volaug.pipeline", A_PIPELINE)):
+    for kind, plain in (
+        ("volaug.record", A_RECORD),
+        ("volaug.pipeline", A_PIPELINE),
+    ):
         read = Record.from_dict if plain is A_RECORD else Compose.from_dict
         for values in (value, {"format": kind, "version": 1, **parts}, {**plain, **parts}):
             is_read_or_refused(read, values)

@@ -24,7 +24,7 @@ from scipy import ndimage
 
 from volaug import Warp, affine_transform, elastic_deform, spline_filter
 from volaug.engine import bias_field, blur, intensity, low_resolution
-from volaug.engine.prefilter import MODES, padded_coefficients
+from volaug.warping.engine.prefilter import MODES, padded_coefficients
 
 needs_flags = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64") or numba.config.DISABLE_JIT,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volaug import CenterCrop, Compose, RandomAffine, RandomElastic, Warp
-from volaug.geometry.folding import FREE_REACH, unfolding_factor
+from volaug.warping.geometry.folding import FREE_REACH, unfolding_factor
 
 SHAPE, SPACING = (17, 15, 19), (0.8, 1.1, 3.0)
 CHOI_LEE = 1 / 2.479472335  # of the knot spacing: their limit for three dimensions

@@ -13,7 +13,7 @@ from volaug import (
     RandomShear,
     RandomTranslation,
 )
-from volaug.geometry.forward import shaping, turning
+from volaug.warping.geometry.forward import shaping, turning
 
 SPACING = np.array((0.8, 1.1, 3.0))
 AFFINE_STEP = RandomAffine(

@@ -13,7 +13,7 @@ import ctypes, faulthandler, itertools, math, mmap, sys
 import numpy as np
 from cases import random_volume
 from volaug import Warp
-from volaug.engine.borders import MODES
+from volaug.warping.engine.borders import MODES
 
 faulthandler.enable()
 interpolation = sys.argv[1]

@@ -23,8 +23,8 @@ from volaug import (
 )
 from volaug.checks import DTYPES
 from volaug.engine.intensity import BLOCK, noise, statistics
-from volaug.kernels.functions import exp2, power, power_constants
-from volaug.kernels.options import kernel
+from volaug.kernels.jit.options import kernel
+from volaug.kernels.values.vector_math import exp2, power, power_constants
 from volaug.operations.artefacts import Noise
 from volaug.operations.base import Place
 from volaug.operations.intensity import Brightness, Contrast, Gamma

@@ -7,7 +7,7 @@ import scipy.interpolate
 from cases import SHAPES, mild_affine, random_affine
 
 from volaug import Warp
-from volaug.kernels.jacobian import jacobian_planes
+from volaug.kernels.spline.jacobian import jacobian_planes
 
 LATTICES = [(4, 4, 4), (4, 5, 6), (9, 4, 13)]
 

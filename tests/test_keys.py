@@ -38,9 +38,9 @@ from volaug import (
     ReplaceLabel,
 )
 from volaug.keys import Key, Numbers
-from volaug.pipeline import TRANSFORMS
-from volaug.plain import to_plain
-from volaug.record import OPERATIONS, Record
+from volaug.pipeline.compose import TRANSFORMS
+from volaug.pipeline.record import OPERATIONS, Record
+from volaug.serialization import to_plain
 
 SHAPE = (21, 34, 27)
 MANY = 10_000

@@ -23,8 +23,8 @@ from volaug import (
 from volaug.checks import DTYPES
 from volaug.engine.labels import at_scale, replace
 from volaug.operations.labels import Mask, Pyramid, Relabel
-from volaug.plain import from_plain, to_plain
-from volaug.record import OPERATIONS
+from volaug.pipeline.record import OPERATIONS
+from volaug.serialization import from_plain, to_plain
 
 SHAPE = (9, 12, 11)
 LARGE = (33, 41, 37)  # more voxels than one thread is worth, and no whole number of blocks

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from volaug import Compose, Stream, patches
-from volaug.patches import MOST_PLACES, foreground_places
+from volaug import Compose, Stream
+from volaug.data import patches
+from volaug.data.patches import MOST_PLACES, foreground_places
 
 SHAPE = (17, 20, 23)
 

@@ -20,9 +20,9 @@ from volaug import (
     RandomShear,
     RandomTranslation,
     Sample,
-    threads,
 )
 from volaug.checks import DTYPES
+from volaug.threads import limits
 
 SHAPE = (45, 50, 67)  # several tiles of rows each way, and enough voxels for threads
 SMALL = (9, 10, 19)
@@ -65,7 +65,7 @@ def digest(pipeline, index, n=1):
 @pytest.fixture
 def many(monkeypatch):
     """As if the machine had 16 processors, so that the work is really divided."""
-    monkeypatch.setattr(threads, "granted_threads", lambda: 16)
+    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
 
 
 INDICES = (0, 1, 2, 3)

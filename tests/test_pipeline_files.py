@@ -34,8 +34,8 @@ from volaug import (
     Record,
     ReplaceLabel,
 )
-from volaug.pipeline import FORMAT, TRANSFORMS
-from volaug.plain import arguments
+from volaug.pipeline.compose import FORMAT, TRANSFORMS
+from volaug.serialization import arguments
 
 SHAPE = (19, 22, 27)
 
@@ -265,7 +265,7 @@ def test_what_a_newer_volaug_made_is_not_read(kind):
     for version in (0, -1, 1.0, "1", True, None):
         with pytest.raises(ValueError, match=f"the version of a {kind} must be a whole number"):
             read({"format": kind, "version": version})
-    for given in ({}, {"format": "volaug.warp"}, {"version": 1}):
+    for given in ({}, {"format": "volaug.warping.warp"}, {"version": 1}):
         with pytest.raises(ValueError, match=f'a {kind} must say format = "{kind}", got'):
             read(given)
 

@@ -7,10 +7,10 @@ import scipy.interpolate
 from cases import SHAPES, mild_affine, random_affine, random_volume
 
 from volaug import Warp, set_num_threads
-from volaug.geometry import inverse
-from volaug.geometry.bspline import interpolating
-from volaug.geometry.displacement import BATCH, displace, over_grid, take_steps
-from volaug.kernels.points import newton
+from volaug.kernels.spline.points import newton
+from volaug.warping.geometry import inverse
+from volaug.warping.geometry.bspline import interpolating
+from volaug.warping.geometry.displacement import BATCH, displace, over_grid, take_steps
 
 LATTICES = [(4, 4, 4), (4, 5, 6), (9, 4, 7)]
 

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from volaug import Warp, affine_transform, elastic_deform
 from volaug.checks import INTERPOLATIONS
-from volaug.engine.borders import MODES
+from volaug.warping.engine.borders import MODES
 
 BUDGET = settings(max_examples=60, deadline=None, derandomize=True)
 

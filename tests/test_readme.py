@@ -4,15 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from volaug import (
-    Compose,
-    OneOf,
-    RandomAffine,
-    RandomContrast,
-    RandomElastic,
-    RandomFlip,
-    presets,
-)
+from volaug import Compose, OneOf, RandomAffine, RandomContrast, RandomElastic, RandomFlip, presets
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -32,7 +32,7 @@ from benchmarks.rivals.problems import LeastDeterminant, Sample
 from benchmarks.rivals.reference import Difference, Reference, Tissues
 from benchmarks.samples import random_pipeline
 from volaug import Warp, set_num_threads
-from volaug.threads import granted_threads
+from volaug.threads.limits import granted_threads
 
 SIDE = 48  # large enough to be shared out among threads
 THREADS = min(2, granted_threads())

@@ -28,9 +28,9 @@ from volaug import (
     Stream,
     presets,
 )
-from volaug.batches import shuffled_index
-from volaug.cases import CaseError
-from volaug.patches import MOST_PLACES, foreground_places, patch_start
+from volaug.data.batches import shuffled_index
+from volaug.data.cases import CaseError
+from volaug.data.patches import MOST_PLACES, foreground_places, patch_start
 
 SHAPES = [(40, 44, 48), (36, 50, 41), (52, 37, 45)]
 STEPS = [RandomAffine(p=0.7), RandomElastic(3.0, p=0.7), RandomNoise(p=0.5)]

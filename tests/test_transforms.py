@@ -29,7 +29,7 @@ from volaug import (
     Record,
     Stream,
 )
-from volaug.geometry.anatomy import closest_axes
+from volaug.warping.geometry.anatomy import closest_axes
 
 SHAPE, MANY = (20, 24, 28), 2000
 

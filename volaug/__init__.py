@@ -1,14 +1,12 @@
 """Fast, exact augmentation of large 3D volumes on the CPU."""
 
 from . import presets
-from .cases import CaseError
 from .compilation import warmup
-from .engine.prefilter import spline_filter
-from .pipeline import Compose
-from .record import Record, Sample
-from .resample import affine_transform, elastic_deform
-from .stream import Stream
-from .threads import get_num_threads, set_num_threads
+from .data.cases import CaseError
+from .data.stream import Stream
+from .pipeline.compose import Compose
+from .pipeline.record import Record, Sample
+from .threads.limits import get_num_threads, set_num_threads
 from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
 from .transforms.crop import CenterCrop, RandomCrop
 from .transforms.group import OneOf
@@ -28,7 +26,9 @@ from .transforms.spatial import (
     RandomShear,
     RandomTranslation,
 )
-from .warp import Warp
+from .warping.engine.prefilter import spline_filter
+from .warping.resample import affine_transform, elastic_deform
+from .warping.warp import Warp
 
 __version__ = "0.1.0"
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .kernels.coordinates import LONGEST_AXIS
-from .plain import shown
+from .kernels.warp.coordinates import LONGEST_AXIS
+from .serialization import shown
 
 INTERPOLATIONS = ("nearest", "linear", "cubic", "label")
 DTYPES = (

@@ -11,8 +11,8 @@ from .engine.labels import replace
 from .operations.artefacts import BiasField, Blur, LowResolution, Noise
 from .operations.base import Place
 from .operations.intensity import Gamma, HistogramShift
-from .resample import affine_transform, elastic_deform
-from .warp import Warp
+from .warping.resample import affine_transform, elastic_deform
+from .warping.warp import Warp
 
 CUBE = 40  # voxels on a side, so that a turn is not too small for the kernels that copy
 

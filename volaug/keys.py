@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from . import checks
-from .geometry.bspline import Floats
+from .warping.geometry.bspline import Floats
 
 # Bits of an index or a seed that is drawn from the operating system.
 FRESH_BITS = 53

@@ -8,8 +8,8 @@ from typing import Any
 
 from . import checks
 from .operations.numbers import Shape
-from .pipeline import Compose
-from .plain import frozen
+from .pipeline.compose import Compose
+from .serialization import frozen
 from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
 from .transforms.crop import CenterCrop
 from .transforms.intensity import (

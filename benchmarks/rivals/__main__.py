@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 
-from volaug.threads import granted_threads
+from volaug.threads.limits import granted_threads
 
 from ..problem import control_points
 from . import report

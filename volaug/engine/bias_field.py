@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.bspline import Floats, knot_spacing, row_polynomials
-from ..kernels.bias_field import multiply_planes
-from ..kernels.elements import as_type
-from ..threads import run_parts, threads_worth
-from .in_place import in_memory_order, slowest_first
+from ..kernels.jit.dtypes import as_type
+from ..kernels.values.smooth_field import multiply_planes
+from ..threads.parts import run_parts, threads_worth
+from ..warping.engine.in_place import in_memory_order, slowest_first
+from ..warping.geometry.bspline import Floats, knot_spacing, row_polynomials
 
 
 def multiply_field(channel: npt.NDArray[Any], control_points: Floats, threads: int) -> None:
@@ -20,7 +20,7 @@ def multiply_field(channel: npt.NDArray[Any], control_points: Floats, threads: i
     channel : (n0, n1, n2) array
         Of any dtype and strides.
     control_points : (k0, k1, k2) array
-        4 or more along each axis; see `geometry/bspline.py`. At most 126, and at least -126.
+        4 or more along each axis; see `warping/geometry/bspline.py`. From -126 to 126.
     threads : int
         At most this many threads.
     """

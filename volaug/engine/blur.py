@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.blur import blur_columns, blur_planes
-from ..kernels.elements import as_type
-from ..kernels.samplers import arithmetic_dtype
-from ..threads import run_parts, threads_worth
-from .copies import border_index
-from .in_place import in_memory_order, slowest_first
+from ..kernels.jit.dtypes import as_type
+from ..kernels.values.gaussian import blur_columns, blur_planes
+from ..kernels.warp.samplers import arithmetic_dtype
+from ..threads.parts import run_parts, threads_worth
+from ..warping.engine.copies import border_index
+from ..warping.engine.in_place import in_memory_order, slowest_first
 
 Channel = npt.NDArray[Any]
 
@@ -25,7 +25,7 @@ NEGLIGIBLE = 1 / 8
 
 
 class Filter(NamedTuple):
-    """The filter of one axis, see kernels/blur.py."""
+    """The filter of one axis, see kernels/values/gaussian.py."""
 
     weights: npt.NDArray[Any]
     places: npt.NDArray[np.int64]

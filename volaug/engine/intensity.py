@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.elements import as_type
-from ..kernels.functions import power_constants
-from ..kernels.intensity import curved, remapped, straight
-from ..kernels.noise import BLOCK as NOISE_BLOCK
-from ..kernels.noise import add_noise, add_rician_noise
-from ..kernels.samplers import arithmetic_dtype
-from ..kernels.statistics import FOUND, block_statistics
-from ..threads import run_parts, threads_worth
+from ..kernels.jit.dtypes import as_type
+from ..kernels.values.normal_noise import BLOCK as NOISE_BLOCK
+from ..kernels.values.normal_noise import add_noise, add_rician_noise
+from ..kernels.values.pointwise import curved, remapped, straight
+from ..kernels.values.statistics import FOUND, block_statistics
+from ..kernels.values.vector_math import power_constants
+from ..kernels.warp.samplers import arithmetic_dtype
+from ..threads.parts import run_parts, threads_worth
 
 Channel = npt.NDArray[Any]
 Memory = tuple[int, int]  # address and extent

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.elements import as_type
-from ..kernels.labels import replace_bits
-from ..threads import run_parts, threads_worth
-from .in_place import in_memory_order, slowest_first
+from ..kernels.jit.dtypes import as_type
+from ..kernels.values.relabel import replace_bits
+from ..threads.parts import run_parts, threads_worth
+from ..warping.engine.in_place import in_memory_order, slowest_first
 from .low_resolution import kept_voxels
 
 Labels = npt.NDArray[Any]

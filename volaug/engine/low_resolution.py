@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.elements import as_type
-from ..kernels.low_resolution import coarse_planes, lower_planes
-from ..kernels.samplers import arithmetic_dtype
-from ..threads import run_parts, threads_worth
-from .in_place import in_memory_order, slowest_first
+from ..kernels.jit.dtypes import as_type
+from ..kernels.values.resolution import coarse_planes, lower_planes
+from ..kernels.warp.samplers import arithmetic_dtype
+from ..threads.parts import run_parts, threads_worth
+from ..warping.engine.in_place import in_memory_order, slowest_first
 
 Channel = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]

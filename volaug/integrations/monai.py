@@ -12,12 +12,12 @@ from monai.data.utils import to_affine_nd
 from monai.transforms import InvertibleTransform, MapTransform, RandomizableTransform
 
 from .. import checks
-from ..geometry.bspline import Floats
-from ..geometry.orientation import Reorientation, reorientation
-from ..pipeline import Compose
-from ..plain import check_known
-from ..record import Record
-from ..targets import KINDS, Target, channels_of
+from ..pipeline.compose import Compose
+from ..pipeline.record import Record
+from ..pipeline.targets import KINDS, Target, channels_of
+from ..serialization import check_known
+from ..warping.geometry.bspline import Floats
+from ..warping.geometry.orientation import Reorientation, reorientation
 from .torch import as_tensors
 
 # How a trace says that a target is resampled, in MONAI's words: `Invertd` writes another over it.

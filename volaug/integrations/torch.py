@@ -13,13 +13,13 @@ import torch.distributed
 from torch.utils.data import Dataset, DistributedSampler, IterableDataset, Sampler
 
 from .. import checks
-from ..kernels.counting import count_up
+from ..kernels.jit.counting import count_up
 from ..keys import Key
 from ..operations.base import SpatialOperation
-from ..pipeline import Compose
-from ..plain import shown
-from ..record import Record
-from ..targets import KINDS
+from ..pipeline.compose import Compose
+from ..pipeline.record import Record
+from ..pipeline.targets import KINDS
+from ..serialization import shown
 
 MAX_EPOCH = 2**63 - 1
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import memory_of
-from ..plain import frozen, shown
-from .fusion import Fusion
+from ..serialization import frozen, shown
+from ..warping.fusion import Fusion
 
 Voxels = npt.NDArray[Any]
 Volumes = dict[str, Any]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import checks
 from ..engine.labels import at_scale, label_bits, replace
-from ..plain import check_known, frozen
+from ..serialization import check_known, frozen
 from .base import Kinds, ValueOperation, Volumes, Voxels, of_kind
 from .numbers import FARTHEST, as_number, as_triple
 

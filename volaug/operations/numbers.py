@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import checks
-from ..plain import frozen, shown
+from ..serialization import frozen, shown
 
 Three = tuple[float, float, float]
 Shape = tuple[int, int, int]

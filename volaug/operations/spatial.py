@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import checks
-from ..geometry.bspline import Floats
-from ..geometry.forward import shaping, turning
-from ..plain import frozen
+from ..serialization import frozen
+from ..warping.fusion import FOLDING, Fusion
+from ..warping.geometry.bspline import Floats
+from ..warping.geometry.forward import shaping, turning
 from .base import SpatialOperation
-from .fusion import FOLDING, Fusion
 from .numbers import FARTHEST, Shape, Three, as_axes, as_triple
 
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .. import checks
-from ..geometry.bspline import Floats
 from ..keys import Numbers
 from ..operations.artefacts import NOISES, WIDEST, BiasField, Blur, LowResolution, Noise
-from ..operations.fusion import MOST_SPANS, Grid
 from ..operations.numbers import Shape, Three, as_flag, as_number
+from ..warping.fusion import MOST_SPANS, Grid
+from ..warping.geometry.bspline import Floats
 from .intensity import evenly, of_channels
 from .ranges import Pair, Pairs, Range, drawn_for_axes, positive, shares, widths
 from .transform import ValueStep
@@ -44,7 +44,7 @@ class RandomNoise(ValueStep):
     Notes
     -----
     A voxel's noise follows from its place, the key, the target's name and the channel: the same
-    for any number of threads. See `kernels/noise.py`.
+    for any number of threads. See `kernels/values/normal_noise.py`.
     """
 
     deviation: Range = 0.1

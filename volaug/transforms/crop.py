@@ -5,10 +5,10 @@ from typing import Any
 
 from .. import checks
 from ..keys import Numbers
-from ..operations.fusion import Grid
 from ..operations.numbers import Shape
 from ..operations.spatial import Crop
-from ..plain import frozen
+from ..serialization import frozen
+from ..warping.fusion import Grid
 from .transform import Step
 
 

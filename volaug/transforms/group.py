@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ..keys import Numbers
 from ..operations.numbers import as_number
-from ..plain import MOST_NESTED, shown
+from ..serialization import MOST_NESTED, shown
 from .transform import Transform
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from .. import checks
 from ..keys import Numbers
-from ..operations.fusion import Grid
 from ..operations.intensity import Brightness, Contrast, Gamma, HistogramShift
 from ..operations.numbers import as_flag, as_number
+from ..warping.fusion import Grid
 from .ranges import Pair, Range, factors, symmetric
 from .transform import ValueStep
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from ..keys import Numbers
 from ..operations.base import ValueOperation
-from ..operations.fusion import Grid
 from ..operations.labels import Mask, Pyramid, Relabel
+from ..warping.fusion import Grid
 from .transform import ValueStep
 
 

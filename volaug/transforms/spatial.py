@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import checks
-from ..geometry.anatomy import ANATOMY
-from ..geometry.bspline import Floats
 from ..keys import Numbers
-from ..operations.fusion import FOLDING, MOST_SPANS, Grid
 from ..operations.numbers import FARTHEST, Shape, Three, as_axes, as_flag, as_triple
 from ..operations.spatial import Affine, Elastic, Flip
+from ..warping.fusion import FOLDING, MOST_SPANS, Grid
+from ..warping.geometry.anatomy import ANATOMY
+from ..warping.geometry.bspline import Floats
 from .ranges import Pairs, Range, angles, drawn_for_axes, lengths, slopes, stretches
 from .transform import Step
 
@@ -296,8 +296,8 @@ class RandomElastic(Step):
         sixth of the third layer.
     folding : {"forbid", "warn", "allow"}
         What if tissue could fold over itself: the displacement becomes smaller until it is
-        certain not to (see `unfolding_factor` in `geometry/folding.py`), or there is a warning
-        if it folds, or nothing. It is asked of all elastic steps of one warp together, and the
+        certain not to (see `warping/geometry/folding.py`), or there is a warning if it folds, or
+        nothing. It is asked of all elastic steps of one warp together, and the
         strictest of them counts. That displacements become smaller is said once, in a warning at
         the first draw in which they do; `Record.elastic_factors` says it of each.
     p : float

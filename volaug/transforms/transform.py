@@ -6,9 +6,9 @@ from typing import Any
 
 from ..keys import Numbers
 from ..operations.base import Operation
-from ..operations.fusion import Grid
 from ..operations.numbers import Shape, as_number
-from ..plain import arguments, frozen
+from ..serialization import arguments, frozen
+from ..warping.fusion import Grid
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,8 +7,8 @@ at some place of the pipeline, by the few numbers that matter.
 import math
 from collections.abc import Iterator
 
-from ..operations.fusion import MOST_SPANS
 from ..operations.numbers import Shape
+from ..warping.fusion import MOST_SPANS
 from .group import Group, OneOf
 from .transform import Step, Transform, ValueStep
 

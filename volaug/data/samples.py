@@ -1,0 +1,156 @@
+"""One sample of a stream: its case is opened, a patch is drawn, read and augmented."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..keys import Key, Numbers
+from ..operations.spatial import Crop
+from ..pipeline.compose import Compose
+from ..pipeline.record import Record, Sample
+from ..pipeline.targets import channels_of
+from ..transforms.crop import as_window
+from .batches import layout_of, shuffled_index
+from .cases import Case, CaseError, OpenCase, as_parts
+from .patches import Places, foreground_places, patch_start
+
+MOST_REPEATS = 2**31
+
+# How long each stage of each sample took: its name, and seconds.
+Seconds = list[tuple[str, float]]
+
+
+class SampleMaker:
+    """Makes the samples of a stream, in any thread. It does not hold the stream, which may go.
+
+    Parameters
+    ----------
+    cases : list of Case
+    pipeline : Compose
+    patch_shape : int or (3,) ints
+    seed : int
+    samples_per_case : int
+        How often an epoch has each case.
+
+    Attributes
+    ----------
+    epoch_size : int
+        How many samples an epoch has.
+    layout : Layout
+        What all samples have in common, as the first case shows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what was wanted and what was given.
+    CaseError
+        If the first case cannot be opened.
+    """
+
+    def __init__(
+        self,
+        cases: list[Case],
+        pipeline: Compose,
+        patch_shape: int | Sequence[int],
+        seed: int,
+        samples_per_case: int,
+    ) -> None:
+        if not cases:
+            raise ValueError("cases must be one or more, got none")
+        self._cases, self._pipeline = cases, pipeline
+        self._patch = as_window(patch_shape, "patch_shape")
+        self._seed = checks.as_seed("seed", seed)
+        self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MOST_REPEATS)
+        self.epoch_size = len(cases) * self._repeats
+        self._places: dict[int, Places] = {}
+        try:
+            opened = cases[0].open()
+        except Exception as error:
+            raise CaseError.of(error, 0) from error
+        pipeline.check_volumes(opened.volumes)
+        self.layout = layout_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy of what threads add to."""
+        return {**vars(self), "_places": dict(self._places)}
+
+    def make(
+        self,
+        number: int,
+        is_foreground: bool,
+        out: Mapping[str, Any],
+        seconds: Seconds,
+    ) -> Sample:
+        """Make the sample of a number, counted through all epochs.
+
+        Parameters
+        ----------
+        is_foreground : bool
+            Whether the patch lies around a voxel of the foreground.
+        out : mapping from names to (C, n0, n1, n2) arrays
+            Where to write its volumes.
+        seconds : list
+            To which the time of each stage is added.
+
+        Raises
+        ------
+        CaseError
+            If its case cannot be read or augmented.
+        """
+        epoch, place = divmod(number, self.epoch_size)
+        index = shuffled_index(self._seed, epoch, self.epoch_size, place)
+        try:
+            return self._made(Key(self._seed, epoch, index), is_foreground, out, seconds)
+        except Exception as error:
+            raise CaseError.of(error, index // self._repeats, epoch, index) from error
+
+    def _made(
+        self, key: Key, is_foreground: bool, out: Mapping[str, Any], seconds: Seconds
+    ) -> Sample:
+        number = key.index // self._repeats
+        with _timed("open", seconds):
+            opened = self._cases[number].open()
+        with _timed("draw", seconds):
+            places = self._foreground(number, opened) if is_foreground else None
+            start = patch_start(Numbers(key, "patch"), opened.shape, self._patch, places)
+            record = self._drawn(key, opened, start)
+            self.layout.check(layout_of(opened, record))
+        with _timed("read", seconds):
+            volumes, origin = as_parts(opened, record)
+        with _timed("augment", seconds):
+            slots = {
+                name: out[name] if volume.ndim == 4 else out[name][0]
+                for name, volume in volumes.items()
+            }
+            return record.apply_checked(volumes, opened.places, slots, 1, origin)
+
+    def _drawn(self, key: Key, opened: OpenCase, start: tuple[int, int, int]) -> Record:
+        channels = channels_of(opened.volumes, self._pipeline.table) or 1
+        window = Crop(start, self._patch)
+        return self._pipeline.draw_for(
+            key, opened.shape, opened.spacing, opened.affine, channels, window
+        )
+
+    def _foreground(self, number: int, opened: OpenCase) -> Places | None:
+        """Where a case has foreground: looked up once, but each time if a function returns it."""
+        labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
+        if not labels:
+            return None
+        known = self._places.get(number)
+        if known is not None:
+            return known
+        found = foreground_places(np.asarray(opened.volumes[labels[0]][...]))
+        if not self._cases[number].is_function:
+            self._places[number] = found
+        return found
+
+
+@contextmanager
+def _timed(stage: str, seconds: Seconds) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds.append((stage, time.perf_counter() - start))

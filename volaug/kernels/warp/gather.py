@@ -1,0 +1,149 @@
+"""What the samplers read and write: the voxels around eight cells, or with care around one."""
+
+from llvmlite import ir
+from numba import int64
+from numba.core import cgutils
+
+from ..jit import dtypes as elements
+from ..jit import lanes
+from ..jit.lanes import I32, I64, LANES
+from ..jit.options import device
+from .borders import ABOVE, BELOW
+from .cells import BLENDED
+
+# How far the eight voxels around a cell reach along each axis.
+CELL = (0, 1)
+
+
+def around_block(b, dtype, fraction, source, cells, at):
+    """The three weights of eight cells from `at` on, and a function that loads their voxels.
+
+    That is ``beside(corner, group, count)``: `count` voxels side by side, `corner` elements on
+    from the cell of each lane of a group, end to end. Every second lane prefetches what is read
+    a tile further on.
+    """
+    address, _, origin, _, _, ahead = cgutils.unpack_tuple(b, source, 6)
+    index, fractions, length = cgutils.unpack_tuple(b, cells, 8)[:3]
+    base = elements.pointer_to(b, dtype, address, origin)
+    where = lanes.load_each(b, b.inttoptr(index, I64.as_pointer()), at)
+    for offset in where[::2]:
+        lanes.prefetch(b, b.gep(base, [b.add(offset, ahead)]))
+    kind = elements.storage(fraction)
+    first = elements.pointer_to(b, fraction, fractions, at)
+    weights = [lanes.load(b, kind, first, b.mul(length, I64(axis))) for axis in range(3)]
+    voxel, align = elements.storage(dtype), elements.size_of(dtype)
+
+    def beside(corner, group, count):
+        start = b.gep(base, [corner])
+        if align * count > 4:
+            return lanes.join(
+                b, [lanes.load(b, voxel, start, where[lane], count, align) for lane in group]
+            )
+        # as one integer, which one instruction puts into its place
+        whole = ir.IntType(8 * align * count)
+        several = ir.Constant(lanes.vector(whole, len(group)), ir.Undefined)
+        for place, lane in enumerate(group):
+            value = b.load(b.bitcast(b.gep(start, [where[lane]]), whole.as_pointer()))
+            value.align = align
+            several = b.insert_element(several, value, I32(place))
+        return b.bitcast(several, lanes.vector(voxel, count * len(group)))
+
+    return weights, beside
+
+
+def around_blended(b, fraction, cells, first, at):
+    """`around_block` of the blended row, whose first voxel is that of index `first`."""
+    address, none = b.extract_value(cells, BLENDED), I64(0)
+    # a source of one row: its strides are not read, and what it prefetches is there already
+    row = cgutils.pack_array(b, (address, none, b.neg(first), none, none, none))
+    return around_block(b, fraction, fraction, row, cells, at)
+
+
+def row_loader(b, read, source, k, at):
+    """A function that loads eight voxels of the source's row, `at` and a corner on from `k`."""
+    first = elements.pointer_to(b, read, b.extract_value(source, 0), b.add(k, at))
+    kind, align = elements.storage(read), elements.size_of(read)
+
+    def eight(corner):
+        return elements.to_float(b, read, lanes.load(b, kind, first, corner, align=align))
+
+    return eight
+
+
+def store_blended(b, fraction, cells, at, value):
+    """Write eight voxels of the blended row."""
+    lanes.store(
+        b, value, elements.pointer_to(b, fraction, b.extract_value(cells, BLENDED), at), I64(0)
+    )
+
+
+def store_voxels(b, write, target, at, value):
+    """Write voxels at..at + 8 of the target's row."""
+    address, _, place = cgutils.unpack_tuple(b, target, 3)
+    pointer = elements.pointer_to(b, write, address, place)
+    lanes.store(b, elements.from_float(b, write, value), pointer, at)
+
+
+@device
+def check_block(source, cells, at, below, above):
+    """In a build with bounds checks, see that what eight cells read lies in the memory.
+
+    That is from `below` to `above` steps along each axis.
+    """
+    if elements.CHECKED:
+        _, extent, first, plane, row, _ = source
+        for lane in range(at, at + LANES):
+            k = first + elements.voxel(int64, cells[0], lane)
+            for i in (below, above):
+                for j in (below, above):
+                    elements.check(k + i * plane + j * row + below, extent)
+                    elements.check(k + i * plane + j * row + above, extent)
+
+
+@device
+def neighbour(axis, state, step, around):
+    """The step to the voxel above along an axis, and whether the ones below and above exist.
+
+    `state` says which neighbours of a cell are beyond the border, see cells.py, and `around`
+    where one above is that is the first voxel again.
+    """
+    above = state & ABOVE[axis]
+    return (
+        around[axis] if above else step,
+        not state & BELOW[axis],
+        not above or around[axis] != 0,
+    )
+
+
+@device
+def voxel_or_fill(dtype, source, k, exists, fill):
+    """The voxel `k` of a source, or `fill` where there is none, or none is wanted."""
+    if not exists:
+        return fill
+    elements.check(k, source[1])
+    return elements.voxel(dtype, source[0], k)
+
+
+@device
+def corners(dtype, source, around, state, k, weights, fill):
+    """The eight voxels around one cell, with care: one of weight 0 is not read, and need not exist.
+
+    `k` is the linear index of the cell, in the memory, and `state` says which neighbours are
+    beyond the border; these are `fill`, or around the corner. Ordered as the axes are.
+    """
+    far0, near_is0, far_is0 = neighbour(0, state, source[3], around)
+    far1, near_is1, far_is1 = neighbour(1, state, source[4], around)
+    far2, near_is2, far_is2 = neighbour(2, state, 1, around)
+    near0, far_is0 = near_is0 and weights[0] < 1, far_is0 and weights[0] > 0
+    near1, far_is1 = near_is1 and weights[1] < 1, far_is1 and weights[1] > 0
+    near2, far_is2 = near_is2 and weights[2] < 1, far_is2 and weights[2] > 0
+    return (
+        voxel_or_fill(dtype, source, k, near0 and near1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far2, near0 and near1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far1, near0 and far_is1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far1 + far2, near0 and far_is1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far0, far_is0 and near1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far2, far_is0 and near1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far1, far_is0 and far_is1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far1 + far2, far_is0 and far_is1 and far_is2, fill),
+    )

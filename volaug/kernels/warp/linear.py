@@ -1,0 +1,187 @@
+"""Trilinear interpolation of a row: eight voxels, and so 64 neighbours, at a time.
+
+The two neighbours along the last axis lie side by side in memory, so that one load brings
+both: four loads a voxel and not eight. Eight voxels' pairs fill a vector; the mixes along
+axes 0 and 1 work on the pairs, and the one along axis 2 on its even and odd lanes.
+
+A row that runs parallel to the source's rows, as where nothing is rotated, mixes whole rows
+of the source along axes 0 and 1 first, and then the mixed row along axis 2: the same sums, to
+the bit, with a fourth of the loads.
+
+At 256^3 a rotated row misses the cache all the time, and the loads wait for memory. So each
+block also prefetches what the next tile will read.
+
+Measured on a Zen 4 core, at 256^3: without prefetching 100 ms and not 46, with every voxel
+prefetched and not every second no less; in groups of four pairs, which are 256 bits, a block
+takes 0.87 of the time of one group of 512 bits; that a weight of zero hides its voxel, 1.04, and
+that one of one hides the other, 1.05, which is for faces alone.
+Tried and no faster: stores that bypass the cache, prefetching the target, the far corner or
+along the displacement, blocks of 64 or 128 voxels of a row, coordinates kept in registers.
+"""
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ..jit import dtypes as elements
+from ..jit import lanes
+from ..jit.lanes import CONTRACT, I64, LANES
+from ..jit.options import device, kernel
+from .borders import FACE
+from .cells import cell_of
+from .gather import (
+    CELL,
+    around_blended,
+    around_block,
+    corners,
+    row_loader,
+    store_blended,
+    store_voxels,
+)
+from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
+
+
+def mix_lanes(b, p, q, weight, exact):
+    """`p` at weight 0, whatever `q` is, and `q` at weight 1; where `exact`, whatever `p` is."""
+    zero, one = (lanes.number(weight.type, value) for value in (0.0, 1.0))
+    difference = b.select(b.fcmp_unordered("!=", weight, zero), b.fsub(q, p, CONTRACT), zero)
+    mixed = b.fadd(p, b.fmul(weight, difference, CONTRACT), CONTRACT)
+    return b.select(b.fcmp_ordered("==", weight, one), q, mixed) if exact else mixed
+
+
+def _linear_block(exact):
+    """The intrinsic that mixes eight voxels."""
+
+    def mix_block(typingctx, read, write, fraction, source, cells, at, target):
+        signature = types.void(read, write, fraction, source, cells, at, target)
+
+        def codegen(context, b, signature, arguments):
+            read, write, fraction = (kind.dtype for kind in signature.args[:3])
+            _, _, _, source, cells, at, target = arguments
+            weights, beside = around_block(b, read, fraction, source, cells, at)
+            _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
+
+            def mixed_group(group):
+                twice = [lane for lane in group for _ in range(2)]
+                w0, w1 = (lanes.pick(b, weight, twice) for weight in weights[:2])
+                corners = (I64(0), row, plane, b.add(plane, row))
+                pairs = [elements.to_float(b, read, beside(corner, group, 2)) for corner in corners]
+                near, far = (mix_lanes(b, *pairs[k : k + 2], w1, exact) for k in (0, 2))
+                return mix_lanes(b, near, far, w0, exact)
+
+            both = lanes.join(b, [mixed_group(range(0, 4)), mixed_group(range(4, LANES))])
+            store_voxels(b, write, target, at, mixed_pairs(b, both, weights[2], exact))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return mix_block
+
+
+def mixed_pairs(b, both, weight, exact):
+    """Eight pairs, mixed along axis 2."""
+    left = lanes.pick(b, both, range(0, 2 * LANES, 2))
+    right = lanes.pick(b, both, range(1, 2 * LANES, 2))
+    return mix_lanes(b, left, right, weight, exact)
+
+
+# (read, write, fraction, source, cells, at, target): voxels at..at + 8 of the target's row from
+# their cells. On the last face of a source a weight is 1, and its voxel alone may count.
+linear_block = intrinsic(_linear_block(exact=False))
+exact_block = intrinsic(_linear_block(exact=True))
+
+
+@intrinsic
+def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
+    """Eight voxels of the source's row, mixed along axes 0 and 1; they lie `at` on from `k`."""
+    signature = types.void(read, fraction, source, cells, weights, k, at)
+
+    def codegen(context, b, signature, arguments):
+        read, fraction = (kind.dtype for kind in signature.args[:2])
+        _, _, source, cells, weights, k, at = arguments
+        _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
+        w0, w1, _ = (lanes.splat(b, weight) for weight in cgutils.unpack_tuple(b, weights, 3))
+        eight = row_loader(b, read, source, k, at)
+        near = mix_lanes(b, eight(I64(0)), eight(row), w1, exact=False)
+        far = mix_lanes(b, eight(plane), eight(b.add(plane, row)), w1, exact=False)
+        store_blended(b, fraction, cells, at, mix_lanes(b, near, far, w0, exact=False))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def along_block(typingctx, write, fraction, cells, first, at, target):
+    """Voxels at..at + 8 of the target's row from the blended one, whose index 0 is `first`."""
+    signature = types.void(write, fraction, cells, first, at, target)
+
+    def codegen(context, b, signature, arguments):
+        write, fraction = (kind.dtype for kind in signature.args[:2])
+        _, _, cells, first, at, target = arguments
+        weights, beside = around_blended(b, fraction, cells, first, at)
+        both = beside(I64(0), range(LANES), 2)
+        store_voxels(b, write, target, at, mixed_pairs(b, both, weights[2], exact=False))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@device
+def mix(p, q, weight):
+    """`mix_lanes` of scalars."""
+    if weight == 0.0:
+        return p
+    if weight == 1.0:
+        return q
+    return p + weight * (q - p)
+
+
+@intrinsic
+def floats_of(typingctx, dtype, voxels):
+    """Eight voxels as floats."""
+    real = elements.arithmetic(dtype.dtype)
+    signature = types.UniTuple(real, 8)(dtype, voxels)
+
+    def codegen(context, b, signature, arguments):
+        of = signature.args[0].dtype
+        values = cgutils.unpack_tuple(b, arguments[1], 8)
+        return cgutils.pack_array(b, [elements.to_float(b, of, value) for value in values])
+
+    return signature, codegen
+
+
+@device
+def linear_voxel(v, weights):
+    """One voxel from the eight corners of its cell."""
+    w0, w1, w2 = weights
+    near = mix(mix(v[0], v[1], w2), mix(v[2], v[3], w2), w1)
+    far = mix(mix(v[4], v[5], w2), mix(v[6], v[7], w2), w1)
+    return mix(near, far, w0)
+
+
+@device
+def blocks(state, read, write, fraction, source, cells, first, stop, target):
+    if state == FACE:
+        in_blocks(exact_block, CELL, read, write, fraction, source, cells, first, stop, target)
+    else:
+        in_blocks(linear_block, CELL, read, write, fraction, source, cells, first, stop, target)
+
+
+@device
+def voxels(state, read, write, fraction, source, around, cells, first, stop, fill, target):
+    beyond = elements.voxel(read, fill, 0)
+    for i in range(first, stop):
+        index, weights = cell_of(fraction, cells, i)
+        found = corners(read, source, around, state, source[2] + index, weights, beyond)
+        value = linear_voxel(floats_of(read, found), weights)
+        elements.write(write, target[0], target[2] + i, value)
+
+
+@kernel
+def linear_row(read, write, fraction, source, around, cells, run, fill, target):
+    """Sample one row of one channel; for the arguments see calls.py and cells.py."""
+    fill_ends(write, run, fill, target)
+    if not parallel_row(
+        blend_block, along_block, CELL, read, write, fraction, source, cells, run, target
+    ):
+        sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)

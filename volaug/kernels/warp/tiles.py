@@ -1,0 +1,149 @@
+"""The walk over the output: tiles of rows, each row located once and sampled by channel.
+
+A tile is 16 x 16 rows or so, in full length. Rows that are neighbours along axes 0 and 1
+read the same voxels, so that a tile's part of the source (0.3 MB of a rotated 256^3) stays in
+the L2 cache while it is used. Tiles are numbered along axis 1 first, and `warp_tiles` walks a
+range of them: the unit of work that threads share out. What a voxel becomes depends on its
+row alone, and so not on tiles or threads.
+"""
+
+import numpy as np
+
+from ..jit.dtypes import integers, set_integers
+from ..jit.function_pointers import RUN, call_sampler
+from ..jit.lanes import LANES
+from ..jit.options import device, kernel
+from .coordinates import SNAP
+from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
+
+# How much longer than a row its buffers are: a block may run past the end.
+PADDING = LANES
+
+# index, nearest, three fractions, inside: as if each took 8 bytes
+ROWS_OF_CELLS = 6
+
+RUN_SIZE = RUN.count
+
+
+def room_size(band: int, width: int, source_width: int) -> int:
+    """How many floats, of 4 bytes at least, have room for the cells of a band of rows."""
+    rows = band * (ROWS_OF_CELLS * (width + PADDING) + RUN_SIZE)
+    return 2 * (rows + source_width + PADDING)
+
+
+@device
+def cells_in(room, row, band, width, wanted):
+    """The `cells` of a row of a band, with their buffers in `room_size` floats at `room`."""
+    length = width + PADDING
+    step = 8 * length
+    first = room + 8 * band * RUN_SIZE  # the runs of the rows come before
+    index = first + row * ROWS_OF_CELLS * step
+    nearest, fractions, inside = index + step, index + 2 * step, index + 5 * step
+    blended = first + band * ROWS_OF_CELLS * step
+    return (index, fractions, length, nearest, inside, blended, *wanted)
+
+
+# What is sampled: the columns of `volumes`, addresses and else elements.
+VOLUME = (
+    "sampler", "source", "source_extent", "source_first", "source_channel", "channels",
+    "target", "target_extent", "target_first", "target_channel", "target_plane", "target_row",
+    "fills", "fill_step",
+)  # fmt: skip
+COLUMNS = len(VOLUME)
+
+
+@device
+def affine_line(matrix, z, y):
+    """(start, step) of each axis in turn along the output row at `z`, `y`, SNAP included."""
+    return (
+        SNAP + (matrix[0, 0] * z + matrix[0, 1] * y + matrix[0, 3]),
+        matrix[0, 2],
+        SNAP + (matrix[1, 0] * z + matrix[1, 1] * y + matrix[1, 3]),
+        matrix[1, 2],
+        SNAP + (matrix[2, 0] * z + matrix[2, 1] * y + matrix[2, 3]),
+        matrix[2, 2],
+    )
+
+
+@device
+def sample_band(volumes, count, z, y, rows, strides, around, room, band, width, wanted):
+    """Sample rows y..y + rows, which are located: channel by channel, each row by row."""
+    for v in range(count):
+        (
+            sampler, source, source_extent, source_first, source_channel, channels,
+            target, target_extent, target_first, target_channel, plane, row, fills, fill_step,
+        ) = integers(volumes, v * COLUMNS, COLUMNS)  # fmt: skip
+        for channel in range(channels):
+            place = target_first + channel * target_channel + z * plane + y * row
+            for r in range(rows):
+                call_sampler(
+                    sampler,
+                    (
+                        (source, source_extent, source_first + channel * source_channel, *strides),
+                        around,
+                        cells_in(room, r, band, width, wanted),
+                        integers(room, r * RUN_SIZE, RUN_SIZE),
+                        fills + channel * fill_step,
+                        (target, target_extent, place + r * row),
+                    ),
+                )
+
+
+@kernel
+def warp_tiles(
+    volumes, strides, around, border, matrix, spline, room, tile, band, wanted, shape, first, stop
+):
+    """Fill tiles first..stop of the targets of some volumes that share their geometry.
+
+    volumes    (n, len(VOLUME)) int64
+    strides    of the sources' axes 0 and 1, and how far on to prefetch, in elements
+    around     steps from the last voxel of each axis to the one after it, 0 if there is none
+    border     (3, len(RULE)) float64, see borders.py
+    matrix     (3, 4) float64, from output voxels to source voxels
+    spline     None, or (lattice, density, starts, reach), see rows.py
+    room       (room_size,) for the cells of a band, of the dtype of their fractions
+    tile       rows of a tile along axes 0 and 1
+    band       how many rows are located before they are sampled
+    wanted     whether cells are mixed, whether the nearest voxel is picked; see cells.py
+    shape      of the targets
+    """
+    depth, height, width = shape
+    fraction, count = room.dtype, volumes.shape[0]
+    # addresses from here on: an array counts its references wherever it is passed on, which
+    # took 30 ns a row
+    table, rules = np.int64(volumes.ctypes.data), np.int64(border.ctypes.data)
+    buffers = np.int64(room.ctypes.data)
+    floats = (float(strides[0]), float(strides[1]))
+    parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
+    if spline is not None:
+        lattice, density, starts, reach = spline
+        blended = np.empty(lattice.shape[1:])
+        line = np.empty(lattice.shape[2])
+
+    across = (height + tile[1] - 1) // tile[1]
+    for number in range(first, stop):
+        z_first, y_first = number // across * tile[0], number % across * tile[1]
+        z_stop, y_stop = min(z_first + tile[0], depth), min(y_first + tile[1], height)
+        for z in range(z_first, z_stop):
+            if spline is not None:
+                blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
+            for y in range(y_first, y_stop):
+                r = (y - y_first) % band
+                cells = cells_in(buffers, r, band, width, wanted)
+                affine = affine_line(matrix, z, y)
+                if spline is not None:
+                    blend_line(blended, density, y, line)
+                    begin, end, plain = locate_spline_row(
+                        fraction, cells, line, affine, floats, rules, starts, reach
+                    )
+                else:
+                    begin, end, plain = locate_affine_row(
+                        fraction, cells, affine, floats, rules, width
+                    )
+                run = (begin, end, int(plain), int(parallel), width)
+                set_integers(buffers, r * RUN_SIZE, run)
+                if r == band - 1 or y == y_stop - 1:
+                    rows = r + 1
+                    sample_band(
+                        table, count, z, y - r, rows, strides, around, buffers, band, width, wanted
+                    )
