@@ -2,9 +2,15 @@
 
 import numpy as np
 
-from volaug.operations.artefacts import BiasField, Blur, LowResolution, Noise
-from volaug.operations.base import IntensityOperation, Place
-from volaug.operations.intensity import Brightness, Contrast, Gamma, HistogramShift
+from volaug.transforms.bias_field import BiasField
+from volaug.transforms.blur import Blur
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.histogram_shift import HistogramShift
+from volaug.transforms.low_resolution import LowResolution
+from volaug.transforms.noise import Noise
+from volaug.transforms.per_channel import IntensityOperation, Place
 
 from .operations import THREADS, _Operation
 from .problem import Array, head

@@ -13,9 +13,8 @@ from scipy.interpolate import BSpline
 
 from volaug import Compose, RandomBiasField, Record
 from volaug.checks import DTYPES
-from volaug.engine.bias_field import multiply_field
-from volaug.operations.artefacts import BiasField
-from volaug.operations.base import Place
+from volaug.transforms.bias_field import BiasField, multiply_field
+from volaug.transforms.per_channel import Place
 
 SHAPE = (33, 41, 37)
 LATTICE = (4, 5, 7)

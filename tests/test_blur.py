@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from volaug import RandomBlur
 from volaug.checks import DTYPES
-from volaug.engine.blur import blur
+from volaug.transforms.blur import blur
 
 SHAPE = (33, 41, 37)
 SIGMA = (0.7, 1.3, 2.0)

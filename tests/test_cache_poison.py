@@ -23,8 +23,7 @@ import numba
 import pytest
 from numba import int64
 
-from volaug.kernels.jit import cache as caches
-from volaug.kernels.jit import trust
+from volaug.kernels.jit import cache as caches, trust
 from volaug.kernels.jit.options import kernel
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes")

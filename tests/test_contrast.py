@@ -8,8 +8,8 @@ from cases import drawn, random_volume
 
 from volaug import RandomContrast
 from volaug.checks import DTYPES
-from volaug.operations.base import Place
-from volaug.operations.intensity import Contrast
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.per_channel import Place
 
 SHAPE = (20, 24, 28)
 

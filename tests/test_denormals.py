@@ -21,9 +21,9 @@ from numba.core import cgutils
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 from scipy import ndimage
+from volaug.engine import bias_field, blur, intensity, low_resolution
 
 from volaug import Warp, affine_transform, elastic_deform, spline_filter
-from volaug.engine import bias_field, blur, intensity, low_resolution
 from volaug.warping.engine.prefilter import MODES, padded_coefficients
 
 needs_flags = pytest.mark.skipif(

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import scipy.interpolate
 from cases import drawn
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from volaug import CenterCrop, Compose, RandomAffine, RandomElastic, Warp
 from volaug.warping.geometry.folding import FREE_REACH, unfolding_factor

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import scipy.interpolate
 from cases import drawn, fixed, random_volume
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.spatial.transform import Rotation
 
 from volaug import (
@@ -30,8 +29,8 @@ from volaug import (
     Warp,
 )
 from volaug.checks import DTYPES
-from volaug.operations.base import Place
-from volaug.operations.spatial import Crop
+from volaug.transforms.crop import Crop
+from volaug.transforms.per_channel import Place
 
 SPACING = np.array((0.8, 1.1, 3.0))
 SHAPE = (31, 40, 22)

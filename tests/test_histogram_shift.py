@@ -12,9 +12,8 @@ from scipy.interpolate import PchipInterpolator
 
 from volaug import Compose, RandomHistogramShift, Record
 from volaug.checks import DTYPES
-from volaug.engine.intensity import remap
-from volaug.operations.base import Place
-from volaug.operations.intensity import HistogramShift
+from volaug.transforms.histogram_shift import HistogramShift, remap
+from volaug.transforms.per_channel import Place
 
 SHAPE = (33, 41, 37)  # more than one block of voxels, and not a whole number of them
 LEVELS = (0.0, 0.31, 0.35, 0.66, 0.9, 1.0)

@@ -22,12 +22,14 @@ from volaug import (
     Record,
 )
 from volaug.checks import DTYPES
-from volaug.engine.intensity import BLOCK, noise, statistics
 from volaug.kernels.jit.options import kernel
 from volaug.kernels.values.vector_math import exp2, power, power_constants
-from volaug.operations.artefacts import Noise
-from volaug.operations.base import Place
-from volaug.operations.intensity import Brightness, Contrast, Gamma
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.channels import BLOCK, statistics
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.noise import Noise, noise
+from volaug.transforms.per_channel import Place
 
 SHAPE = (33, 34, 35)  # more than one block of voxels, and not a whole number of them
 HERE = Place("image", 0)

@@ -21,10 +21,11 @@ from volaug import (
     ReplaceLabel,
 )
 from volaug.checks import DTYPES
-from volaug.engine.labels import at_scale, replace
-from volaug.operations.labels import Mask, Pyramid, Relabel
 from volaug.pipeline.record import OPERATIONS
 from volaug.serialization import from_plain, to_plain
+from volaug.transforms.label_pyramid import Pyramid, at_scale
+from volaug.transforms.mask_image import Mask
+from volaug.transforms.replace_label import Relabel, replace
 
 SHAPE = (9, 12, 11)
 LARGE = (33, 41, 37)  # more voxels than one thread is worth, and no whole number of blocks

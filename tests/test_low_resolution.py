@@ -9,9 +9,8 @@ from cases import blob, centroid, drawn, random_volume
 
 from volaug import Compose, RandomLowResolution
 from volaug.checks import DTYPES
-from volaug.engine.low_resolution import kept_voxels, lower_resolution
-from volaug.operations.artefacts import LowResolution
-from volaug.operations.base import Place
+from volaug.transforms.low_resolution import LowResolution, kept_voxels, lower_resolution
+from volaug.transforms.per_channel import Place
 
 SHAPE = (33, 41, 37)
 LENGTHS = (20, 13, 36)

@@ -29,10 +29,13 @@ from nnunets import (
 from scipy import stats
 
 from volaug import CenterCrop, LabelPyramid, MaskImage, RandomFlip, ReplaceLabel, Warp, presets
-from volaug.engine.low_resolution import kept_voxels
-from volaug.operations.artefacts import Blur, LowResolution, Noise
-from volaug.operations.base import Place
-from volaug.operations.intensity import Brightness, Contrast, Gamma
+from volaug.transforms.blur import Blur
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.low_resolution import LowResolution, kept_voxels
+from volaug.transforms.noise import Noise
+from volaug.transforms.per_channel import Place
 
 IMAGE = {"mode": "grid-constant", "cval": 0}
 LABEL = {"mode": "grid-constant", "cval": -1, "interpolation": "label"}

@@ -10,9 +10,11 @@ from scipy import ndimage
 from test_pipeline_files import toml
 
 from volaug import Compose, MaskImage, Record, ReplaceLabel, Stream
-from volaug.operations.artefacts import LowResolution
-from volaug.operations.spatial import Affine, Elastic, Flip
 from volaug.presets import mild_mri, nnunet, nnunet_elastic, strong_mri
+from volaug.transforms.affine import Affine
+from volaug.transforms.elastic import Elastic
+from volaug.transforms.flip import Flip
+from volaug.transforms.low_resolution import LowResolution
 
 PRESETS = [nnunet, nnunet_elastic, mild_mri, strong_mri]
 NNUNETS, MRI = PRESETS[:2], PRESETS[2:]

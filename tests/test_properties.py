@@ -1,8 +1,7 @@
 """What holds for any volume and any warp, sought by hypothesis with a fixed budget."""
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from volaug import Warp, affine_transform, elastic_deform

@@ -26,7 +26,7 @@ from volaug import (
     Record,
     Warp,
 )
-from volaug.operations.base import Place
+from volaug.transforms.per_channel import Place
 
 SHAPE = (19, 22, 27)
 AFFINE = np.array([[0.1, -0.9, 0.2, 7], [1.1, 0.3, 0, -9], [0, 0.1, 1 / 3, 0.7], [0, 0, 0, 1]])

@@ -15,8 +15,7 @@ from benchmarks.problem import (
     pull_matrix,
     shift_matrix,
 )
-from benchmarks.rivals import __main__ as rivals
-from benchmarks.rivals import caption, measure, report
+from benchmarks.rivals import __main__ as rivals, caption, measure, report
 from benchmarks.rivals.case import Case, spline_weights
 from benchmarks.rivals.contender import Contender
 from benchmarks.rivals.engines import (

@@ -7,27 +7,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import checks
-from .operations.numbers import Shape
 from .pipeline.compose import Compose
 from .serialization import frozen
-from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
+from .transforms.affine import RandomAffine
+from .transforms.base import Transform
+from .transforms.bias_field import RandomBiasField
+from .transforms.blur import RandomBlur
+from .transforms.brightness import RandomBrightness
+from .transforms.contrast import RandomContrast
 from .transforms.crop import CenterCrop
-from .transforms.intensity import (
-    RandomBrightness,
-    RandomContrast,
-    RandomGamma,
-    RandomHistogramShift,
-)
-from .transforms.labels import LabelPyramid, MaskImage, ReplaceLabel
-from .transforms.spatial import (
-    RandomAffine,
-    RandomElastic,
-    RandomFlip,
-    RandomRotation,
-    RandomScaling,
-    RandomShear,
-)
-from .transforms.transform import Transform
+from .transforms.elastic import RandomElastic
+from .transforms.flip import RandomFlip
+from .transforms.gamma import RandomGamma
+from .transforms.histogram_shift import RandomHistogramShift
+from .transforms.label_pyramid import LabelPyramid
+from .transforms.low_resolution import RandomLowResolution
+from .transforms.mask_image import MaskImage
+from .transforms.noise import RandomNoise
+from .transforms.ranges import Shape
+from .transforms.replace_label import ReplaceLabel
+from .transforms.rotation import RandomRotation
+from .transforms.scaling import RandomScaling
+from .transforms.shear import RandomShear
 
 # nnU-Net's: an axis of a patch is short if another is more than so many times as long.
 ANISOTROPIC = 3

@@ -7,10 +7,12 @@ import something else.
 import difflib
 import functools
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,6 +22,8 @@ Thing = TypeVar("Thing")
 # Lists within lists, and groups of transforms within groups: more is a mistake, or an attack on
 # Python's stack.
 MOST_NESTED = 32
+
+LONGEST_FILE = 2**24  # bytes
 
 # Characters of TOML; and a key of more parts than anything needs, which takes `tomllib` a time that
 # grows with their square.
@@ -195,3 +199,19 @@ def shown(value: Any) -> str:
     except RecursionError:
         text = f"a {type(value).__name__} that is nested too deeply"
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def parse_file(what: str, path: str | os.PathLike[str]) -> Any:
+    """The values of a file that ends in .toml or .json, or what is wrong with it."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be the path of a file, got {type(path).__name__}")
+    file = Path(path)
+    if file.suffix not in (".toml", ".json"):
+        raise ValueError(f"a {what}'s file must end in .toml or .json, got {str(file)!r}")
+    if file.exists() and (not file.is_file() or file.stat().st_size > LONGEST_FILE):
+        raise ValueError(f"{file} must be a regular file of at most {LONGEST_FILE} bytes")
+    try:
+        text = file.read_text(encoding="utf-8-sig")  # as editors on Windows write it
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} must be text in UTF-8") from None
+    return (parse_toml if file.suffix == ".toml" else parse_json)(what, text)

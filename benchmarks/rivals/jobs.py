@@ -10,9 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from volaug.operations.artefacts import BiasField, Blur, LowResolution, Noise
-from volaug.operations.base import IntensityOperation
-from volaug.operations.intensity import Brightness, Contrast, Gamma, HistogramShift
+from volaug.transforms.bias_field import BiasField
+from volaug.transforms.blur import Blur
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.histogram_shift import HistogramShift
+from volaug.transforms.low_resolution import LowResolution
+from volaug.transforms.noise import Noise
+from volaug.transforms.per_channel import IntensityOperation
 
 from ..brain import TISSUES, brain, case, labels, parcels
 from ..problem import (

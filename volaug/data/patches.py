@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..keys import Numbers
-from ..operations.numbers import Shape
+from ..transforms.ranges import Shape
 
 Array = npt.NDArray[Any]
 

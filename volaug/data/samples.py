@@ -9,11 +9,10 @@ import numpy as np
 
 from .. import checks
 from ..keys import Key, Numbers
-from ..operations.spatial import Crop
 from ..pipeline.compose import Compose
 from ..pipeline.record import Record, Sample
 from ..pipeline.targets import channels_of
-from ..transforms.crop import as_window
+from ..transforms.crop import Crop, as_window
 from .batches import layout_of, shuffled_index
 from .cases import Case, CaseError, OpenCase, as_parts
 from .patches import Places, foreground_places, patch_start

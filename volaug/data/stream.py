@@ -2,29 +2,29 @@
 
 import os
 import threading
-import time
 import weakref
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ctypes import c_int64
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.sharedctypes import RawArray
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy.typing as npt
 
 from .. import checks
-from ..operations.numbers import as_number
 from ..pipeline.compose import Compose
 from ..threads.limits import thread_count
 from ..threads.ranks import Shard, as_shard, torch_rank, torch_worker
 from ..threads.workers import Workers, holding
 from ..transforms.group import happens_always
-from ..transforms.labels import LabelPyramid
+from ..transforms.label_pyramid import LabelPyramid
+from ..transforms.ranges import as_number
 from .batches import Batch, collated
 from .cases import Case, Given, as_image_dtype
 from .prefetch import Dropped, Pending
+from .progress import Progress, Report
 from .samples import SampleMaker
 
 MOST = 2**31
@@ -32,25 +32,6 @@ MOST_WORKERS = 2**10
 
 # Batches between the passes of a loader over a stream without an end.
 ENDLESS = 2**32
-
-
-class Report(NamedTuple):
-    """What a stream has done, and what took how long."""
-
-    batches: int
-    samples: int
-    seconds: float  # since the first batch was asked for
-    waited: float  # of these, in which the consumer waited for a batch
-    stages: dict[str, float]  # mean seconds of a sample: open, draw, read, augment
-
-    def __str__(self) -> str:
-        rate = self.samples / self.seconds if self.seconds else 0.0
-        lines = [
-            f"{self.batches} batches, {self.samples} samples in {self.seconds:.1f} s: "
-            f"{rate:.1f} samples a second; waited for {self.waited:.1f} s"
-        ]
-        lines += [f"{name:>10} {1e3 * mean:8.2f} ms a sample" for name, mean in self.stages.items()]
-        return "\n".join(lines)
 
 
 class Stream:
@@ -196,10 +177,7 @@ class Stream:
         self._last: int | None = None
         self._skipped = 0
         self._closed = False
-        self._spent: defaultdict[str, float] = defaultdict(float)
-        self._made = 0
-        self._begun: float | None = None
-        self._waited = 0.0
+        self._progress = Progress()
         _live.add(self)
 
     def __len__(self) -> int:
@@ -222,7 +200,7 @@ class Stream:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is under way."""
-        under_way = ("_workers", "_on_drop", "_turn", "_pending", "_spent")
+        under_way = ("_workers", "_on_drop", "_turn", "_pending", "_progress")
         # copies, since threads are at work
         state = {name: value for name, value in dict(vars(self)).items() if name not in under_way}
         if get_spawning_popen() is None:  # else a child is started, which shares the memory
@@ -252,8 +230,7 @@ class Stream:
                 self._passes[self._worker.number] += 1
         if self._closed or (self._last is not None and self.batches >= self._last):
             raise StopIteration
-        start = time.perf_counter()
-        self._begun = start if self._begun is None else self._begun
+        start = self._progress.start()
         ahead = self._pending  # another thread that closes the stream puts a new one there
         self._submit(ahead)
         pending = ahead[0]
@@ -262,10 +239,7 @@ class Stream:
         batch = collated(pending.slots, samples)
         with suppress(Dropped):  # closed meanwhile: this batch is made, and given
             self._submit(ahead)
-        for stage, seconds in pending.seconds:
-            self._spent[stage] += seconds
-        self._made += len(samples)
-        self._waited += time.perf_counter() - start
+        self._progress.add(start, len(samples), pending.seconds)
         self.batches += 1
         return batch
 
@@ -283,10 +257,7 @@ class Stream:
 
     def report(self) -> Report:
         """What was done so far, and what took how long."""
-        seconds = 0.0 if self._begun is None else time.perf_counter() - self._begun
-        made, spent = self._made, dict(self._spent)
-        stages = {name: total / made for name, total in spent.items()} if made else {}
-        return Report(self.batches, made, seconds, self._waited, stages)
+        return self._progress.report(self.batches)
 
     def _plan(self) -> dict[str, Any]:
         """Which batches are made here; found the first time that it is asked in this process."""

@@ -15,11 +15,11 @@ from torch.utils.data import Dataset, DistributedSampler, IterableDataset, Sampl
 from .. import checks
 from ..kernels.jit.counting import count_up
 from ..keys import Key
-from ..operations.base import SpatialOperation
 from ..pipeline.compose import Compose
 from ..pipeline.record import Record
 from ..pipeline.targets import KINDS
 from ..serialization import shown
+from ..transforms.base import SpatialOperation
 
 MAX_EPOCH = 2**63 - 1
 

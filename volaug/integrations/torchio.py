@@ -10,11 +10,11 @@ from torchio.transforms.augmentation import RandomTransform
 
 from .. import checks
 from ..keys import Key
-from ..operations.base import IntensityOperation
 from ..pipeline.compose import Compose
 from ..pipeline.record import Record
 from ..pipeline.targets import Target
-from ..transforms.labels import LabelPyramid
+from ..transforms.label_pyramid import LabelPyramid
+from ..transforms.per_channel import IntensityOperation
 from ..warping.geometry.bspline import Floats
 from ..warping.geometry.orientation import reorientation
 from .torch import as_tensors, random_number

@@ -1,56 +1,32 @@
 """Pipelines: steps in a row, draws from keys, and what is done with a sample."""
 
-import itertools
 import os
-import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from .. import checks
 from ..keys import Key, Numbers, fresh_number
-from ..operations.base import Operation
-from ..operations.labels import check_pyramid_is_last
-from ..operations.spatial import Crop, Elastic
 from ..serialization import (
-    MOST_NESTED,
     arguments,
-    as_table,
     check_format,
     check_known,
-    from_plain,
-    parse_json,
+    parse_file,
     parse_toml,
     shallow,
     to_plain,
 )
-from ..transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
-from ..transforms.crop import CenterCrop, RandomCrop
-from ..transforms.group import Group, OneOf
-from ..transforms.intensity import (
-    RandomBrightness,
-    RandomContrast,
-    RandomGamma,
-    RandomHistogramShift,
-)
-from ..transforms.labels import LabelPyramid, LabelStep, MaskImage, ReplaceLabel
-from ..transforms.spatial import (
-    RandomAffine,
-    RandomElastic,
-    RandomFlip,
-    RandomRotation,
-    RandomScaling,
-    RandomShear,
-    RandomTranslation,
-)
-from ..transforms.transform import Step, Transform
+from ..transforms.base import Operation
+from ..transforms.crop import Crop
+from ..transforms.group import Group
+from ..transforms.label_pyramid import LabelPyramid, check_pyramid_is_last
+from ..transforms.registry import TRANSFORMS, transform_from
 from ..transforms.warps import check_warps
-from ..warping.fusion import Grid, grid_of
+from ..warping.fusion import grid_of
 from ..warping.geometry.bspline import Floats
+from .drawing import check_label_steps, draw_steps, labelled, warn_of_folding
 from .record import Record, Sample
 from .targets import (
     Target,
@@ -64,7 +40,6 @@ from .targets import (
 )
 
 FORMAT, VERSION = "volaug.pipeline", 1
-LONGEST_FILE = 2**24  # bytes
 
 
 @dataclass(frozen=True, repr=False)
@@ -230,20 +205,9 @@ class Compose(Group):
         draw_steps(self, self._labels, key, grid, steps)
         record = Record(key, shape, spacing, affine, self._table, tuple(steps))
         if not self._has_warned and min(record.elastic_factors) < 1.0:
-            self._warn_of_folding(record)
+            self._derive(_has_warned=True)
+            warn_of_folding(record)
         return record
-
-    def _warn_of_folding(self, record: Record) -> None:
-        """Say once that displacements are not as large as they were asked for."""
-        self._derive(_has_warned=True)
-        named = [name for name, operation in record.steps if isinstance(operation, Elastic)]
-        warnings.warn(
-            f"{', '.join(named)}: displacements would fold and were made smaller, to "
-            f"{100.0 * min(record.elastic_factors):.0f} % of what was drawn. So will be those of "
-            "other samples, without a warning; Record.elastic_factors has the factors. Choose a "
-            "smaller max_displacement or fewer control_points, or folding='allow'",
-            stacklevel=4,
-        )
 
     def check_volumes(self, volumes: Mapping[str, Any]) -> None:
         """See that volumes suit the pipeline, by their shapes and dtypes alone.
@@ -258,10 +222,7 @@ class Compose(Group):
         """
         blanks = {name: blank(tuple(v.shape), v.dtype) for name, v in volumes.items()}
         check_cvals(self._table, blanks)
-        kinds = {name: self._table[name].kind for name in volumes}
-        for step in self.steps():
-            if isinstance(step, LabelStep):
-                step.operation.check(blanks, kinds)
+        check_label_steps(self, blanks, {name: self._table[name].kind for name in volumes})
 
     @property
     def table(self) -> dict[str, Target]:
@@ -301,16 +262,11 @@ class Compose(Group):
         """
         checks.refuse_positions("a pipeline", positions)
         volumes, places = as_targets(self._table, targets)
-        units = {"spacing": spacing, "affine": affine}
-        channels = channels_of(volumes, self._table)
         record = self.draw(
-            common_grid(volumes),
-            **units,
-            channels=channels or 1,
-            epoch=epoch,
-            index=index,
-            occurrence=occurrence,
-        )
+            common_grid(volumes), spacing=spacing, affine=affine,
+            channels=channels_of(volumes, self._table) or 1,
+            epoch=epoch, index=index, occurrence=occurrence,
+        )  # fmt: skip
         return record.apply_checked(volumes, places, out, threads)
 
     def to_dict(self) -> dict[str, Any]:
@@ -333,7 +289,9 @@ class Compose(Group):
         """
         given = check_format(values, FORMAT, VERSION)
         check_known("argument of the pipeline", given, [item.name for item in arguments(cls)])
-        pipeline: Compose = transform_from({**given, "type": "Compose"}, "the pipeline")
+        pipeline: Compose = transform_from(
+            {**given, "type": "Compose"}, {**TRANSFORMS, "Compose": cls}, "the pipeline"
+        )
         return pipeline
 
     @classmethod
@@ -347,94 +305,4 @@ class Compose(Group):
 
         See `from_toml` and `from_dict`.
         """
-        if not isinstance(path, str | os.PathLike):
-            raise TypeError(f"path must be the path of a file, got {type(path).__name__}")
-        file = Path(path)
-        if file.suffix not in (".toml", ".json"):
-            raise ValueError(f"a pipeline's file must end in .toml or .json, got {str(file)!r}")
-        if file.exists() and (not file.is_file() or file.stat().st_size > LONGEST_FILE):
-            raise ValueError(f"{file} must be a regular file of at most {LONGEST_FILE} bytes")
-        try:
-            text = file.read_text(encoding="utf-8-sig")  # as editors on Windows write it
-        except UnicodeDecodeError:
-            raise ValueError(f"{file} must be text in UTF-8") from None
-        parse = parse_toml if file.suffix == ".toml" else parse_json
-        return cls.from_dict(parse("pipeline", text))
-
-
-# Every transform that there is, by the name under which files know it.
-TRANSFORMS: dict[str, type[Transform]] = {
-    kind.__name__: kind
-    for kind in (
-        CenterCrop, Compose, LabelPyramid, MaskImage, OneOf, RandomAffine, RandomBiasField,
-        RandomBlur, RandomBrightness, RandomContrast, RandomCrop, RandomElastic, RandomFlip,
-        RandomGamma, RandomHistogramShift, RandomLowResolution, RandomNoise, RandomRotation,
-        RandomScaling, RandomShear, RandomTranslation, ReplaceLabel,
-    )
-}  # fmt: skip
-
-
-def transform_from(values: Any, what: str, levels: int = MOST_NESTED) -> Any:
-    """The transform that plain values say, with those within it."""
-    values = as_table(what, values)
-    inner = values.get("transforms")
-    if isinstance(inner, list):
-        if levels == 0:
-            raise ValueError(f"groups of transforms must be nested at most {MOST_NESTED} deep")
-        made = [
-            transform_from(item, f"transform {number} of {what}", levels - 1)
-            for number, item in enumerate(inner)
-        ]
-        values = {**values, "transforms": made}
-    return from_plain(values, TRANSFORMS, what)
-
-
-Labels = tuple[str, tuple[Any, ...]]  # of a transform, and of those within it
-
-
-def labelled(outermost: Transform) -> Labels:
-    """A label for each transform: its name, or its type and which of that type it is."""
-    count: Counter[str] = Counter()
-
-    def label(transform: Transform) -> Labels:
-        kind = type(transform).__name__
-        own = transform.name
-        if own is None:
-            count[kind] += 1
-            own = kind if count[kind] == 1 else f"{kind} {count[kind]}"
-        inner = transform.transforms if isinstance(transform, Group) else ()
-        return own, tuple(map(label, inner))
-
-    def flat(labels: Labels) -> list[str]:
-        return [labels[0], *itertools.chain.from_iterable(map(flat, labels[1]))]
-
-    labels = label(outermost)
-    name, times = Counter(flat(labels)).most_common(1)[0]
-    if times > 1:
-        raise ValueError(f"each transform must have its own name, got {name!r} for {times}")
-    return labels
-
-
-def draw_steps(
-    transform: Transform,
-    labels: Labels,
-    key: Key,
-    grid: Grid,
-    steps: list[tuple[str, Operation]],
-    asked: bool = True,
-) -> Grid:
-    """Add what a transform draws for a picture to the steps; the grid of what they make of it."""
-    label, inner_labels = labels
-    numbers = Numbers(key, label)
-    if asked and not transform.happens(numbers):
-        return grid
-    if isinstance(transform, Group):
-        for place in transform.chosen(numbers):
-            inner = transform.transforms[place], inner_labels[place]
-            grid = draw_steps(*inner, key, grid, steps, transform.asks)
-        return grid
-    assert isinstance(transform, Step)
-    operation = transform.draw(grid, numbers)
-    if operation is not None:
-        steps.append((label, operation))
-    return grid._replace(shape=operation.shape) if isinstance(operation, Crop) else grid
+        return cls.from_dict(parse_file("pipeline", path))

@@ -5,11 +5,10 @@ from typing import Any
 
 from .. import checks
 from ..keys import Numbers
-from ..operations.numbers import Shape
-from ..operations.spatial import Crop
 from ..serialization import frozen
-from ..warping.fusion import Grid
-from .transform import Step
+from ..warping.fusion import Fusion, Grid
+from .base import SpatialOperation, Step
+from .ranges import Shape
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +35,7 @@ class RandomCrop(Step):
     def check(self) -> None:
         self._derive(_window=as_window(self.shape))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Crop:
+    def draw(self, grid: Grid, numbers: Numbers) -> "Crop":
         # all axes are asked, so that a longer window along one does not change the others' draws
         room = _room(grid, self._window)
         a, b, c = (numbers.whole(0, max(r, 0)) + min(r, 0) // 2 for r in room)
@@ -59,9 +58,29 @@ class CenterCrop(Step):
     def check(self) -> None:
         self._derive(_window=as_window(self.shape))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Crop:
+    def draw(self, grid: Grid, numbers: Numbers) -> "Crop":
         a, b, c = (r // 2 for r in _room(grid, self._window))
         return Crop((a, b, c), self._window)
+
+
+@dataclass(frozen=True)
+class Crop(SpatialOperation):
+    """Keep a window of the picture; beyond the picture, it shows its border."""
+
+    start: Shape
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", checks.as_shape("shape", self.shape))
+        start = frozen(self.start)
+        if not isinstance(start, tuple) or len(start) != 3:
+            raise ValueError(f"start must be three whole numbers, got {start!r}")
+        limit = 2**31
+        start = tuple(checks.as_whole("start", item, -limit, limit) for item in start)
+        object.__setattr__(self, "start", start)
+
+    def fuse(self, fusion: Fusion) -> None:
+        fusion.window(self.start, self.shape)
 
 
 def as_window(value: Any, name: str = "shape") -> Shape:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..keys import Numbers
-from ..operations.numbers import as_number
 from ..serialization import MOST_NESTED, shown
-from .transform import Transform
+from .base import Transform
+from .ranges import as_number
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,10 +7,10 @@ at some place of the pipeline, by the few numbers that matter.
 import math
 from collections.abc import Iterator
 
-from ..operations.numbers import Shape
 from ..warping.fusion import MOST_SPANS
+from .base import Step, Transform, ValueStep
 from .group import Group, OneOf
-from .transform import Step, Transform, ValueStep
+from .ranges import Pairs, Shape
 
 # By how much more a warp may enlarge a picture along one direction than along another. Products
 # of matrices that stay below it have inverses that are more than rounding errors, whatever the
@@ -90,3 +90,17 @@ def _nearest(own: int, others: int) -> Iterator[int]:
         yield below[-1] + 3
     if above:
         yield above[0] + 3
+
+
+def stretched(factors: Pairs, together: bool) -> float:
+    """The greatest ratio of two factors of one draw."""
+    if together:  # their logarithms, or their inverses, go along with one another
+        return max(max(ends) / min(ends) for ends in zip(*factors, strict=True))
+    return max(high for _, high in factors) / min(low for low, _ in factors)
+
+
+def sheared(slopes: Pairs) -> float:
+    """A bound of the ratio of the greatest to the least stretch that shears make."""
+    a, b, c = (max(abs(low), abs(high)) for low, high in slopes)
+    # of I + N and of its inverse I - N + N N, by the Frobenius norm
+    return (1.0 + math.hypot(a, b, c)) * (1.0 + math.hypot(a, b + a * c, c))

@@ -7,11 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..engine.labels import packed_channels, packed_fills, unpack_channels
 from ..threads.limits import thread_count
-from .engine import copies
-from .engine import memory_layout as layout
+from .engine import copies, memory_layout as layout
 from .engine.borders import EXTENSIONS, MODES
+from .engine.packing import packed_channels, packed_fills, unpack_channels
 from .engine.prefilter import padded_coefficients
 from .engine.walk import Sampling, warp_volumes
 

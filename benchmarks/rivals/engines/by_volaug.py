@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import volaug
-from volaug.operations.base import IntensityOperation, Place
+from volaug.transforms.per_channel import IntensityOperation, Place
 
 from ...clock import OutsideKernels, StoppableClock
 from ...problem import DEEP_SUPERVISION, SEED, Array, touched_like

@@ -15,7 +15,7 @@ from ... import (
     RandomLowResolution,
     RandomNoise,
 )
-from ...transforms.transform import Transform
+from ...transforms.base import Transform
 from .brain import LANDMARKS, Brain
 from .sheet import DIM, MARGIN, VOXEL, Sheet
 from .slices import VIEWS, Plane

@@ -14,8 +14,7 @@ from numba import float64, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..jit import dtypes as elements
-from ..jit import lanes
+from ..jit import dtypes as elements, lanes
 from ..jit.lanes import F64, I32, I64, number
 from ..jit.options import kernel
 

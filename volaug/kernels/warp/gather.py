@@ -4,8 +4,7 @@ from llvmlite import ir
 from numba import int64
 from numba.core import cgutils
 
-from ..jit import dtypes as elements
-from ..jit import lanes
+from ..jit import dtypes as elements, lanes
 from ..jit.lanes import I32, I64, LANES
 from ..jit.options import device
 from .borders import ABOVE, BELOW

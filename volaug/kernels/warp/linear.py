@@ -23,8 +23,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..jit import dtypes as elements
-from ..jit import lanes
+from ..jit import dtypes as elements, lanes
 from ..jit.lanes import CONTRACT, I64, LANES
 from ..jit.options import device, kernel
 from .borders import FACE

@@ -1,42 +1,28 @@
-"""What operations have in common: some move voxels, and some change their values."""
+"""Changes of images, each channel by itself: with what was drawn for all channels, or for each.
+
+Statistics are of the finite voxels of a channel; where there are none, nothing changes. Integers
+are rounded, halves away from zero, and saturate; NaN stays.
+"""
 
 import abc
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ..checks import memory_of
+from ..keys import Numbers
 from ..serialization import frozen, shown
-from ..warping.fusion import Fusion
+from ..warping.fusion import Grid
+from .base import Kinds, ValueOperation, Volumes, Voxels, of_kind
+from .ranges import Pair, as_number
 
-Voxels = npt.NDArray[Any]
-Volumes = dict[str, Any]
-Kinds = Mapping[str, str]
-
-
-class SpatialOperation(abc.ABC):
-    """It moves voxels: of images, labels, points and boxes."""
-
-    @abc.abstractmethod
-    def fuse(self, fusion: Fusion) -> None:
-        """Do it to the picture that a fusion has so far."""
+PerChannel = float | tuple[float, ...]  # one for all channels, or for each
 
 
-class ValueOperation(abc.ABC):
-    """It changes values and moves nothing."""
-
-    @abc.abstractmethod
-    def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        """See that it can be done to images and labels, of kinds that are known by name."""
-
-    @abc.abstractmethod
-    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        """Do it to images and labels, in place or by putting others there."""
+MOST = 1e6
 
 
-Operation = SpatialOperation | ValueOperation
+MOST_FACTOR = 100.0
 
 
 class Place(NamedTuple):
@@ -81,12 +67,6 @@ class IntensityOperation(ValueOperation):
                 self.change(channel, Place(name, number), threads)
 
 
-def of_kind(kind: str, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
-    """The volumes of a kind, as (C, n0, n1, n2) arrays that share their memory."""
-    found = [(name, memory_of(v)) for name, v in volumes.items() if kinds[name] == kind]
-    return [(name, v if v.ndim == 4 else v[np.newaxis]) for name, v in found]
-
-
 def settled(name: str, value: Any, check: Callable[[str, Any], Any], depth: int = 0) -> Any:
     """What `check` makes of a value, or `Apart` of what it makes of one for each channel.
 
@@ -114,3 +94,50 @@ def of_channel(value: Any, place: Place) -> Any:
     if isinstance(value, dict):
         value = value[place.target]
     return value[place.channel] if isinstance(value, Apart) else value
+
+
+def settle(operation: Any, name: str, least: float, greatest: float) -> None:
+    """See that an argument is a number, or one for each channel, within limits."""
+    value = settled(name, getattr(operation, name), number_within(least, greatest))
+    object.__setattr__(operation, name, value)
+
+
+def number_within(least: float, greatest: float) -> Callable[[str, Any], float]:
+    """What sees that a number is within limits."""
+    return lambda name, value: as_number(name, value, least, greatest)
+
+
+def of_channels(apart: bool, grid: Grid, numbers: Numbers, draw: Callable[[Numbers], Any]) -> Any:
+    """One draw for all channels, or one for each: of all images, or of each image by name.
+
+    An image of another name than "image" draws from numbers of its own, so that what it draws
+    does not depend on which others there are.
+    """
+    if not apart:
+        return draw(numbers)
+    if isinstance(grid.channels, int):
+        return tuple(draw(numbers) for _ in range(grid.channels))
+    return {
+        name: tuple(
+            draw(numbers if name == "image" else numbers.of_target(name)) for _ in range(count)
+        )
+        for name, count in grid.channels.items()
+    }
+
+
+def evenly(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Any:
+    """A number that is drawn evenly, for all channels or for each."""
+    return of_channels(apart, grid, numbers, lambda numbers: numbers.uniform(*pair))
+
+
+def around_one(pair: Pair, apart: bool, grid: Grid, numbers: Numbers) -> Any:
+    """As likely below 1 as over it, if the range has both; evenly on each side."""
+
+    def one(numbers: Numbers) -> float:
+        low, high = pair
+        below = numbers.chance(0.5)
+        if low < 1.0 < high:
+            low, high = (low, 1.0) if below else (1.0, high)
+        return numbers.uniform(low, high)
+
+    return of_channels(apart, grid, numbers, one)

@@ -1,14 +1,69 @@
-"""What all steps of a pipeline have in common."""
+"""What all steps have in common: what a user says, what is drawn, and what that does.
+
+A transform draws numbers and never sees a voxel. What it drew is an operation: plain numbers, and
+what they do to a sample.
+"""
 
 import abc
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from ..checks import memory_of
 from ..keys import Numbers
-from ..operations.base import Operation
-from ..operations.numbers import Shape, as_number
 from ..serialization import arguments, frozen
-from ..warping.fusion import Grid
+from ..warping.fusion import Fusion, Grid
+from .ranges import Shape, as_number
+
+Voxels = npt.NDArray[Any]
+
+
+Volumes = dict[str, Any]
+
+
+Kinds = Mapping[str, str]
+
+
+class SpatialOperation(abc.ABC):
+    """It moves voxels: of images, labels, points and boxes."""
+
+    @abc.abstractmethod
+    def fuse(self, fusion: Fusion) -> None:
+        """Do it to the picture that a fusion has so far."""
+
+
+class ValueOperation(abc.ABC):
+    """It changes values and moves nothing."""
+
+    @abc.abstractmethod
+    def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
+        """See that it can be done to images and labels, of kinds that are known by name."""
+
+    @abc.abstractmethod
+    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
+        """Do it to images and labels, in place or by putting others there."""
+
+    @classmethod
+    def examples(cls) -> tuple["ValueOperation", ...]:
+        """Some of its kind that together use all of its kernels, to compile these ahead."""
+        return ()
+
+
+Operation = SpatialOperation | ValueOperation
+
+
+def of_kind(kind: str, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
+    """The volumes of a kind, as (C, n0, n1, n2) arrays that share their memory."""
+    found = [(name, memory_of(v)) for name, v in volumes.items() if kinds[name] == kind]
+    return [(name, v if v.ndim == 4 else v[np.newaxis]) for name, v in found]
+
+
+def labels_of(volumes: Mapping[str, Any], kinds: Kinds) -> dict[str, Voxels]:
+    """The labels by name, (C, n0, n1, n2) each."""
+    return dict(of_kind("label", volumes, kinds))
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,3 +131,13 @@ class Step(Transform):
 
 class ValueStep(Step):
     """A step that changes values: spatial steps before it and after it are two warps."""
+
+
+@dataclass(frozen=True, repr=False)
+class LabelStep(ValueStep):
+    """A step with nothing to draw but whether it happens."""
+
+    operation: ValueOperation = field(init=False, compare=False)
+
+    def draw(self, grid: Grid, numbers: Numbers) -> ValueOperation:
+        return self.operation
