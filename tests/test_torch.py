@@ -26,7 +26,8 @@ from volaug.keys import Key
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")
 
-from volaug.integrations.torch import RANK_STEP, EpochSampler, VolaugDataset  # noqa: E402
+from volaug.integrations.torch import EpochSampler, VolaugDataset  # noqa: E402
+from volaug.integrations.torch_sampler import RANK_STEP  # noqa: E402
 
 # where there is one processor; workers are no faster there, and as right
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")

@@ -50,8 +50,8 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
         for interpolation in checks.INTERPOLATIONS:
             affine_transform(volume, 0.5 * np.eye(3), interpolation=interpolation)
             elastic_deform(volume, control_points, interpolation=interpolation)
-        volume[0] = 1
         for operation in OPERATIONS.values():
             for example in operation.examples() if issubclass(operation, ValueOperation) else ():
+                volume[0] = 1  # of one value there would be nothing to change
                 example.apply({"image": volume, "label": volume}, KINDS, 1)
     return time.perf_counter() - start

@@ -9,29 +9,29 @@ from typing import Any
 from . import checks
 from .pipeline.compose import Compose
 from .serialization import frozen
-from .transforms.affine import RandomAffine
 from .transforms.base import Transform
-from .transforms.bias_field import RandomBiasField
-from .transforms.blur import RandomBlur
-from .transforms.brightness import RandomBrightness
-from .transforms.contrast import RandomContrast
-from .transforms.crop import CenterCrop
-from .transforms.elastic import RandomElastic
-from .transforms.flip import RandomFlip
-from .transforms.gamma import RandomGamma
-from .transforms.histogram_shift import RandomHistogramShift
-from .transforms.label_pyramid import LabelPyramid
-from .transforms.low_resolution import RandomLowResolution
-from .transforms.mask_image import MaskImage
-from .transforms.noise import RandomNoise
 from .transforms.ranges import Shape
-from .transforms.replace_label import ReplaceLabel
-from .transforms.rotation import RandomRotation
-from .transforms.scaling import RandomScaling
-from .transforms.shear import RandomShear
-
-# nnU-Net's: an axis of a patch is short if another is more than so many times as long.
-ANISOTROPIC = 3
+from .transforms.registry import (
+    CenterCrop,
+    LabelPyramid,
+    MaskImage,
+    RandomAffine,
+    RandomBiasField,
+    RandomBlur,
+    RandomBrightness,
+    RandomContrast,
+    RandomElastic,
+    RandomFlip,
+    RandomGamma,
+    RandomHistogramShift,
+    RandomLowResolution,
+    RandomNoise,
+    RandomRotation,
+    RandomScaling,
+    RandomShear,
+    ReplaceLabel,
+)
+from .warping.geometry.anatomy import slice_axis_in_2d
 
 # What its segmentations hold outside of a case, until nothing moves any more.
 OUTSIDE = -1
@@ -102,7 +102,7 @@ def nnunet(
     segmentation", Nature Methods 18, 2021.
     """
     shape = _patch(patch_shape)
-    across = _across(shape, dummy_2d, slice_axis)
+    across = slice_axis_in_2d(shape, dummy_2d, slice_axis)
     moves = [_nnunet_rotation(across, rotation), _nnunet_scaling(across)]
     return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, seed)
 
@@ -124,7 +124,7 @@ def nnunet_elastic(
     them out since with it they are too slow. Arguments and result are those of `nnunet`.
     """
     shape = _patch(patch_shape)
-    across = _across(shape, dummy_2d, slice_axis)
+    across = slice_axis_in_2d(shape, dummy_2d, slice_axis)
     in_plane: dict[str, Any] = {}
     shear: Any = 0.05
     if across is not None:
@@ -211,36 +211,6 @@ def _patch(patch_shape: Any) -> Shape:
     if not isinstance(given, int | tuple):
         raise TypeError(f"patch_shape must be one or three whole numbers, got {patch_shape!r}")
     return checks.as_shape("patch_shape", given if isinstance(given, tuple) else (given,) * 3)
-
-
-def _across(shape: Shape, dummy_2d: bool | None, slice_axis: int | None) -> int | None:
-    """The slice axis in dummy 2D, and None in 3D."""
-    if dummy_2d is not None and not isinstance(dummy_2d, bool):
-        raise TypeError(f"dummy_2d must be True, False or None, got {dummy_2d!r}")
-    if slice_axis is not None:
-        slice_axis = checks.as_whole("slice_axis", slice_axis, 0, 2)
-    slices = min(shape) if slice_axis is None else shape[slice_axis]
-    if not (max(shape) > ANISOTROPIC * slices if dummy_2d is None else dummy_2d):
-        return None
-    return _shortest_axis(shape) if slice_axis is None else slice_axis
-
-
-def _shortest_axis(shape: Shape) -> int:
-    """The one axis that is clearly the slice axis of a patch."""
-    least, longest = min(shape), max(shape)
-    candidates = [
-        axis
-        for axis, length in enumerate(shape)
-        if length == least or (longest > ANISOTROPIC * length and length <= ANISOTROPIC * least)
-    ]
-    if len(candidates) > 1:
-        axes = ", ".join(map(str, candidates))
-        raise ValueError(
-            f"slice_axis must be given for dummy 2D with the patch {shape}, whose axes {axes} are "
-            "similar in length, got None: it is the axis of the largest spacing, which is 0 in "
-            "nnU-Net's own order"
-        )
-    return candidates[0]
 
 
 def _nnunet_rotation(across: int | None, degrees: float | tuple[float, float] | None) -> Transform:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.limits import LONGEST_AXIS
+from ..kernels import LONGEST_AXIS
 from ..serialization import shown
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.limits import LONGEST_AXIS
+from ..kernels import LONGEST_AXIS
 from ..serialization import shown
 
 INTERPOLATIONS = ("nearest", "linear", "cubic", "label")

@@ -6,15 +6,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import checks
 from ..keys import Key, Numbers
 from ..pipeline.compose import Compose
+from ..pipeline.drawing import check_volumes
 from ..pipeline.record import Record, Sample
 from ..pipeline.targets import channels_of
 from ..transforms.crop import Crop, as_window
+from ..transforms.group import happens_always
+from ..transforms.label_pyramid import LabelPyramid
 from .batches import layout_of, shuffled_index
-from .cases import Case, CaseError, OpenCase, as_parts
+from .cases import Case, CaseError, Given, OpenCase, as_image_dtype, as_parts
 from .patches import Places, foreground_places, patch_start
 
 MOST_REPEATS = 2**31
@@ -28,12 +32,8 @@ class SampleMaker:
 
     Parameters
     ----------
-    cases : list of Case
-    pipeline : Compose
-    patch_shape : int or (3,) ints
-    seed : int
-    samples_per_case : int
-        How often an epoch has each case.
+    cases, pipeline, patch_shape, seed, samples_per_case, dtype
+        As of `Stream`.
 
     Attributes
     ----------
@@ -52,25 +52,40 @@ class SampleMaker:
 
     def __init__(
         self,
-        cases: list[Case],
+        cases: Sequence[Given],
         pipeline: Compose,
         patch_shape: int | Sequence[int],
         seed: int,
         samples_per_case: int,
+        dtype: npt.DTypeLike | None,
     ) -> None:
-        if not cases:
+        if not isinstance(pipeline, Compose):
+            raise TypeError(f"pipeline must be a Compose, got {type(pipeline).__name__}")
+        if isinstance(cases, str | Mapping) or not isinstance(cases, Sequence):
+            raise TypeError(
+                "cases must be a list of mappings from names to arrays or files, "
+                f"got {type(cases).__name__}"
+            )
+        if not happens_always(LabelPyramid, pipeline):
+            raise ValueError(
+                "a LabelPyramid of a Stream must happen for each sample, since a batch is of "
+                "arrays or of lists: give it, and the groups that it is in, p=1, and no OneOf"
+            )
+        as_dtype = as_image_dtype(dtype)
+        self._cases = [Case(given, pipeline.table, as_dtype) for given in cases]
+        if not self._cases:
             raise ValueError("cases must be one or more, got none")
-        self._cases, self._pipeline = cases, pipeline
+        self._pipeline = pipeline
         self._patch = as_window(patch_shape, "patch_shape")
         self._seed = checks.as_seed("seed", seed)
         self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MOST_REPEATS)
-        self.epoch_size = len(cases) * self._repeats
+        self.epoch_size = len(self._cases) * self._repeats
         self._places: dict[int, Places] = {}
         try:
-            opened = cases[0].open()
+            opened = self._cases[0].open()
         except Exception as error:
             raise CaseError.of(error, 0) from error
-        pipeline.check_volumes(opened.volumes)
+        check_volumes(pipeline, pipeline.table, opened.volumes)
         self.layout = layout_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..kernels.limits import LONGEST_AXIS
+from ..kernels import LONGEST_AXIS
 from ..serialization import shown
 from ..warping.geometry.bounds import Box
 from ..warping.geometry.orientation import Reorientation

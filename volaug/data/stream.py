@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from ctypes import c_int64
 from multiprocessing.context import get_spawning_popen
@@ -18,11 +18,9 @@ from ..pipeline.compose import Compose
 from ..threads.limits import thread_count
 from ..threads.ranks import Shard, as_shard, torch_rank, torch_worker
 from ..threads.workers import Workers, holding
-from ..transforms.group import happens_always
-from ..transforms.label_pyramid import LabelPyramid
 from ..transforms.ranges import as_number
 from .batches import Batch, collated
-from .cases import Case, Given, as_image_dtype
+from .cases import Given
 from .prefetch import Dropped, Pending
 from .progress import Progress, Report
 from .samples import SampleMaker
@@ -126,21 +124,8 @@ class Stream:
         on_batch: Callable[["Stream"], None] | None = None,
         shard: tuple[int, int] | None = None,
     ) -> None:
-        if not isinstance(pipeline, Compose):
-            raise TypeError(f"pipeline must be a Compose, got {type(pipeline).__name__}")
-        if isinstance(cases, str | Mapping) or not isinstance(cases, Sequence):
-            raise TypeError(
-                "cases must be a list of mappings from names to arrays or files, "
-                f"got {type(cases).__name__}"
-            )
         if on_batch is not None and not callable(on_batch):
             raise TypeError(f"on_batch must be a function of the stream, got {on_batch!r}")
-        if not happens_always(LabelPyramid, pipeline):
-            raise ValueError(
-                "a LabelPyramid of a Stream must happen for each sample, since a batch is of "
-                "arrays or of lists: give it, and the groups that it is in, p=1, and no OneOf"
-            )
-        as_dtype = as_image_dtype(dtype)
         self._batch_size = checks.as_whole("batch_size", batch_size, 1, MOST)
         self._threads = thread_count(threads)
         self._prefetch = checks.as_whole("prefetch", prefetch, 1, MOST)
@@ -154,8 +139,7 @@ class Stream:
         # By torch worker, how many passes of a DataLoader it has begun. Workers are started anew
         # for each, and know nothing of those before.
         self._passes = RawArray(c_int64, MOST_WORKERS)
-        made = [Case(given, pipeline.table, as_dtype) for given in cases]
-        self._maker = SampleMaker(made, pipeline, patch_shape, seed, samples_per_case)
+        self._maker = SampleMaker(cases, pipeline, patch_shape, seed, samples_per_case, dtype)
         samples = None if self._epochs is None else self._epochs * self._maker.epoch_size
         if samples is not None and samples < self._batch_size:
             raise ValueError(

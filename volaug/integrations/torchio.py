@@ -17,7 +17,7 @@ from ..transforms.label_pyramid import LabelPyramid
 from ..transforms.per_channel import IntensityOperation
 from ..warping.geometry.bspline import Floats
 from ..warping.geometry.orientation import reorientation
-from .torch import as_tensors, random_number
+from .torch_dataset import as_tensors, random_number
 
 # TorchIO's names for interpolations that volaug has.
 INTERPOLATIONS = {"nearest": "nearest", "linear": "linear", "bspline": "cubic", "cubic": "cubic"}

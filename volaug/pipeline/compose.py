@@ -26,18 +26,9 @@ from ..transforms.registry import TRANSFORMS, transform_from
 from ..transforms.warps import check_warps
 from ..warping.fusion import grid_of
 from ..warping.geometry.bspline import Floats
-from .drawing import check_label_steps, draw_steps, labelled, warn_of_folding
+from .drawing import draw_steps, labelled, warn_of_folding
 from .record import Record, Sample
-from .targets import (
-    Target,
-    as_channels,
-    as_targets,
-    blank,
-    channels_of,
-    check_cvals,
-    common_grid,
-    target_table,
-)
+from .targets import Target, as_channels, as_targets, channels_of, common_grid, target_table
 
 FORMAT, VERSION = "volaug.pipeline", 1
 
@@ -208,21 +199,6 @@ class Compose(Group):
             self._derive(_has_warned=True)
             warn_of_folding(record)
         return record
-
-    def check_volumes(self, volumes: Mapping[str, Any]) -> None:
-        """See that volumes suit the pipeline, by their shapes and dtypes alone.
-
-        Whatever is drawn, their dtypes must hold what lies outside, and what steps such as
-        `MaskImage` write.
-
-        Raises
-        ------
-        ValueError
-            Naming the volume, what was wanted and what was given.
-        """
-        blanks = {name: blank(tuple(v.shape), v.dtype) for name, v in volumes.items()}
-        check_cvals(self._table, blanks)
-        check_label_steps(self, blanks, {name: self._table[name].kind for name in volumes})
 
     @property
     def table(self) -> dict[str, Target]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..keys import Key, Numbers
-from ..transforms.base import Kinds, LabelStep, Operation, Step, Transform
+from ..transforms.base import LabelStep, Operation, Step, Transform
 from ..transforms.crop import Crop
 from ..transforms.elastic import Elastic
 from ..transforms.group import Group
 from ..warping.fusion import Grid
 from .record import Record
+from .targets import Target, blank, check_cvals
 
 Labels = tuple[str, tuple[Any, ...]]  # of a transform, and of those within it
 
@@ -65,11 +66,23 @@ def draw_steps(
     return grid._replace(shape=operation.shape) if isinstance(operation, Crop) else grid
 
 
-def check_label_steps(pipeline: Group, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-    """See that steps which draw nothing can be done to volumes, by their shapes and dtypes."""
+def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping[str, Any]) -> None:
+    """See that volumes suit a pipeline with some targets, by their shapes and dtypes alone.
+
+    Whatever is drawn, their dtypes must hold what lies outside, and what steps such as
+    `MaskImage` write.
+
+    Raises
+    ------
+    ValueError
+        Naming the volume, what was wanted and what was given.
+    """
+    blanks = {name: blank(tuple(v.shape), v.dtype) for name, v in volumes.items()}
+    check_cvals(table, blanks)
+    kinds = {name: table[name].kind for name in volumes}
     for step in pipeline.steps():
         if isinstance(step, LabelStep):
-            step.operation.check(volumes, kinds)
+            step.operation.check(blanks, kinds)
 
 
 def warn_of_folding(record: Record) -> None:
