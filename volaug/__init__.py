@@ -21,7 +21,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:  # the same, for editors and type checkers
-    from . import presets
+    from . import presets as presets
     from .compilation import warmup as warmup
     from .data.cases import CaseError as CaseError
     from .data.stream import Stream as Stream
