@@ -10,12 +10,12 @@ from volaug.transforms.gamma import Gamma
 from volaug.transforms.histogram_shift import HistogramShift
 from volaug.transforms.low_resolution import LowResolution
 from volaug.transforms.noise import Noise
-from volaug.transforms.per_channel import IntensityOperation, Place
+from volaug.transforms.per_channel import ChannelId, IntensityOperation
 
 from .operations import THREADS, _Operation
 from .problem import Array, head
 
-CHANNEL = Place("image", 0)
+CHANNEL = ChannelId("image", 0)
 
 
 class _Change(_Operation):

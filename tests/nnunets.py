@@ -36,7 +36,7 @@ STEPS = {
     "inverted gamma": "inverted GammaTransform",
     "RandomGamma": "GammaTransform",
     "MaskImage": "MaskImageTransform",
-    "ReplaceLabel": "RemoveLabelTransform",
+    "RemapLabels": "RemoveLabelTransform",
     "LabelPyramid": "DownsampleSegForDSTransform",
 }
 

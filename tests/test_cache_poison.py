@@ -48,7 +48,7 @@ def subject_of(cache, dispatcher, signature=(int64,)):
 
 
 @dataclass
-class Place:
+class ChannelId:
     """A cache of one kernel: top / cache / folder / file."""
 
     top: Path
@@ -91,7 +91,7 @@ def place(monkeypatch):
     (folder,) = seal._folders()
     folder.mkdir(parents=True)
     file = folder / seal._file_name(subject_of(seal, dispatcher))
-    place = Place(top, top / "mark", cache, folder, file)
+    place = ChannelId(top, top / "mark", cache, folder, file)
     file.write_bytes(place.evil())
     for path in (cache.parent, cache, folder):
         path.chmod(0o755)

@@ -26,7 +26,7 @@ A_RECORD = Compose(
     [
         RandomFlip(p=1),
         RandomAffine(p=1),
-        RandomElastic(1.0, 4, p=1),
+        RandomElastic(1.0, num_control_points=4, p=1),
         RandomContrast(p=1),
         RandomCrop(5),
     ],

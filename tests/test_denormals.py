@@ -287,10 +287,8 @@ def test_determinants():
 def _gamma(exponent):
     def change(channel):
         found = intensity.statistics(channel, 1)
-        width = found.greatest - found.least
-        intensity.curve(
-            channel, found.least, 1 / width, exponent, width, found.least, channel.size, 1
-        )
+        width = found.max - found.min
+        intensity.curve(channel, found.min, 1 / width, exponent, width, found.min, channel.size, 1)
 
     return change
 

@@ -61,7 +61,7 @@ for shape, at_end, dtype in itertools.product(shapes, (False, True), dtypes):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are guarded by Linux's mprotect")
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_neighbouring_pages_are_not_touched(interpolation):
+def test_neighboring_pages_are_not_touched(interpolation):
     command = [sys.executable, "-c", CODE, interpolation]
     paths = {"PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | paths)

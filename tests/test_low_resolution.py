@@ -10,16 +10,16 @@ from cases import blob, centroid, drawn, random_volume
 from volaug import Compose, RandomLowResolution
 from volaug.checks import DTYPES
 from volaug.transforms.low_resolution import LowResolution, kept_voxels, lower_resolution
-from volaug.transforms.per_channel import Place
+from volaug.transforms.per_channel import ChannelId
 
 SHAPE = (33, 41, 37)
 LENGTHS = (20, 13, 36)
-HERE = Place("image", 0)
+HERE = ChannelId("image", 0)
 NAN, INF = np.nan, np.inf
 
 
 def nearest(length, count):
-    """The voxels nearest to the centres of fewer, of two the one behind: with whole numbers."""
+    """The voxels nearest to the centers of fewer, of two the one behind: with whole numbers."""
     places = (2 * np.arange(count) + 1) * length - count  # times 2 count
     distances = np.abs(2 * count * np.arange(length) - places[:, np.newaxis])
     return length - 1 - distances[:, ::-1].argmin(axis=1)
@@ -27,8 +27,8 @@ def nearest(length, count):
 
 def mixing(length, count):
     """The matrix (length, count) that mixes voxels linearly of fewer, by numpy's np.interp."""
-    centres = (np.arange(count) + 0.5) * length / count - 0.5
-    columns = [np.interp(np.arange(length), centres, one) for one in np.eye(count)]
+    centers = (np.arange(count) + 0.5) * length / count - 0.5
+    columns = [np.interp(np.arange(length), centers, one) for one in np.eye(count)]
     return np.transpose(columns)
 
 
@@ -48,7 +48,7 @@ def lowered(volume, lengths=LENGTHS, threads=1):
 
 
 def has_ties(length, count):
-    """Whether a centre lies in the middle between two voxels."""
+    """Whether a center lies in the middle between two voxels."""
     return any((2 * i + 1) * length % (2 * count) == 0 for i in range(count))
 
 
@@ -182,7 +182,7 @@ def test_it_moves_nothing(lengths):
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("count", [5, 9, 15, 22, 31, 44, 45])
 def test_a_ramp_stays_one_to_half_a_voxel(count, axis):
-    """What is kept lies as near as that to a centre; and on it where 45 is an odd multiple."""
+    """What is kept lies as near as that to a center; and on it where 45 is an odd multiple."""
     shape = tuple(45 if a == axis else n for a, n in enumerate((4, 5, 3)))
     ramp = np.indices(shape)[axis].astype(np.float32)
     lengths = tuple(count if a == axis else n for a, n in enumerate(shape))
@@ -309,7 +309,7 @@ def test_each_axis_has_its_range():
 
 def test_channels_apart():
     image = random_volume((600, 5, 7, 6))
-    step = RandomLowResolution((0.3, 0.7), apart=True, p_channel=0.5, p=1)
+    step = RandomLowResolution((0.3, 0.7), per_channel=True, p_channel=0.5, p=1)
     record = drawn([step], image.shape[1:], channels=600)
     drawn_scales = np.array(record.steps[0][1].scale)
     assert drawn_scales.shape == (600, 3)
@@ -319,7 +319,7 @@ def test_channels_apart():
     assert is_even(drawn_scales[~left, 0], 0.3, 0.7)
     result = record.apply(image=image)["image"]
     np.testing.assert_array_equal((result == image).all(axis=(1, 2, 3)), left)
-    all_of_them = scales(RandomLowResolution((0.3, 0.7), apart=True, p=1), 1, channels=200)
+    all_of_them = scales(RandomLowResolution((0.3, 0.7), per_channel=True, p=1), 1, channels=200)
     assert (all_of_them < 1).all()
     together = scales(RandomLowResolution((0.3, 0.7), p_channel=0.0, p=1), 5, channels=3)
     assert together.shape == (5, 3)
@@ -341,7 +341,7 @@ def test_the_step_does_what_it_drew():
 
 def test_drawn_for_fewer_channels_it_raises_before_any_work():
     out = np.full((3, *SHAPE), NAN, np.float32)
-    record = drawn([RandomLowResolution(apart=True, p=1)], SHAPE, channels=2)
+    record = drawn([RandomLowResolution(per_channel=True, p=1)], SHAPE, channels=2)
     message = "LowResolution was drawn for 2 channels, but 'image' has 3"
     with pytest.raises(ValueError, match=message):
         record.apply(image=random_volume((3, *SHAPE)), out={"image": out})

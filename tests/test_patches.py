@@ -5,7 +5,7 @@ import pytest
 
 from volaug import Compose, Stream
 from volaug.data import patches
-from volaug.data.patches import MOST_PLACES, foreground_places
+from volaug.data.patches import MAX_FOREGROUND_VOXELS, foreground_places
 
 SHAPE = (17, 20, 23)
 
@@ -15,7 +15,7 @@ def places_by_class(label):
     places = {}
     for value in np.unique(label[label > 0]).tolist():
         found = np.argwhere(label == value)
-        places[value] = found[:: -(-len(found) // MOST_PLACES)]
+        places[value] = found[:: -(-len(found) // MAX_FOREGROUND_VOXELS)]
     return places
 
 

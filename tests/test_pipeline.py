@@ -218,9 +218,9 @@ def test_each_target_is_warped_in_its_own_way():
         assert expected.shape == (*volume.shape[:-3], 8, 12, 15)
         np.testing.assert_array_equal(sample[name], expected, err_msg=name, strict=True)
     for name in ("points", "far"):
-        np.testing.assert_array_equal(sample[name], warp.map_points(places[name]))
+        np.testing.assert_array_equal(sample[name], warp.points_to_output(places[name]))
     for name in ("boxes", "heads"):
-        np.testing.assert_array_equal(sample[name], warp.map_boxes(places[name]))
+        np.testing.assert_array_equal(sample[name], warp.boxes_to_output(places[name]))
     assert np.isnan(sample["weights"]).any()
     assert (sample["parts"] >= 2**33).all()  # it wraps; so its fill is nowhere
 

@@ -159,9 +159,9 @@ def test_what_is_no_whole_number(value):
     calls = [
         ("axes", lambda: RandomFlip(value)),
         ("axes", lambda: RandomFlip((0, value))),
-        ("control_points", lambda: RandomElastic(1, value)),
-        ("control_points", lambda: RandomElastic(1, (7, value, 7))),
-        ("locked_borders", lambda: RandomElastic(1, 7, value)),
+        ("control_points", lambda: RandomElastic(1, num_control_points=value)),
+        ("control_points", lambda: RandomElastic(1, num_control_points=(7, value, 7))),
+        ("locked_borders", lambda: RandomElastic(1, num_control_points=7, locked_borders=value)),
     ]
     for name, call in calls:
         with pytest.raises(TypeError, match=f"{name} must be a whole number, got "):
@@ -448,7 +448,7 @@ def test_a_record_is_for_its_shape():
 
 
 def test_a_displacement_that_folds_has_no_inverse():
-    steps = [RandomElastic(60.0, 5, folding="allow", p=1)]
+    steps = [RandomElastic(60.0, num_control_points=5, folding="allow", p=1)]
     record = Compose(steps, seed=1).draw((20, 21, 22), index=0)
     with pytest.raises(ValueError, match="the warp has no inverse: its displacement folds"):
         record.invert(image=np.zeros((20, 21, 22)))

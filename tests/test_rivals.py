@@ -273,11 +273,11 @@ def test_wrong_options(option, message, capsys):
     assert re.search(message, capsys.readouterr().err.replace("\n", " "))
 
 
-def test_brain_is_cut_and_padded_about_its_centre():
+def test_brain_is_cut_and_padded_about_its_center():
     pytest.importorskip("nilearn")
     small, large = brain(SIDE), brain(256)
     assert small.dtype == large.dtype == np.float32
-    # an even length and an odd one have no common centre: one voxel of play
+    # an even length and an odd one have no common center: one voxel of play
     starts = itertools.product(((256 - SIDE) // 2 - 1, (256 - SIDE) // 2), repeat=3)
     parts = [large[tuple(slice(start, start + SIDE) for start in corner)] for corner in starts]
     assert any(np.array_equal(small, part) for part in parts)

@@ -40,9 +40,9 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
     start = time.perf_counter()
     control_points = np.zeros((3, 4, 4, 4))
     warp = Warp((CUBE,) * 3, np.eye(3), control_points=control_points)
-    warp.min_jacobian()
+    warp.min_jacobian_determinant()
     warp.jacobian_determinant()
-    warp.map_points(np.zeros((1, 3)))
+    warp.points_to_output(np.zeros((1, 3)))
     for dtype in wanted:
         volume = np.zeros((CUBE,) * 3, dtype)
         affine_transform(volume, np.eye(3)[::-1])

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import checks
 from .pipeline.compose import Compose
-from .serialization import frozen
+from .serialization import normalize
 from .transforms.base import Transform
 from .transforms.ranges import Shape
 from .transforms.registry import (
@@ -29,8 +29,9 @@ from .transforms.registry import (
     RandomRotation,
     RandomScaling,
     RandomShear,
-    ReplaceLabel,
+    RemapLabels,
 )
+from .warping.engine.borders import Mode
 from .warping.geometry.anatomy import slice_axis_in_2d
 
 # What its segmentations hold outside of a case, until nothing moves any more.
@@ -72,7 +73,7 @@ def nnunet(
     mirror_axes : int, str, tuple of them, or None
         As `axes` of `RandomFlip`. Each is mirrored in half of the samples; none with None or ().
     masked_channels : tuple of ints
-        Channels of the image that become 0 where the label is -1: those that nnU-Net normalises
+        Channels of the image that become 0 where the label is -1: those that nnU-Net normalizes
         within a mask (`use_mask_for_norm`).
     deep_supervision : list of scales, optional
         Make of the label a list of labels: ``[1, 0.5, 0.25]``, or three for each axis.
@@ -82,7 +83,7 @@ def nnunet(
     Returns
     -------
     Compose
-        For a float image that has mean 0 and standard deviation 1, as nnU-Net normalises it, and a
+        For a float image that has mean 0 and standard deviation 1, as nnU-Net normalizes it, and a
         label of a signed dtype, such as int16: voxels outside are marked by -1 until nothing moves
         any more, and then become 0. In the image they are 0.
 
@@ -207,7 +208,7 @@ def strong_mri(
 
 
 def _patch(patch_shape: Any) -> Shape:
-    given = frozen(patch_shape)
+    given = normalize(patch_shape)
     if not isinstance(given, int | tuple):
         raise TypeError(f"patch_shape must be one or three whole numbers, got {patch_shape!r}")
     return checks.as_shape("patch_shape", given if isinstance(given, tuple) else (given,) * 3)
@@ -231,7 +232,7 @@ def _nnunet_scaling(across: int | None) -> Transform:
     factors: Any = (1.0 / 1.4, 1.0 / 0.7)
     if across is not None:
         factors = _only(across, (1.0, 1.0), factors)
-    return RandomScaling(factors, isotropic=True, even_in="inverse", p=0.2)
+    return RandomScaling(factors, isotropic=True, distribution="inverse-uniform", p=0.2)
 
 
 def _nnunet(
@@ -247,30 +248,30 @@ def _nnunet(
     if across is not None:
         lower = _only(across, (1.0, 1.0), lower)
     steps: list[Transform] = [*moves, CenterCrop(shape)]
-    axes = () if mirror_axes is None else frozen(mirror_axes)
+    axes = () if mirror_axes is None else normalize(mirror_axes)
     if axes != ():
         steps.append(RandomFlip(axes))
     steps += [
         RandomNoise(0.1, relative=False, p=0.1),
-        RandomBlur((0.5, 1.0), apart=True, p_channel=0.5, truncate=3.0, p=0.2),
-        RandomBrightness((0.75, 1.25), apart=True, p=0.15),
-        RandomContrast((0.75, 1.25), apart=True, p=0.15),
-        RandomLowResolution(lower, apart=True, p_channel=0.5, p=0.25),
-        RandomGamma((0.7, 1.5), p_inverted=1.0, apart=True, p=0.1, name="inverted gamma"),
-        RandomGamma((0.7, 1.5), p_inverted=0.0, apart=True, p=0.3),
+        RandomBlur((0.5, 1.0), per_channel=True, p_channel=0.5, truncate=3.0, p=0.2),
+        RandomBrightness((0.75, 1.25), per_channel=True, p=0.15),
+        RandomContrast((0.75, 1.25), per_channel=True, p=0.15),
+        RandomLowResolution(lower, per_channel=True, p_channel=0.5, p=0.25),
+        RandomGamma((0.7, 1.5), p_inverted=1.0, per_channel=True, p=0.1, name="inverted gamma"),
+        RandomGamma((0.7, 1.5), p_inverted=0.0, per_channel=True, p=0.3),
     ]
     if masked := _some("masked_channels", masked_channels):
         steps.append(MaskImage(channels=masked))
-    steps.append(ReplaceLabel(OUTSIDE, 0))
+    steps.append(RemapLabels(OUTSIDE, new=0))
     if scales := _some("deep_supervision", deep_supervision):
         steps.append(LabelPyramid(scales))
-    borders = {"image": "grid-constant", "label": "grid-constant"}
+    borders: dict[str, Mode] = {"image": "grid-constant", "label": "grid-constant"}
     return Compose(steps, mode=borders, cval={"label": OUTSIDE}, seed=seed)
 
 
 def _some(name: str, value: Any) -> tuple[Any, ...]:
     """What a list, a tuple or an array holds."""
-    given = frozen(value)
+    given = normalize(value)
     if not isinstance(given, tuple):
         raise TypeError(f"{name} must be a list or a tuple, got {value!r}")
     return given

@@ -21,17 +21,17 @@ Thing = TypeVar("Thing")
 
 # Lists within lists, and groups of transforms within groups: more is a mistake, or an attack on
 # Python's stack.
-MOST_NESTED = 32
+MAX_NESTING = 32
 
-LONGEST_FILE = 2**24  # bytes
+MAX_FILE_BYTES = 2**24  # bytes
 
 # Characters of TOML; and a key of more parts than anything needs, which takes `tomllib` a time that
 # grows with their square.
-LONGEST_TOML = 2**16
+MAX_TOML_LENGTH = 2**16
 LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 
 
-def frozen(value: Any, levels: int = MOST_NESTED) -> Any:
+def normalize(value: Any, levels: int = MAX_NESTING) -> Any:
     """Numbers, tuples and dicts of them, whatever arrays, lists and mappings they came in."""
     if type(value) in (float, int, str, bool):  # nearly all: each draw comes here
         return value
@@ -41,11 +41,11 @@ def frozen(value: Any, levels: int = MOST_NESTED) -> Any:
         return value
     if levels == 0:
         raise ValueError(
-            f"lists must be nested at most {MOST_NESTED} deep: this one is deeper, or holds itself"
+            f"lists must be nested at most {MAX_NESTING} deep: this one is deeper, or holds itself"
         )
     if isinstance(value, Mapping):
-        return {name: frozen(item, levels - 1) for name, item in value.items()}
-    return tuple([frozen(item, levels - 1) for item in value])
+        return {name: normalize(item, levels - 1) for name, item in value.items()}
+    return tuple([normalize(item, levels - 1) for item in value])
 
 
 def arguments(kind: Any) -> tuple[Field[Any], ...]:
@@ -81,14 +81,14 @@ def from_plain(values: Any, classes: Mapping[str, type], what: str) -> Any:
         Saying where it is wrong, and for an unknown name which known one is the nearest.
     """
     name: Any = as_table(what, values).get("type")
-    check_known(f"type of {what}", [name], classes)
+    check_names(f"type of {what}", [name], classes)
     given = {key: value for key, value in values.items() if key != "type"}
-    return made(f"{what}, {name}", classes[name], given)
+    return construct(f"{what}, {name}", classes[name], given)
 
 
-def made(what: str, kind: type, values: Any) -> Any:
+def construct(what: str, kind: type, values: Any) -> Any:
     """A dataclass from its arguments by name."""
-    check_known(
+    check_names(
         f"argument of {what}", as_table(what, values), (item.name for item in arguments(kind))
     )
     missing = [
@@ -112,7 +112,7 @@ def as_table(what: str, values: Any) -> Mapping[str, Any]:
     return values
 
 
-def check_known(what: str, names: Iterable[Any], known: Iterable[str], otherwise: str = "") -> None:
+def check_names(what: str, names: Iterable[Any], known: Iterable[str], otherwise: str = "") -> None:
     """See that all names are known ones, or tell the nearest, and what to do otherwise."""
     known = list(known)
     for name in names:
@@ -126,7 +126,7 @@ def check_known(what: str, names: Iterable[Any], known: Iterable[str], otherwise
             )
 
 
-def shallow(read: Callable[..., Thing]) -> Callable[..., Thing]:
+def reject_deep_nesting(read: Callable[..., Thing]) -> Callable[..., Thing]:
     """Let a reader of plain values say that they are nested too deeply for Python's stack."""
 
     @functools.wraps(read)
@@ -147,12 +147,12 @@ def parse_toml(what: str, text: Any, otherwise: str = "give its text") -> dict[s
         )
     if text.strip() and "=" not in text and "\n" not in text:
         raise ValueError(f"a {what} must be TOML, got {shown(text)}: for a file {otherwise}")
-    if len(text) > LONGEST_TOML:
+    if len(text) > MAX_TOML_LENGTH:
         raise ValueError(
-            f"a {what} must be at most {LONGEST_TOML} characters of TOML, got {len(text)}"
+            f"a {what} must be at most {MAX_TOML_LENGTH} characters of TOML, got {len(text)}"
         )
     if LONG_KEY.search(text):
-        raise ValueError(f"a {what} must have keys of at most {MOST_NESTED} parts")
+        raise ValueError(f"a {what} must have keys of at most {MAX_NESTING} parts")
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -208,8 +208,8 @@ def parse_file(what: str, path: str | os.PathLike[str]) -> Any:
     file = Path(path)
     if file.suffix not in (".toml", ".json"):
         raise ValueError(f"a {what}'s file must end in .toml or .json, got {str(file)!r}")
-    if file.exists() and (not file.is_file() or file.stat().st_size > LONGEST_FILE):
-        raise ValueError(f"{file} must be a regular file of at most {LONGEST_FILE} bytes")
+    if file.exists() and (not file.is_file() or file.stat().st_size > MAX_FILE_BYTES):
+        raise ValueError(f"{file} must be a regular file of at most {MAX_FILE_BYTES} bytes")
     try:
         text = file.read_text(encoding="utf-8-sig")  # as editors on Windows write it
     except UnicodeDecodeError:

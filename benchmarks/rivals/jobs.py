@@ -225,7 +225,7 @@ JOBS = {
     "image + label": Job(image_and_label(elastic=False), (by_volaug.image_and_label,)),
     "image + label elastic": Job(image_and_label(elastic=True), (by_volaug.image_and_label,)),
     "4 channels": Job(channels, (by_volaug.channels,)),
-    "min jacobian": Job(determinant, (by_volaug.min_jacobian,)),
+    "min jacobian": Job(determinant, (by_volaug.min_jacobian_determinant,)),
     "pipeline": Job(sample, SAMPLERS, "mean"),
     "overhead": Job(sample, (by_volaug.overhead,), "median"),
     "crop": Job(patches(elastic=True), (by_volaug.patches,), "median"),

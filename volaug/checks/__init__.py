@@ -11,6 +11,7 @@ from .arguments import (
 from .arrays import (
     DTYPES as DTYPES,
     INTERPOLATIONS as INTERPOLATIONS,
+    Interpolation as Interpolation,
     as_array as as_array,
     as_fills as as_fills,
     as_floats as as_floats,

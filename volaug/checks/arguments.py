@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import LONGEST_AXIS
+from ..kernels import MAX_AXIS_LENGTH
 from ..serialization import shown
 
 
@@ -31,7 +31,7 @@ def _index(value: Any) -> int:
     return operator.index(value)
 
 
-def as_whole(name: str, value: Any, least: int, greatest: int) -> int:
+def as_whole(name: str, value: Any, minimum: int, maximum: int) -> int:
     """A whole number within limits."""
     number: int = value
     if type(value) is not int:
@@ -39,8 +39,8 @@ def as_whole(name: str, value: Any, least: int, greatest: int) -> int:
             number = _index(value)
         except Exception:  # a tensor has its own
             raise TypeError(f"{name} must be a whole number, got {shown(value)}") from None
-    if not least <= number <= greatest:
-        raise ValueError(f"{name} must be from {least} to {greatest}, got {number}")
+    if not minimum <= number <= maximum:
+        raise ValueError(f"{name} must be from {minimum} to {maximum}, got {number}")
     return number
 
 
@@ -55,9 +55,9 @@ def as_shape(name: str, value: Any) -> tuple[int, int, int]:
         shape = tuple(map(_index, value))
     except Exception:  # a tensor has its own
         raise TypeError(f"{name} must be three whole numbers, got {shown(value)}") from None
-    if len(shape) != 3 or min(shape) < 1 or max(shape) > LONGEST_AXIS:
+    if len(shape) != 3 or min(shape) < 1 or max(shape) > MAX_AXIS_LENGTH:
         raise ValueError(
-            f"{name} must be three lengths from 1 to {LONGEST_AXIS} voxels, got {shape}"
+            f"{name} must be three lengths from 1 to {MAX_AXIS_LENGTH} voxels, got {shape}"
         )
     return shape
 

@@ -4,15 +4,16 @@ import math
 import os
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels import LONGEST_AXIS
+from ..kernels import MAX_AXIS_LENGTH
 from ..serialization import shown
 
-INTERPOLATIONS = ("nearest", "linear", "cubic", "label")
+Interpolation = Literal["nearest", "linear", "cubic", "label"]
+INTERPOLATIONS = get_args(Interpolation)
 
 
 DTYPES = (
@@ -106,8 +107,10 @@ def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
             f"{name} must have the shape (n0, n1, n2) or (channels, n0, n1, n2) and no axis of "
             f"length 0, got shape {volume.shape}{hints.get(volume.ndim, '')}"
         )
-    if max(volume.shape[-3:]) > LONGEST_AXIS:
-        raise ValueError(f"{name} must be at most {LONGEST_AXIS} voxels long, got {volume.shape}")
+    if max(volume.shape[-3:]) > MAX_AXIS_LENGTH:
+        raise ValueError(
+            f"{name} must be at most {MAX_AXIS_LENGTH} voxels long, got {volume.shape}"
+        )
     # "long long" is another type than int64 and the same: the view has the latter's
     return volume.view(native) if volume.dtype.isnative else volume.astype(native)
 

@@ -15,7 +15,7 @@ SINGULAR = 1e-13
 
 
 # Voxels are as large, in mm, and their axes span as much of a cube of their lengths.
-SMALLEST, LARGEST = 1e-6, 1e6
+MIN_SPACING, MAX_SPACING = 1e-6, 1e6
 
 
 FLAT = 1e-6
@@ -104,7 +104,7 @@ def as_control_points(value: Any) -> npt.NDArray[np.float64]:
 
 def as_spacing(value: Any) -> npt.NDArray[np.float64]:
     """The size of a voxel along axes 0, 1, 2."""
-    wanted = f"three voxel sizes in mm, from {SMALLEST:g} to {LARGEST:g}"
+    wanted = f"three voxel sizes in mm, from {MIN_SPACING:g} to {MAX_SPACING:g}"
     spacing = as_floats("spacing", value, wanted)
     if spacing.shape != (3,) or not _are_sizes(spacing):
         raise ValueError(f"spacing must be {wanted}, got {shown(value)}")
@@ -124,14 +124,14 @@ def as_world(value: Any) -> npt.NDArray[np.float64]:
         raise ValueError(f"affine must be invertible, got {matrix.tolist()}")
     if not _are_sizes(np.array([math.hypot(*axis) for axis in axes.tolist()])):
         raise ValueError(
-            f"affine must have voxel sizes from {SMALLEST:g} to {LARGEST:g} mm, "
+            f"affine must have voxel sizes from {MIN_SPACING:g} to {MAX_SPACING:g} mm, "
             f"got {matrix.tolist()}"
         )
     return matrix
 
 
 def _are_sizes(lengths: npt.NDArray[np.float64]) -> bool:
-    return bool(((lengths >= SMALLEST) & (lengths <= LARGEST)).all())
+    return bool(((lengths >= MIN_SPACING) & (lengths <= MAX_SPACING)).all())
 
 
 def as_voxel_size(spacing: Any, affine: Any) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..keys import Key, Numbers
+from ..keys import Key, RandomStream
 from ..pipeline.record import Record, Sample
 from .cases import OpenCase
 
@@ -43,8 +43,8 @@ def shuffled_index(seed: int, epoch: int, size: int, place: int) -> int:
     while True:
         a, b = divmod(index, columns)
         for number in range(0, ROUNDS, 2):
-            a = (a + Numbers(key, f"order {number} {b}").whole(0, rows - 1)) % rows
-            b = (b + Numbers(key, f"order {number + 1} {a}").whole(0, columns - 1)) % columns
+            a = (a + RandomStream(key, f"order {number} {b}").whole(0, rows - 1)) % rows
+            b = (b + RandomStream(key, f"order {number + 1} {a}").whole(0, columns - 1)) % columns
         index = a * columns + b
         if index < size:
             return index
@@ -62,7 +62,7 @@ class Form(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class SampleSpec:
     """What all samples of a stream have in common, as its first case shows."""
 
     volumes: dict[str, Form]
@@ -76,7 +76,7 @@ class Layout:
             for name, form in self.volumes.items()
         }
 
-    def check(self, other: "Layout") -> None:
+    def check(self, other: "SampleSpec") -> None:
         """See that another sample fits into the same batches."""
         names, given = set(self.volumes) | self.others, set(other.volumes) | other.others
         if names != given:
@@ -97,7 +97,7 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def layout_of(opened: OpenCase, record: Record) -> Layout:
+def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
     """Of a case, and a draw for it."""
     forms = {
         name: Form(
@@ -109,7 +109,7 @@ def layout_of(opened: OpenCase, record: Record) -> Layout:
     }
     units = {"spacing": opened.spacing, "affine": opened.affine}
     others = {*opened.places, *(name for name, value in units.items() if value is not None)}
-    return Layout(forms, frozenset(others), record.output_shape)
+    return SampleSpec(forms, frozenset(others), record.output_shape)
 
 
 def collated(slots: Mapping[str, Any], samples: Sequence[Sample]) -> Batch:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .. import checks
 from ..pipeline.record import Record
 from ..pipeline.targets import Shape, Target, as_targets, common_grid
-from ..serialization import check_known
+from ..serialization import check_names
 from ..warping.engine.borders import UNFOLDED
 from ..warping.geometry.bounds import Box
 from ..warping.geometry.bspline import Floats
@@ -134,7 +134,7 @@ class Case:
             raise TypeError(f"a case must be a mapping from names, got {type(given).__name__}")
         named = {name: value for name, value in given.items() if name not in UNITS}
         units = {name: given[name] for name in UNITS if name in given}
-        check_known("target of a case", named, self._table)
+        check_names("target of a case", named, self._table)
         volumes = {name: v for name, v in named.items() if self._table[name].has_voxels}
         paths = {name: as_path(value) for name, value in volumes.items() if is_path(value)}
         volumes |= {name: open_volume(path) for name, path in paths.items()}

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..transforms.ranges import Shape
 
 Array = npt.NDArray[Any]
 
 # Of each class some voxels (N, 3). A class is a value, or of a label with several channels a pair
 # (channel, value).
-Places = dict[Any, npt.NDArray[np.int64]]
+Foreground = dict[Any, npt.NDArray[np.int64]]
 
 # Of each class so many voxels are known, evenly spread over all of it in memory order.
-MOST_PLACES = 2000
+MAX_FOREGROUND_VOXELS = 2000
 
 # So many voxels are sorted at once, which fit into a cache: 256^3 int16 of 300 classes take 1.2 s
 # of processor time, and 1.5 s in slabs of 2^20. One sort of all takes 1.0 to 1.5 s, and 270 MB.
@@ -29,7 +29,7 @@ PROBABLE = 0.5
 ROUNDING = 0.01
 
 
-def foreground_places(label: Array) -> Places:
+def foreground_of(label: Array) -> Foreground:
     """Some voxels (N, 3) of each foreground class of a label.
 
     A class is a value over 0. If the label has several channels, a class is a pair (channel,
@@ -43,14 +43,14 @@ def foreground_places(label: Array) -> Places:
     """
     channels = label if label.ndim == 4 else label[np.newaxis]
     if len(channels) == 1:
-        return _class_places(channels[0])
+        return _class_voxels(channels[0])
     soft = channels.dtype.kind == "f" and not _are_whole(channels)
     whole, tolerance = (1.0, ROUNDING) if soft else (float(channels.max()), 0.0)
     first = 1 if _are_partition(channels, whole, tolerance) else 0
     return {
         (number, value): places
         for number, channel in enumerate(channels[first:], start=first)
-        for value, places in _class_places(channel >= PROBABLE if soft else channel).items()
+        for value, places in _class_voxels(channel >= PROBABLE if soft else channel).items()
     }
 
 
@@ -68,7 +68,7 @@ def _are_partition(channels: Array, whole: float, tolerance: float) -> bool:
     return True
 
 
-def _class_places(voxels: Array) -> Places:
+def _class_voxels(voxels: Array) -> Foreground:
     """Some voxels of each value over 0: every n-th one in memory order."""
     voxels = np.ascontiguousarray(voxels)  # slabs across memory order are read slowly
     counts: dict[Any, int] = {}
@@ -80,7 +80,7 @@ def _class_places(voxels: Array) -> Places:
     if not counts:
         return {}
     classes = np.array(sorted(counts), voxels.dtype)
-    steps = np.array([-(-counts[value] // MOST_PLACES) for value in sorted(counts)])
+    steps = np.array([-(-counts[value] // MAX_FOREGROUND_VOXELS) for value in sorted(counts)])
     seen = np.zeros(len(classes), np.int64)
     kept, kept_classes = [], []
     for first, part in _slabs(voxels):
@@ -119,7 +119,7 @@ def _slabs(voxels: Array) -> Iterator[tuple[int, Array]]:
 
 
 def patch_start(
-    numbers: Numbers, shape: Shape, patch: Shape, places: Places | None
+    stream: RandomStream, shape: Shape, patch: Shape, places: Foreground | None
 ) -> tuple[int, int, int]:
     """The first voxel of a patch.
 
@@ -132,12 +132,12 @@ def patch_start(
     places : mapping, optional
         Of the foreground; without, or if there is none, the patch lies anywhere.
     """
-    ways = [numbers.uniform() for _ in range(5)]
+    ways = [stream.uniform() for _ in range(5)]
     room = [n - m for n, m in zip(shape, patch, strict=True)]
     if places:
         some = places[sorted(places)[int(ways[3] * len(places))]]
-        centre = some[int(ways[4] * len(some))].tolist()
-        wanted = [c - m // 2 for c, m in zip(centre, patch, strict=True)]
+        center = some[int(ways[4] * len(some))].tolist()
+        wanted = [c - m // 2 for c, m in zip(center, patch, strict=True)]
     else:
         wanted = [int(way * (r + 1)) for way, r in zip(ways[:3], room, strict=True)]
     a, b, c = (min(max(w, 0), r) if r >= 0 else r // 2 for w, r in zip(wanted, room, strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..keys import Key, Numbers
+from ..keys import Key, RandomStream
 from ..pipeline.compose import Compose
 from ..pipeline.drawing import check_volumes
 from ..pipeline.record import Record, Sample
@@ -17,11 +17,11 @@ from ..pipeline.targets import channels_of
 from ..transforms.crop import Crop, as_window
 from ..transforms.group import happens_always
 from ..transforms.label_pyramid import LabelPyramid
-from .batches import layout_of, shuffled_index
+from .batches import shuffled_index, spec_of
 from .cases import Case, CaseError, Given, OpenCase, as_image_dtype, as_parts
-from .patches import Places, foreground_places, patch_start
+from .patches import Foreground, foreground_of, patch_start
 
-MOST_REPEATS = 2**31
+MAX_REPEATS = 2**31
 
 # How long each stage of each sample took: its name, and seconds.
 Seconds = list[tuple[str, float]]
@@ -78,19 +78,19 @@ class SampleMaker:
         self._pipeline = pipeline
         self._patch = as_window(patch_shape, "patch_shape")
         self._seed = checks.as_seed("seed", seed)
-        self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MOST_REPEATS)
+        self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MAX_REPEATS)
         self.epoch_size = len(self._cases) * self._repeats
-        self._places: dict[int, Places] = {}
+        self._known_foreground: dict[int, Foreground] = {}
         try:
             opened = self._cases[0].open()
         except Exception as error:
             raise CaseError.of(error, 0) from error
         check_volumes(pipeline, pipeline.table, opened.volumes)
-        self.layout = layout_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
+        self.spec = spec_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy of what threads add to."""
-        return {**vars(self), "_places": dict(self._places)}
+        return {**vars(self), "_places": dict(self._known_foreground)}
 
     def make(
         self,
@@ -130,9 +130,9 @@ class SampleMaker:
             opened = self._cases[number].open()
         with _timed("draw", seconds):
             places = self._foreground(number, opened) if is_foreground else None
-            start = patch_start(Numbers(key, "patch"), opened.shape, self._patch, places)
+            start = patch_start(RandomStream(key, "patch"), opened.shape, self._patch, places)
             record = self._drawn(key, opened, start)
-            self.layout.check(layout_of(opened, record))
+            self.spec.check(spec_of(opened, record))
         with _timed("read", seconds):
             volumes, origin = as_parts(opened, record)
         with _timed("augment", seconds):
@@ -149,17 +149,17 @@ class SampleMaker:
             key, opened.shape, opened.spacing, opened.affine, channels, window
         )
 
-    def _foreground(self, number: int, opened: OpenCase) -> Places | None:
+    def _foreground(self, number: int, opened: OpenCase) -> Foreground | None:
         """Where a case has foreground: looked up once, but each time if a function returns it."""
         labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
         if not labels:
             return None
-        known = self._places.get(number)
+        known = self._known_foreground.get(number)
         if known is not None:
             return known
-        found = foreground_places(np.asarray(opened.volumes[labels[0]][...]))
+        found = foreground_of(np.asarray(opened.volumes[labels[0]][...]))
         if not self._cases[number].is_function:
-            self._places[number] = found
+            self._known_foreground[number] = found
         return found
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..kernels import LONGEST_AXIS
+from ..kernels import MAX_AXIS_LENGTH
 from ..serialization import shown
 from ..warping.geometry.bounds import Box
 from ..warping.geometry.orientation import Reorientation
@@ -116,7 +116,8 @@ def check_lazy(name: str, value: Any) -> None:
         volume = np.broadcast_to(voxel, lengths)
     except ValueError:  # too long, or negative
         raise ValueError(
-            f"{name!r} must have a shape of lengths from 1 to {LONGEST_AXIS}, got {shown(lengths)}"
+            f"{name!r} must have a shape of lengths from 1 to {MAX_AXIS_LENGTH}, "
+            f"got {shown(lengths)}"
         ) from None
     checks.as_volume(volume, name)
 

@@ -25,8 +25,8 @@ from .prefetch import Dropped, Pending
 from .progress import Progress, Report
 from .samples import SampleMaker
 
-MOST = 2**31
-MOST_WORKERS = 2**10
+MAX_COUNT = 2**31
+MAX_WORKERS = 2**10
 
 # Batches between the passes of a loader over a stream without an end.
 ENDLESS = 2**32
@@ -126,19 +126,19 @@ class Stream:
     ) -> None:
         if on_batch is not None and not callable(on_batch):
             raise TypeError(f"on_batch must be a function of the stream, got {on_batch!r}")
-        self._batch_size = checks.as_whole("batch_size", batch_size, 1, MOST)
+        self._batch_size = checks.as_whole("batch_size", batch_size, 1, MAX_COUNT)
         self._threads = thread_count(threads)
-        self._prefetch = checks.as_whole("prefetch", prefetch, 1, MOST)
+        self._prefetch = checks.as_whole("prefetch", prefetch, 1, MAX_COUNT)
         share = 1.0 - as_number("foreground", foreground, 0.0, 1.0)
         self._first_forced = round(self._batch_size * share)  # as nnU-Net rounds
-        self._epochs = None if epochs is None else checks.as_whole("epochs", epochs, 1, MOST)
+        self._epochs = None if epochs is None else checks.as_whole("epochs", epochs, 1, MAX_COUNT)
         self._given_shard = None if shard is None else as_shard(shard)
         self._rank = self._given_shard or torch_rank()
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
         self._on_batch = on_batch
         # By torch worker, how many passes of a DataLoader it has begun. Workers are started anew
         # for each, and know nothing of those before.
-        self._passes = RawArray(c_int64, MOST_WORKERS)
+        self._passes = RawArray(c_int64, MAX_WORKERS)
         self._maker = SampleMaker(cases, pipeline, patch_shape, seed, samples_per_case, dtype)
         samples = None if self._epochs is None else self._epochs * self._maker.epoch_size
         if samples is not None and samples < self._batch_size:
@@ -192,7 +192,7 @@ class Stream:
         return state | {"_rank": self._found_rank()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update({"_passes": RawArray(c_int64, MOST_WORKERS), **state})
+        vars(self).update({"_passes": RawArray(c_int64, MAX_WORKERS), **state})
         self._start_afresh()
 
     def __next__(self) -> Batch:
@@ -210,7 +210,7 @@ class Stream:
     def _made_batch(self) -> Batch:
         if self._submitted is None:
             vars(self).update(self._plan())  # one step
-            if torch_worker() is not None and self._worker.number < MOST_WORKERS:
+            if torch_worker() is not None and self._worker.number < MAX_WORKERS:
                 self._passes[self._worker.number] += 1
         if self._closed or (self._last is not None and self.batches >= self._last):
             raise StopIteration
@@ -253,7 +253,7 @@ class Stream:
         # those of the rank that were given before are not given again by its workers
         begun = -(-(self.batches - worker.number) // worker.total)
         passes = 0
-        if torch_worker() is not None and worker.number < MOST_WORKERS:
+        if torch_worker() is not None and worker.number < MAX_WORKERS:
             passes = self._passes[worker.number]
         return {
             "_rank": rank, "_worker": worker, "_last": last, "_skipped": passes * of_rank,
@@ -273,7 +273,7 @@ class Stream:
                 raise Dropped
             of_rank = self._submitted * self._worker.total + self._worker.number + self._skipped
             first = (of_rank * self._rank.total + self._rank.number) * self._batch_size
-            slots = self._maker.layout.slots(self._batch_size)
+            slots = self._maker.spec.slots(self._batch_size)
             pending = Pending(slots, self._batch_size)
             self._workers.start(self._threads)
             ahead.append(pending)

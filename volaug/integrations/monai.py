@@ -12,7 +12,7 @@ from .. import checks
 from ..pipeline.compose import Compose
 from ..pipeline.record import Record
 from ..pipeline.targets import KINDS, channels_of
-from ..serialization import check_known
+from ..serialization import check_names
 from ..warping.geometry.bspline import Floats
 from ..warping.geometry.orientation import Reorientation, reorientation
 from .monai_tensors import TRACED, affine_of, alike, are_slices, as_grid, targets_for, turns_of
@@ -78,7 +78,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         if not isinstance(pipeline, Compose):
             raise TypeError(f"pipeline must be a volaug.Compose, got {type(pipeline).__name__}")
         self.kinds = {kind: kind for kind in KINDS} | dict(pipeline.targets)
-        check_known("target of the pipeline", self.keys, self.kinds)
+        check_names("target of the pipeline", self.keys, self.kinds)
         # a seed from the operating system would be another one in the next run
         self.pipeline = replace(pipeline, seed=0) if pipeline.seed is None else pipeline
         self.update_affine = update_affine

@@ -23,10 +23,10 @@ from ..transforms.base import SpatialOperation
 MAX_EPOCH = 2**63 - 1
 
 # Datasets around datasets: more are not looked through.
-MOST_WRAPPED = 16
+MAX_WRAPPED = 16
 
 # What a sampler of ours gives for a sample: epoch, occurrence, index.
-Place = tuple[int, int, int]
+SampleId = tuple[int, int, int]
 
 
 class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignore]
@@ -120,7 +120,7 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
     def __len__(self) -> int:
         return len(self.base)
 
-    def __getitem__(self, index: int | Place) -> dict[str, Any]:
+    def __getitem__(self, index: int | SampleId) -> dict[str, Any]:
         """Load a sample and augment it.
 
         Parameters
@@ -231,7 +231,7 @@ def random_number(stop: int) -> int:
     return int(torch.randint(stop, (), device="cpu"))
 
 
-def is_around(dataset: Any, levels: int = MOST_WRAPPED) -> bool:
+def is_around(dataset: Any, levels: int = MAX_WRAPPED) -> bool:
     """Whether it is a `VolaugDataset`, or one is within it, as in a `Subset`."""
     if isinstance(dataset, VolaugDataset):
         return True

@@ -11,7 +11,7 @@ import torch.distributed
 from torch.utils.data import DistributedSampler, Sampler
 
 from .. import checks
-from .torch_dataset import MAX_EPOCH, Place, VolaugDataset, is_around
+from .torch_dataset import MAX_EPOCH, SampleId, VolaugDataset, is_around
 
 # Of a rank that draws its indices by itself, occurrences begin at so many times its number.
 RANK_STEP = 2**32
@@ -81,13 +81,13 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
         for inner in self._inner():
             if hasattr(inner, "set_epoch"):
                 inner.set_epoch(epoch)
-        return self._places(epoch)
+        return self._sample_ids(epoch)
 
-    def _places(self, epoch: int) -> Iterator[Any]:
+    def _sample_ids(self, epoch: int) -> Iterator[Any]:
         seen: Counter[int] = Counter()
         given = 0
 
-        def place(index: Any) -> Place:
+        def sample_id(index: Any) -> SampleId:
             nonlocal given
             index = operator.index(index)
             occurrence = self._first_occurrence(given) + seen[index]
@@ -97,7 +97,7 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
 
         for item in self.sampler:
             item = item.tolist() if isinstance(item, np.ndarray | torch.Tensor) else item
-            yield [*map(place, item)] if isinstance(item, list | tuple) else place(item)
+            yield [*map(sample_id, item)] if isinstance(item, list | tuple) else sample_id(item)
 
     def _first_occurrence(self, given: int) -> int:
         """From where the occurrences of an index count that comes after so many others."""
@@ -105,8 +105,8 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
             if isinstance(inner, DistributedSampler):
                 # The ranks take turns in one list, which repeats its beginning at its end.
                 size: int = len(inner.dataset)  # type: ignore[arg-type, unused-ignore]
-                place: int = given * inner.num_replicas + inner.rank
-                return place // size
+                sample_id: int = given * inner.num_replicas + inner.rank
+                return sample_id // size
         ranks = torch.distributed
         return (
             ranks.get_rank() * RANK_STEP if ranks.is_available() and ranks.is_initialized() else 0

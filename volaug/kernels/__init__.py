@@ -2,4 +2,4 @@
 
 # Voxels of an axis. Up to here snapped coordinates are exact, see warp/coordinates.py. It stands
 # here so that who checks it need not import Numba.
-LONGEST_AXIS = 2**19
+MAX_AXIS_LENGTH = 2**19

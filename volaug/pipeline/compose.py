@@ -8,14 +8,15 @@ from typing import Any
 import numpy.typing as npt
 
 from .. import checks
-from ..keys import Key, Numbers, fresh_number
+from ..checks import Interpolation
+from ..keys import Key, RandomStream, fresh_number
 from ..serialization import (
     arguments,
     check_format,
-    check_known,
+    check_names,
     parse_file,
     parse_toml,
-    shallow,
+    reject_deep_nesting,
     to_plain,
 )
 from ..transforms.base import Operation
@@ -24,11 +25,12 @@ from ..transforms.group import Group
 from ..transforms.label_pyramid import LabelPyramid, check_pyramid_is_last
 from ..transforms.registry import TRANSFORMS, transform_from
 from ..transforms.warps import check_warps
+from ..warping.engine.borders import Mode
 from ..warping.fusion import grid_of
 from ..warping.geometry.bspline import Floats
-from .drawing import draw_steps, labelled, warn_of_folding
+from .drawing import draw_steps, labeled, warn_of_folding
 from .record import Record, Sample
-from .targets import Target, as_channels, as_targets, channels_of, common_grid, target_table
+from .targets import Kind, Target, as_channels, as_targets, channels_of, common_grid, target_table
 
 FORMAT, VERSION = "volaug.pipeline", 1
 
@@ -75,9 +77,9 @@ class Compose(Group):
     """
 
     seed: int | None = field(default=None, kw_only=True)
-    targets: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    interpolation: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    mode: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    targets: Mapping[str, Kind] = field(default_factory=dict, kw_only=True)
+    interpolation: Mapping[str, Interpolation] = field(default_factory=dict, kw_only=True)
+    mode: Mapping[str, Mode] = field(default_factory=dict, kw_only=True)
     cval: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     _key_seed: int = field(init=False, compare=False)
@@ -108,13 +110,13 @@ class Compose(Group):
         table = target_table(self.targets, self.interpolation, self.mode, self.cval)
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
-        self._derive(_key_seed=seed, _table=table, _labels=labelled(self), _has_warned=False)
+        self._derive(_key_seed=seed, _table=table, _labels=labeled(self), _has_warned=False)
 
     def _has_options(self) -> bool:
         options = (self.targets, self.interpolation, self.mode, self.cval)
         return self.seed is not None or any(options)
 
-    def chosen(self, numbers: Numbers) -> Sequence[int]:
+    def chosen(self, stream: RandomStream) -> Sequence[int]:
         """All of them, in their order."""
         return range(len(self.transforms))
 
@@ -252,7 +254,7 @@ class Compose(Group):
         return {"format": FORMAT, "version": VERSION, **values}
 
     @classmethod
-    @shallow
+    @reject_deep_nesting
     def from_dict(cls, values: Any) -> "Compose":
         """The pipeline of which `to_dict` made `values`.
 
@@ -264,7 +266,7 @@ class Compose(Group):
             Saying what is wrong with it, and for an unknown name which known one is the nearest.
         """
         given = check_format(values, FORMAT, VERSION)
-        check_known("argument of the pipeline", given, [item.name for item in arguments(cls)])
+        check_names("argument of the pipeline", given, [item.name for item in arguments(cls)])
         pipeline: Compose = transform_from(
             {**given, "type": "Compose"}, {**TRANSFORMS, "Compose": cls}, "the pipeline"
         )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ..keys import Key, Numbers
+from ..keys import Key, RandomStream
 from ..transforms.base import LabelStep, Operation, Step, Transform
 from ..transforms.crop import Crop
 from ..transforms.elastic import Elastic
@@ -18,7 +18,7 @@ from .targets import Target, blank, check_cvals
 Labels = tuple[str, tuple[Any, ...]]  # of a transform, and of those within it
 
 
-def labelled(outermost: Transform) -> Labels:
+def labeled(outermost: Transform) -> Labels:
     """A label for each transform: its name, or its type and which of that type it is."""
     count: Counter[str] = Counter()
 
@@ -51,16 +51,16 @@ def draw_steps(
 ) -> Grid:
     """Add what a transform draws for a picture to the steps; the grid of what they make of it."""
     label, inner_labels = labels
-    numbers = Numbers(key, label)
-    if asked and not transform.happens(numbers):
+    stream = RandomStream(key, label)
+    if asked and not transform.happens(stream):
         return grid
     if isinstance(transform, Group):
-        for place in transform.chosen(numbers):
+        for place in transform.chosen(stream):
             inner = transform.transforms[place], inner_labels[place]
             grid = draw_steps(*inner, key, grid, steps, transform.asks)
         return grid
     assert isinstance(transform, Step)
-    operation = transform.draw(grid, numbers)
+    operation = transform.draw(grid, stream)
     if operation is not None:
         steps.append((label, operation))
     return grid._replace(shape=operation.shape) if isinstance(operation, Crop) else grid

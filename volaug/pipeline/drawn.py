@@ -14,11 +14,11 @@ from ..serialization import (
     arguments,
     as_table,
     check_format,
-    check_known,
+    check_names,
+    construct,
     from_plain,
-    made,
     parse_json,
-    shallow,
+    reject_deep_nesting,
     to_plain,
 )
 from ..transforms.base import Operation, ValueOperation
@@ -196,7 +196,7 @@ class Drawn:
         return json.dumps(self.to_dict())
 
     @classmethod
-    @shallow
+    @reject_deep_nesting
     def from_dict(cls, values: Any) -> Self:
         """The record of which `to_dict` made `values`.
 
@@ -207,7 +207,7 @@ class Drawn:
         """
         given = check_format(values, FORMAT, VERSION)
         names = ("key", "shape", "spacing", "affine", "targets", "steps")
-        check_known("part of a record", given, names)
+        check_names("part of a record", given, names)
         for name in names:
             if name not in given:
                 raise ValueError(f"a record must have the parts {', '.join(names)}, got no {name}")
@@ -222,12 +222,12 @@ class Drawn:
             steps.append((step["name"], from_plain(values, OPERATIONS, what)))
         spacing, affine = checks.as_voxel_size(given["spacing"], given["affine"])
         return cls(
-            made("the key of a record", Key, given["key"]),
+            construct("the key of a record", Key, given["key"]),
             checks.as_shape("shape", given["shape"]),
             spacing,
             affine,
             {
-                name: made(f"target {name!r}", Target, target)
+                name: construct(f"target {name!r}", Target, target)
                 for name, target in as_table("targets", given["targets"]).items()
             },
             tuple(steps),

@@ -104,7 +104,7 @@ class Record(Drawn):
         """
         sample = Sample(augmented(self.stages, self.targets, volumes, out, threads, origin))
         for warp in self.warps:
-            places = moved_places(self.targets, places, warp.map_points, warp.map_boxes)
+            places = moved_places(self.targets, places, warp.points_to_output, warp.boxes_to_output)
         sample.update(places)
         if self.spacing is not None:
             sample["spacing"] = self.spacing
@@ -144,7 +144,7 @@ class Record(Drawn):
         for inverse in self._inverted() if volumes else ():
             results = inverse.apply_all(results, threads=threads, **options)
         for warp in reversed(self.warps):
-            places = moved_places(self.targets, places, warp.pull_points, warp.pull_boxes)
+            places = moved_places(self.targets, places, warp.points_to_input, warp.boxes_to_input)
         return {**results, **places}
 
     def seen(self, *, threads: int | None = None) -> npt.NDArray[np.bool]:

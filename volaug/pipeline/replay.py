@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..serialization import check_known
+from ..serialization import check_names
 from ..threads.limits import thread_count
 from ..transforms.base import ValueOperation
 from ..warping.geometry.bspline import Floats
@@ -84,7 +84,7 @@ def _check_out(
 ) -> None:
     if not isinstance(out, Mapping):
         raise TypeError(f"out must be a mapping from names to arrays, got {type(out).__name__}")
-    check_known("image or label of out", out, volumes)
+    check_names("image or label of out", out, volumes)
     others = list(volumes.values())
     for name, given in out.items():
         shape = (*volumes[name].shape[:-3], *output_shape)

@@ -2,22 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..serialization import check_known, frozen
+from ..serialization import check_names, normalize
 from ..warping.engine.borders import MODES
 from ..warping.geometry.bspline import Floats
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, int, int]
 
-KINDS = ("image", "label", "points", "boxes")
+Kind = Literal["image", "label", "points", "boxes"]
+KINDS = get_args(Kind)
 
-MOST_CHANNELS = 2**16
+MAX_CHANNELS = 2**16
 
 # What a pipeline's call takes beside its targets.
 RESERVED = ("self", "spacing", "affine", "epoch", "index", "occurrence", "out", "threads")
@@ -36,7 +37,7 @@ class Target:
         checks.check_choice("the kind of a target", self.kind, KINDS)
         checks.check_choice("interpolation", self.interpolation, checks.INTERPOLATIONS)
         checks.check_choice("mode", self.mode, MODES)
-        fills = frozen(self.cval)
+        fills = normalize(self.cval)
         values = fills if isinstance(fills, tuple) else (fills,)
         if not all(isinstance(value, bool | int | float) for value in values):
             raise TypeError(f"cval must be a number or one a channel, got {self.cval!r}")
@@ -76,7 +77,7 @@ def target_table(
             )
     named = {**{kind: kind for kind in KINDS}, **kinds}
     for option, given in (("interpolation", interpolation), ("mode", mode), ("cval", cval)):
-        check_known(f"target of {option}", given, named)
+        check_names(f"target of {option}", given, named)
     table = {}
     for name, kind in named.items():
         usual = "label" if kind == "label" else "linear"
@@ -112,7 +113,7 @@ def as_targets(
     unknown = [name for name in given if name not in table]
     if unknown:
         hint = f"""others are named for the pipeline, as targets={{{unknown[0]!r}: "label"}}"""
-        check_known("target", given, table, hint)
+        check_names("target", given, table, hint)
     volumes, places = {}, {}
     for name, value in given.items():
         kind = table[name].kind
@@ -197,13 +198,13 @@ def common_grid(volumes: Mapping[str, Array]) -> Shape:
 def as_channels(given: Any, table: Mapping[str, Target]) -> int | dict[str, int]:
     """For how many channels to draw: of all images, or of each by name."""
     if not isinstance(given, Mapping):
-        return checks.as_whole("channels", given, 1, MOST_CHANNELS)
+        return checks.as_whole("channels", given, 1, MAX_CHANNELS)
     images = [name for name, target in table.items() if target.kind == "image"]
-    check_known("image of channels", given, images)
+    check_names("image of channels", given, images)
     if not given:
         raise ValueError("channels must name an image, or be one number, got none")
     return {
-        name: checks.as_whole(f"channels of {name!r}", count, 1, MOST_CHANNELS)
+        name: checks.as_whole(f"channels of {name!r}", count, 1, MAX_CHANNELS)
         for name, count in given.items()
     }
 

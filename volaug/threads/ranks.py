@@ -22,7 +22,7 @@ RANKS_HERE = (
 # Slurm says it of a step, or of the whole job.
 SLURM_TASKS = ("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE")
 
-MOST_SHARDS = 2**31
+MAX_SHARDS = 2**31
 
 
 class Shard(NamedTuple):
@@ -36,7 +36,7 @@ def as_shard(value: Any) -> Shard:
     """A shard that a user gives as ``(index, count)``."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise TypeError(f"shard must be a pair (index, count), got {value!r}")
-    count = as_whole("the count of shard", value[1], 1, MOST_SHARDS)
+    count = as_whole("the count of shard", value[1], 1, MAX_SHARDS)
     return Shard(as_whole("the index of shard", value[0], 0, count - 1), count)
 
 

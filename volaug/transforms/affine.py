@@ -1,17 +1,17 @@
 """Affine: the picture stretched, sheared, rotated and moved."""
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 
-from ..keys import Numbers
-from ..serialization import frozen
+from ..keys import RandomStream
+from ..serialization import normalize
 from ..warping.fusion import Fusion, Grid
 from ..warping.geometry.forward import shaping, turning
 from .base import SpatialOperation, Step
 from .ranges import (
     Pairs,
-    Range,
+    RangePerAxis,
     Three,
     angles,
     as_flag,
@@ -27,7 +27,7 @@ from .warps import sheared, stretched
 
 @dataclass(frozen=True, repr=False)
 class RandomAffine(Step):
-    """Stretch, shear and turn the picture about its centre and move it, in this order.
+    """Stretch, shear and turn the picture about its center and move it, in this order.
 
     Parameters
     ----------
@@ -43,14 +43,15 @@ class RandomAffine(Step):
 
     Notes
     -----
-    A place `x` goes to ``R H S (x - c) + c + t``, where ``c = (n - 1) / 2`` is the centre of the
+    A place `x` goes to ``R H S (x - c) + c + t``, where ``c = (n - 1) / 2`` is the center of the
     grid, in mm: `S` stretches, `H` shears and `R` turns.
     """
 
-    degrees: Range = 15.0
-    scale: Range = (0.85, 1.2)
-    shear: Range = 0.02
-    translation: Range = 10.0
+    degrees: RangePerAxis = 15.0
+    _: KW_ONLY
+    scale: RangePerAxis = (0.85, 1.2)
+    shear: RangePerAxis = 0.02
+    translation: RangePerAxis = 10.0
     isotropic: bool = False
     p: float = field(default=0.2, kw_only=True)
     _angles: Pairs = field(init=False, compare=False)
@@ -70,18 +71,18 @@ class RandomAffine(Step):
     def distortion(self) -> float:
         return stretched(self._factors, self.isotropic) * sheared(self._slopes)
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Affine":
+    def draw(self, grid: Grid, stream: RandomStream) -> "Affine":
         return Affine(
-            degrees=drawn_for_axes(self._angles, False, numbers),
-            scale=in_proportion(self._factors, self.isotropic, numbers),
-            shear=drawn_for_axes(self._slopes, False, numbers),
-            translation=drawn_for_axes(self._lengths, False, numbers),
+            degrees=drawn_for_axes(self._angles, False, stream),
+            scale=in_proportion(self._factors, self.isotropic, stream),
+            shear=drawn_for_axes(self._slopes, False, stream),
+            translation=drawn_for_axes(self._lengths, False, stream),
         )
 
 
 @dataclass(frozen=True)
 class Affine(SpatialOperation):
-    """Stretch, shear and turn the picture about its centre, and move it, in this order."""
+    """Stretch, shear and turn the picture about its center, and move it, in this order."""
 
     scale: Three = (1.0, 1.0, 1.0)
     shear: Three = (0.0, 0.0, 0.0)
@@ -91,7 +92,7 @@ class Affine(SpatialOperation):
     def __post_init__(self) -> None:
         for name in ("scale", "shear", "degrees", "translation"):
             limits = (1e-6, 1e6) if name == "scale" else (-1e9, 1e9)
-            value = as_triple(name, frozen(getattr(self, name)), *limits)
+            value = as_triple(name, normalize(getattr(self, name)), *limits)
             object.__setattr__(self, name, value)
 
     def fuse(self, fusion: Fusion) -> None:
@@ -99,8 +100,8 @@ class Affine(SpatialOperation):
         within = self._within(fusion.flat) if fusion.flat else self
         forward = turning(within.degrees) @ shaping(within.scale, within.shear)
         matrix = grid.from_mm @ np.linalg.inv(forward) @ grid.to_mm
-        moved = grid.centre + grid.from_mm @ within.translation
-        fusion.pull(matrix, grid.centre - matrix @ moved)
+        moved = grid.center + grid.from_mm @ within.translation
+        fusion.pull(matrix, grid.center - matrix @ moved)
 
     def _within(self, flat: tuple[int, ...]) -> "Affine":
         """What of it stays within a picture that has one voxel along some axes."""

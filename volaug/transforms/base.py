@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import memory_of
-from ..keys import Numbers
-from ..serialization import arguments, frozen
+from ..keys import RandomStream
+from ..serialization import arguments, normalize
 from ..warping.fusion import Fusion, Grid
 from .ranges import Shape, as_number
 
@@ -85,7 +85,7 @@ class Transform(abc.ABC):
 
     def __post_init__(self) -> None:
         for item in arguments(self):
-            object.__setattr__(self, item.name, frozen(getattr(self, item.name)))
+            object.__setattr__(self, item.name, normalize(getattr(self, item.name)))
         object.__setattr__(self, "p", as_number("p", self.p, 0.0, 1.0))
         if self.name is not None and not isinstance(self.name, str):
             raise TypeError(f"name must be a string, got {self.name!r}")
@@ -99,9 +99,9 @@ class Transform(abc.ABC):
         shown = (f"{n}={given[n]!r}" for n in names if given[n] not in (usual[n], {}))
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def happens(self, numbers: Numbers) -> bool:
+    def happens(self, stream: RandomStream) -> bool:
         """Whether it is taken. A `OneOf` that picked it does not ask."""
-        return numbers.chance(self.p)
+        return stream.chance(self.p)
 
     @abc.abstractmethod
     def check(self) -> None:
@@ -117,7 +117,7 @@ class Step(Transform):
     """A transform that draws one operation."""
 
     @abc.abstractmethod
-    def draw(self, grid: Grid, numbers: Numbers) -> Operation | None:
+    def draw(self, grid: Grid, stream: RandomStream) -> Operation | None:
         """Draw what to do to a picture of this grid, if anything."""
 
     def spans(self) -> Shape:
@@ -139,5 +139,5 @@ class LabelStep(ValueStep):
 
     operation: ValueOperation = field(init=False, compare=False)
 
-    def draw(self, grid: Grid, numbers: Numbers) -> ValueOperation:
+    def draw(self, grid: Grid, stream: RandomStream) -> ValueOperation:
         return self.operation

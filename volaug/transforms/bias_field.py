@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,16 @@ import numpy.typing as npt
 from .. import checks
 from ..kernels.jit.dtypes import as_type
 from ..kernels.values.smooth_field import multiply_planes
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..threads.parts import run_parts, threads_worth
 from ..warping.engine.in_place import in_memory_order, slowest_first
-from ..warping.fusion import MOST_SPANS, Grid
+from ..warping.fusion import MAX_SPANS, Grid
 from ..warping.geometry.bspline import Floats, knot_spacing, row_polynomials
 from .base import ValueStep, Voxels
-from .per_channel import Apart, IntensityOperation, Place, of_channel, of_channels
+from .per_channel import ChannelId, IntensityOperation, PerChannel, of_channel, of_channels
 from .ranges import Pair, Range, Shape, as_flag, positive
 
-STRONGEST = 20.0  # of a field's logarithm
+MAX_LOG_FIELD = 20.0  # of a field's logarithm
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,10 +36,10 @@ class RandomBiasField(ValueStep):
         evenly, a number `a` means 0 to a. As a spline takes means of its control points, the
         greatest in an image is about a third of that, by its logarithm: up to 20 % with 0.8, which
         is mild, and up to 50 % with 2, which is strong.
-    control_points : int, or one for each axis
+    num_control_points : int, or one for each axis
         4 or more, counting one beyond each end: with 4 it is one cubic polynomial along each
         axis, as smooth as TorchIO's (order 3).
-    apart : bool
+    per_channel : bool
         Draw a field for each channel of each image.
     p : float
         How likely it happens.
@@ -53,28 +53,31 @@ class RandomBiasField(ValueStep):
     """
 
     strength: Range = 0.8
-    control_points: int | Sequence[int] = 4
-    apart: bool = False
+    _: KW_ONLY
+    num_control_points: int | Sequence[int] = 4
+    per_channel: bool = False
     p: float = field(default=0.15, kw_only=True)
     _strengths: Pair = field(init=False, compare=False)
     _lattice: Shape = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("apart", self.apart)
-        given = self.control_points
+        as_flag("per_channel", self.per_channel)
+        given = self.num_control_points
         given = given if isinstance(given, tuple) else (given,) * 3
-        lattice = [checks.as_whole("control_points", k, 4, MOST_SPANS + 3) for k in given]
+        lattice = [checks.as_whole("num_control_points", k, 4, MAX_SPANS + 3) for k in given]
         if len(lattice) != 3:
-            raise ValueError(f"control_points must be one or three, got {self.control_points!r}")
+            raise ValueError(
+                f"num_control_points must be one or three, got {self.num_control_points!r}"
+            )
         strengths = positive("strength", self.strength, 100.0)
         self._derive(_strengths=strengths, _lattice=tuple(lattice))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "BiasField":
-        def one(numbers: Numbers) -> Floats:
-            most = math.log1p(numbers.uniform(*self._strengths))
-            return most * (2.0 * numbers.uniforms(*self._lattice) - 1.0)
+    def draw(self, grid: Grid, stream: RandomStream) -> "BiasField":
+        def one(stream: RandomStream) -> Floats:
+            amplitude = math.log1p(stream.uniform(*self._strengths))
+            return amplitude * (2.0 * stream.uniforms(*self._lattice) - 1.0)
 
-        return BiasField(of_channels(self.apart, grid, numbers, one))
+        return BiasField(of_channels(self.per_channel, grid, stream, one))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,21 +105,21 @@ class BiasField(IntensityOperation):
     def examples(cls) -> tuple["BiasField", ...]:
         return (cls(np.zeros((4, 4, 4))),)
 
-    def change(self, voxels: Voxels, place: Place, threads: int) -> None:
-        multiply_field(voxels, of_channel(self.control_points, place) / math.log(2.0), threads)
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+        multiply_field(voxels, of_channel(self.control_points, channel) / math.log(2.0), threads)
 
 
 def _field_points(value: Any, axes: tuple[int, ...]) -> Any:
-    """Control points (k0, k1, k2), or `Apart` of some for each channel."""
+    """Control points (k0, k1, k2), or `PerChannel` of some for each channel."""
     wanted = "coefficients (k0, k1, k2), or (C, k0, k1, k2), at least 4 on each axis"
     points = checks.as_floats("control_points", value, wanted)
     if points.ndim not in axes or min(points.shape[-3:]) < 4 or not len(points):
         raise ValueError(f"control_points must be {wanted}, got shape {points.shape}")
-    most = float(np.abs(points).max())
-    if most > STRONGEST:
-        raise ValueError(f"control_points must be at most {STRONGEST:g}, got {most:g}")
+    maximum = float(np.abs(points).max())
+    if maximum > MAX_LOG_FIELD:
+        raise ValueError(f"control_points must be at most {MAX_LOG_FIELD:g}, got {maximum:g}")
     points.flags.writeable = False
-    return points if points.ndim == 3 else Apart(points)
+    return points if points.ndim == 3 else PerChannel(points)
 
 
 def multiply_field(channel: npt.NDArray[Any], control_points: Floats, threads: int) -> None:

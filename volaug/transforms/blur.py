@@ -1,7 +1,7 @@
 """Blur: a Gaussian mean."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,17 +10,26 @@ import numpy.typing as npt
 from ..kernels.jit.dtypes import as_type
 from ..kernels.values.gaussian import blur_columns, blur_planes
 from ..kernels.warp.samplers import arithmetic_dtype
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..threads.parts import run_parts, threads_worth
 from ..warping.engine.copies import border_index
 from ..warping.engine.in_place import in_memory_order, slowest_first
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
 from .channels import Channel
-from .per_channel import IntensityOperation, Place, of_channel, of_channels, settled
-from .ranges import Pairs, Range, Three, as_flag, as_number, as_triple, drawn_for_axes, widths
+from .per_channel import ChannelId, IntensityOperation, of_channel, of_channels, settled
+from .ranges import (
+    Pairs,
+    RangePerAxis,
+    Three,
+    as_flag,
+    as_number,
+    as_triple,
+    drawn_for_axes,
+    widths,
+)
 
-WIDEST = 100.0  # voxels of a blur's standard deviation
+MAX_SIGMA = 100.0  # voxels of a blur's standard deviation
 
 
 # Columns of all planes that are filtered together along axis 0: in the L2 cache.
@@ -35,7 +44,7 @@ NEGLIGIBLE = 1 / 8
 
 @dataclass(frozen=True, repr=False)
 class RandomBlur(ValueStep):
-    """Take the mean of each voxel and its neighbours, weighted by a Gaussian.
+    """Take the mean of each voxel and its neighbors, weighted by a Gaussian.
 
     Parameters
     ----------
@@ -44,10 +53,10 @@ class RandomBlur(ValueStep):
         means 0 to a. 0.5 to 1 by default, as in nnU-Net.
     isotropic : bool
         One draw for all axes, each within its own range.
-    apart : bool
+    per_channel : bool
         Draw for each channel of each image.
     p_channel : float
-        With `apart`, how likely each channel is blurred; 0.5 in nnU-Net.
+        With `per_channel`, how likely each channel is blurred; 0.5 in nnU-Net.
     truncate : float
         The Gaussian ends at this many `sigma`: 4 as in scipy; 3 in batchgeneratorsv2.
     p : float
@@ -58,13 +67,14 @@ class RandomBlur(ValueStep):
     Notes
     -----
     It reaches ``floor(truncate * sigma + 1/4)`` voxels to each side. Beyond the border the image
-    goes on as in a mirror at the last voxel's centre, as in batchgeneratorsv2. A voxel that is not
+    goes on as in a mirror at the last voxel's center, as in batchgeneratorsv2. A voxel that is not
     finite spoils those that it reaches.
     """
 
-    sigma: Range = (0.5, 1.0)
+    sigma: RangePerAxis = (0.5, 1.0)
+    _: KW_ONLY
     isotropic: bool = False
-    apart: bool = False
+    per_channel: bool = False
     p_channel: float = 1.0
     truncate: float = 4.0
     p: float = field(default=0.2, kw_only=True)
@@ -72,21 +82,21 @@ class RandomBlur(ValueStep):
 
     def check(self) -> None:
         as_flag("isotropic", self.isotropic)
-        as_flag("apart", self.apart)
+        as_flag("per_channel", self.per_channel)
         as_number("p_channel", self.p_channel, 0.0, 1.0)
         as_number("truncate", self.truncate, 1.0, 10.0)
         self._derive(_widths=widths(self.sigma))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Blur":
+    def draw(self, grid: Grid, stream: RandomStream) -> "Blur":
         sizes = grid.to_mm.diagonal().tolist()
 
-        def one(numbers: Numbers) -> Three:
-            blurred = numbers.chance(self.p_channel) or not self.apart
-            drawn = zip(drawn_for_axes(self._widths, self.isotropic, numbers), sizes, strict=True)
-            a, b, c = (min(width / size, WIDEST) if blurred else 0.0 for width, size in drawn)
+        def one(stream: RandomStream) -> Three:
+            blurred = stream.chance(self.p_channel) or not self.per_channel
+            drawn = zip(drawn_for_axes(self._widths, self.isotropic, stream), sizes, strict=True)
+            a, b, c = (min(width / size, MAX_SIGMA) if blurred else 0.0 for width, size in drawn)
             return a, b, c
 
-        return Blur(of_channels(self.apart, grid, numbers, one), self.truncate)
+        return Blur(of_channels(self.per_channel, grid, stream, one), self.truncate)
 
 
 @dataclass(frozen=True)
@@ -104,12 +114,12 @@ class Blur(IntensityOperation):
     def examples(cls) -> tuple["Blur", ...]:
         return (cls((1.0, 1.0, 1.0)),)
 
-    def change(self, voxels: Voxels, place: Place, threads: int) -> None:
-        blur(voxels, of_channel(self.sigma, place), self.truncate, threads)
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+        blur(voxels, of_channel(self.sigma, channel), self.truncate, threads)
 
 
 def _widths(name: str, value: Any) -> Three:
-    return as_triple(name, value, 0.0, WIDEST)
+    return as_triple(name, value, 0.0, MAX_SIGMA)
 
 
 class Filter(NamedTuple):
@@ -137,7 +147,7 @@ def blur(
     truncate : float
         The Gaussian ends at this many `sigma`: ``floor(truncate * sigma + 1/4)`` voxels to either
         side; or before, where it is far below the rounding. The border is mirrored about the
-        centre of the last voxel (c b | a b c).
+        center of the last voxel (c b | a b c).
     threads : int
         At most this many threads.
     """

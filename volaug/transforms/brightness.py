@@ -1,18 +1,18 @@
 """Brightness: values multiplied, and added to."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
-from .channels import UNLIMITED, line, statistics
+from .channels import UNLIMITED, apply_linear, statistics
 from .per_channel import (
-    MOST,
-    MOST_FACTOR,
+    MAX_FACTOR,
+    MAX_VALUE,
+    ChannelId,
+    FloatPerChannel,
     IntensityOperation,
-    PerChannel,
-    Place,
     around_one,
     evenly,
     of_channel,
@@ -33,9 +33,9 @@ class RandomBrightness(ValueStep):
     factor : number or pair
         A number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.75 to 1.25 by default, as in
         nnU-Net.
-    shift : number or pair
+    std_shift : number or pair
         In standard deviations of the channel; a number `a` means -a to a. None by default.
-    apart : bool
+    per_channel : bool
         Draw for each channel of each image.
     p : float
         How likely it happens; 0.15 as in nnU-Net.
@@ -44,23 +44,24 @@ class RandomBrightness(ValueStep):
     """
 
     factor: Range = (0.75, 1.25)
-    shift: Range = 0.0
-    apart: bool = False
+    _: KW_ONLY
+    std_shift: Range = 0.0
+    per_channel: bool = False
     p: float = field(default=0.15, kw_only=True)
     _factors: Pair = field(init=False, compare=False)
-    _shifts: Pair = field(init=False, compare=False)
+    _std_shifts: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("apart", self.apart)
+        as_flag("per_channel", self.per_channel)
         self._derive(
-            _factors=factors("factor", self.factor, MOST_FACTOR),
-            _shifts=symmetric("shift", self.shift, MOST_FACTOR),
+            _factors=factors("factor", self.factor, MAX_FACTOR),
+            _std_shifts=symmetric("std_shift", self.std_shift, MAX_FACTOR),
         )
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Brightness":
+    def draw(self, grid: Grid, stream: RandomStream) -> "Brightness":
         return Brightness(
-            around_one(self._factors, self.apart, grid, numbers),
-            evenly(self._shifts, self.apart, grid, numbers),
+            around_one(self._factors, self.per_channel, grid, stream),
+            evenly(self._std_shifts, self.per_channel, grid, stream),
         )
 
 
@@ -68,16 +69,18 @@ class RandomBrightness(ValueStep):
 class Brightness(IntensityOperation):
     """Multiply all values, and add so many standard deviations to them."""
 
-    factor: PerChannel = 1.0
-    shift: PerChannel = 0.0
+    factor: FloatPerChannel = 1.0
+    std_shift: FloatPerChannel = 0.0
 
     def __post_init__(self) -> None:
-        settle(self, "factor", 0.0, MOST)
-        settle(self, "shift", -MOST, MOST)
+        settle(self, "factor", 0.0, MAX_VALUE)
+        settle(self, "std_shift", -MAX_VALUE, MAX_VALUE)
 
-    def change(self, voxels: Voxels, place: Place, threads: int) -> None:
-        shift = of_channel(self.shift, place)
-        if shift != 0.0:
-            shift *= statistics(voxels, threads).deviation
-        if not math.isnan(shift):
-            line(voxels, 0.0, of_channel(self.factor, place), shift, UNLIMITED, threads)
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+        std_shift = of_channel(self.std_shift, channel)
+        if std_shift != 0.0:
+            std_shift *= statistics(voxels, threads).std
+        if not math.isnan(std_shift):
+            apply_linear(
+                voxels, 0.0, of_channel(self.factor, channel), std_shift, UNLIMITED, threads
+            )

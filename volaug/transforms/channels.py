@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..kernels.jit.dtypes import as_type
-from ..kernels.values.pointwise import straight
+from ..kernels.values.pointwise import scale_and_clip
 from ..kernels.values.statistics import FOUND, block_statistics
 from ..kernels.warp.samplers import arithmetic_dtype
 from ..threads.parts import run_parts, threads_worth
@@ -33,7 +33,7 @@ BLOCK = 2**15
 UNLIMITED = (-math.inf, math.inf)
 
 
-LEAST_RANGE = 1e-35  # what is narrower has none: one over it is beyond float32
+MIN_RANGE = 1e-35  # what is narrower has none: one over it is beyond float32
 
 
 class Statistics(NamedTuple):
@@ -41,9 +41,9 @@ class Statistics(NamedTuple):
 
     finite: int  # how many
     mean: float
-    deviation: float
-    least: float
-    greatest: float
+    std: float
+    min: float
+    max: float
 
 
 def statistics(channel: Channel, threads: int) -> Statistics:
@@ -62,13 +62,13 @@ def statistics(channel: Channel, threads: int) -> Statistics:
     count, total, squares = found[:, :3].sum(axis=0).tolist()
     if count == 0.0:
         return Statistics(0, math.nan, math.nan, math.nan, math.nan)
-    beyond, deviation = mean_and_deviation(count, total, squares)
-    least, greatest = float(found[:, 3].min()), float(found[:, 4].max())
-    mean = min(max(shift + beyond, least), greatest)
-    return Statistics(int(count), mean, deviation, least, greatest)
+    beyond, std = mean_and_std(count, total, squares)
+    minimum, maximum = float(found[:, 3].min()), float(found[:, 4].max())
+    mean = min(max(shift + beyond, minimum), maximum)
+    return Statistics(int(count), mean, std, minimum, maximum)
 
 
-def line(
+def apply_linear(
     channel: Channel,
     origin: float,
     slope: float,
@@ -81,12 +81,12 @@ def line(
 
     def work(memory: Memory, first: int, stop: int) -> None:
         last = min(stop * BLOCK, memory[1])
-        straight(kind, memory, begin, steep, end, low, high, first * BLOCK, last)
+        scale_and_clip(kind, memory, begin, steep, end, low, high, first * BLOCK, last)
 
     run_blocks(channel, work, BLOCK, threads)
 
 
-def mean_and_deviation(count: float, total: float, squares: float) -> tuple[float, float]:
+def mean_and_std(count: float, total: float, squares: float) -> tuple[float, float]:
     """Of so many numbers, from their sum and the sum of their squares."""
     mean = total / count
     return mean, math.sqrt(max(squares / count - mean * mean, 0.0))

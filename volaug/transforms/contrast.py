@@ -1,18 +1,18 @@
 """Contrast: differences from the mean, multiplied."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
-from .channels import UNLIMITED, line, statistics
+from .channels import UNLIMITED, apply_linear, statistics
 from .per_channel import (
-    MOST,
-    MOST_FACTOR,
+    MAX_FACTOR,
+    MAX_VALUE,
+    ChannelId,
+    FloatPerChannel,
     IntensityOperation,
-    PerChannel,
-    Place,
     around_one,
     of_channel,
     settle,
@@ -34,7 +34,7 @@ class RandomContrast(ValueStep):
         nnU-Net.
     preserve_range : bool
         Cut what then lies beyond the least and the greatest value that the channel had.
-    apart : bool
+    per_channel : bool
         Draw for each channel of each image.
     p : float
         How likely it happens; 0.15 as in nnU-Net.
@@ -43,35 +43,38 @@ class RandomContrast(ValueStep):
     """
 
     factor: Range = (0.75, 1.25)
+    _: KW_ONLY
     preserve_range: bool = True
-    apart: bool = False
+    per_channel: bool = False
     p: float = field(default=0.15, kw_only=True)
     _factors: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
         as_flag("preserve_range", self.preserve_range)
-        as_flag("apart", self.apart)
-        self._derive(_factors=factors("factor", self.factor, MOST_FACTOR))
+        as_flag("per_channel", self.per_channel)
+        self._derive(_factors=factors("factor", self.factor, MAX_FACTOR))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Contrast":
-        return Contrast(around_one(self._factors, self.apart, grid, numbers), self.preserve_range)
+    def draw(self, grid: Grid, stream: RandomStream) -> "Contrast":
+        return Contrast(
+            around_one(self._factors, self.per_channel, grid, stream), self.preserve_range
+        )
 
 
 @dataclass(frozen=True)
 class Contrast(IntensityOperation):
     """Multiply the differences from the mean."""
 
-    factor: PerChannel
+    factor: FloatPerChannel
     preserve_range: bool = True
 
     def __post_init__(self) -> None:
-        settle(self, "factor", 0.0, MOST)
+        settle(self, "factor", 0.0, MAX_VALUE)
         as_flag("preserve_range", self.preserve_range)
 
-    def change(self, voxels: Voxels, place: Place, threads: int) -> None:
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
         found = statistics(voxels, threads)
         if math.isnan(found.mean):
             return
-        limits = (found.least, found.greatest) if self.preserve_range else UNLIMITED
-        factor = of_channel(self.factor, place)
-        line(voxels, found.mean, factor, found.mean, limits, threads)
+        limits = (found.min, found.max) if self.preserve_range else UNLIMITED
+        factor = of_channel(self.factor, channel)
+        apply_linear(voxels, found.mean, factor, found.mean, limits, threads)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import checks
-from ..keys import Numbers
-from ..serialization import frozen
+from ..keys import RandomStream
+from ..serialization import normalize
 from ..warping.fusion import Fusion, Grid
 from .base import SpatialOperation, Step
 from .ranges import Shape
@@ -35,10 +35,10 @@ class RandomCrop(Step):
     def check(self) -> None:
         self._derive(_window=as_window(self.shape))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Crop":
+    def draw(self, grid: Grid, stream: RandomStream) -> "Crop":
         # all axes are asked, so that a longer window along one does not change the others' draws
         room = _room(grid, self._window)
-        a, b, c = (numbers.whole(0, max(r, 0)) + min(r, 0) // 2 for r in room)
+        a, b, c = (stream.whole(0, max(r, 0)) + min(r, 0) // 2 for r in room)
         return Crop((a, b, c), self._window)
 
 
@@ -58,7 +58,7 @@ class CenterCrop(Step):
     def check(self) -> None:
         self._derive(_window=as_window(self.shape))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Crop":
+    def draw(self, grid: Grid, stream: RandomStream) -> "Crop":
         a, b, c = (r // 2 for r in _room(grid, self._window))
         return Crop((a, b, c), self._window)
 
@@ -72,7 +72,7 @@ class Crop(SpatialOperation):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", checks.as_shape("shape", self.shape))
-        start = frozen(self.start)
+        start = normalize(self.start)
         if not isinstance(start, tuple) or len(start) != 3:
             raise ValueError(f"start must be three whole numbers, got {start!r}")
         limit = 2**31
@@ -85,7 +85,7 @@ class Crop(SpatialOperation):
 
 def as_window(value: Any, name: str = "shape") -> Shape:
     """The lengths of a window, from one or three."""
-    given = frozen(value)
+    given = normalize(value)
     return checks.as_shape(name, given if isinstance(given, tuple) else (given,) * 3)
 
 

@@ -1,16 +1,16 @@
 """Elastic deformation: the picture bent by a cubic B-spline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 
 from .. import checks
-from ..keys import Numbers
-from ..warping.fusion import FOLDING, MOST_SPANS, Fusion, Grid
+from ..keys import RandomStream
+from ..warping.fusion import FOLDING, MAX_SPANS, Folding, Fusion, Grid
 from ..warping.geometry.bspline import Floats
 from .base import SpatialOperation, Step
-from .ranges import FARTHEST, Shape, as_triple
+from .ranges import MAX_LENGTH, Shape, as_triple
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,10 +27,10 @@ class RandomElastic(Step):
         In mm (or voxels). 7 by default: 0.15 of the distance between seven control points on a
         head of 190 mm, which is mild; 0.4 of that distance is the limit for any that must not
         fold.
-    control_points : int, or one for each axis
+    num_control_points : int, or one for each axis
         4 or more, counting one beyond each end; the knots are ``(n - 1) / (k - 3)`` voxels
         apart. 7 as in TorchIO. Or 1: the same displacement all along that axis, as for slices
-        that are far apart, with ``max_displacement=(0, 7, 7), control_points=(1, 7, 7)``.
+        that are far apart, with ``max_displacement=(0, 7, 7), num_control_points=(1, 7, 7)``.
     locked_borders : int
         So many layers of control points at each end of every axis (that has more than 1) do
         not move, 0 to 3. With 3 the picture's border stays where it is; with 2 it moves by a
@@ -60,9 +60,10 @@ class RandomElastic(Step):
     """
 
     max_displacement: float | Sequence[float] = 7.0
-    control_points: int | Sequence[int] = 7
+    _: KW_ONLY
+    num_control_points: int | Sequence[int] = 7
     locked_borders: int = 0
-    folding: str = "forbid"
+    folding: Folding = "forbid"
     p: float = field(default=0.2, kw_only=True)
     _reach: Floats = field(init=False, compare=False)
     _lattice: Shape = field(init=False, compare=False)
@@ -70,15 +71,15 @@ class RandomElastic(Step):
     def check(self) -> None:
         checks.check_choice("folding", self.folding, FOLDING)
         locked = checks.as_whole("locked_borders", self.locked_borders, 0, 3)
-        reach = as_triple("max_displacement", self.max_displacement, 0.0, FARTHEST)
-        given = self.control_points
+        reach = as_triple("max_displacement", self.max_displacement, 0.0, MAX_LENGTH)
+        given = self.num_control_points
         given = given if isinstance(given, tuple) else (given,) * 3
-        least, most = max(4, 2 * locked + 1), MOST_SPANS + 3
-        lattice = [checks.as_whole("control_points", k, 1, most) for k in given]
-        if len(lattice) != 3 or any(1 < k < least for k in lattice):
+        minimum, maximum = max(4, 2 * locked + 1), MAX_SPANS + 3
+        lattice = [checks.as_whole("num_control_points", k, 1, maximum) for k in given]
+        if len(lattice) != 3 or any(1 < k < minimum for k in lattice):
             raise ValueError(
-                f"control_points must be 1 or from {least} to {most}, with {locked} "
-                f"locked_borders, or three such numbers, got {self.control_points!r}"
+                f"num_control_points must be 1 or from {minimum} to {maximum}, with {locked} "
+                f"locked_borders, or three such numbers, got {self.num_control_points!r}"
             )
         self._derive(_reach=np.reshape(reach, (3, 1, 1, 1)), _lattice=tuple(lattice))
 
@@ -86,8 +87,8 @@ class RandomElastic(Step):
         a, b, c = (max(k - 3, 1) for k in self._lattice)
         return a, b, c
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Elastic":
-        points = numbers.uniforms(3, *self._lattice)
+    def draw(self, grid: Grid, stream: RandomStream) -> "Elastic":
+        points = stream.uniforms(3, *self._lattice)
         points -= 0.5
         points *= 2.0 * self._reach
         for axis, length in enumerate(self._lattice, start=1):
@@ -109,14 +110,14 @@ class Elastic(SpatialOperation):
     """
 
     control_points: Floats = field(repr=False)
-    folding: str = "forbid"
+    folding: Folding = "forbid"
 
     def __post_init__(self) -> None:
         checks.check_choice("folding", self.folding, FOLDING)
         points = checks.as_control_points(self.control_points)
         largest = float(np.abs(points).max())
-        if largest > FARTHEST:
-            raise ValueError(f"control_points must be at most {FARTHEST:g}, got {largest:g}")
+        if largest > MAX_LENGTH:
+            raise ValueError(f"control_points must be at most {MAX_LENGTH:g}, got {largest:g}")
         points.flags.writeable = False
         object.__setattr__(self, "control_points", points)
 

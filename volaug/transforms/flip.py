@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..warping.fusion import Fusion, Grid
 from ..warping.geometry.anatomy import ANATOMY
 from .base import SpatialOperation, Step
@@ -58,13 +58,13 @@ class RandomFlip(Step):
         axes = [ANATOMY.index(name) for name in given] if by_anatomy else given
         self._derive(_axes=as_axes(axes), _by_anatomy=by_anatomy)
 
-    def happens(self, numbers: Numbers) -> bool:
+    def happens(self, stream: RandomStream) -> bool:
         """Always: `p` is for each axis."""
         return True
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Flip | None":
+    def draw(self, grid: Grid, stream: RandomStream) -> "Flip | None":
         # all axes are asked, so that leaving one out does not change what the others draw
-        flipped = [axis for axis in range(3) if numbers.chance(self.p)]
+        flipped = [axis for axis in range(3) if stream.chance(self.p)]
         in_array = grid.anatomical_axes if self._by_anatomy else (0, 1, 2)
         axes = tuple(in_array[axis] for axis in flipped if axis in self._axes)
         return Flip(axes) if axes else None

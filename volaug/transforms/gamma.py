@@ -1,28 +1,35 @@
 """Gamma: values raised to a power."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 
-from ..kernels.values.pointwise import curved
+from ..kernels.values.pointwise import power_law
 from ..kernels.values.vector_math import power_constants
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
 from .channels import (
     BLOCK,
-    LEAST_RANGE,
+    MIN_RANGE,
     UNLIMITED,
     Channel,
     Memory,
+    apply_linear,
     kernel_arguments,
-    line,
-    mean_and_deviation,
+    mean_and_std,
     run_blocks,
     statistics,
 )
-from .per_channel import IntensityOperation, PerChannel, Place, around_one, of_channel, settle
+from .per_channel import (
+    ChannelId,
+    FloatPerChannel,
+    IntensityOperation,
+    around_one,
+    of_channel,
+    settle,
+)
 from .ranges import Pair, Range, as_flag, as_number, factors
 
 EXPONENTS = (1e-2, 1e2)
@@ -46,7 +53,7 @@ class RandomGamma(ValueStep):
         change places for it. A quarter by default: nnU-Net does so with 0.1, and not with 0.3.
     retain_statistics : bool
         Bring mean and standard deviation back to what they were, as nnU-Net does.
-    apart : bool
+    per_channel : bool
         Draw powers for each channel of each image.
     p : float
         How likely it happens.
@@ -60,21 +67,22 @@ class RandomGamma(ValueStep):
     """
 
     gamma: Range = (0.7, 1.5)
+    _: KW_ONLY
     p_inverted: float = 0.25
     retain_statistics: bool = True
-    apart: bool = False
+    per_channel: bool = False
     p: float = field(default=0.3, kw_only=True)
     _powers: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
         as_flag("retain_statistics", self.retain_statistics)
-        as_flag("apart", self.apart)
+        as_flag("per_channel", self.per_channel)
         as_number("p_inverted", self.p_inverted, 0.0, 1.0)
         self._derive(_powers=factors("gamma", self.gamma, 10.0))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "Gamma":
-        inverted = numbers.chance(self.p_inverted)
-        powers = around_one(self._powers, self.apart, grid, numbers)
+    def draw(self, grid: Grid, stream: RandomStream) -> "Gamma":
+        inverted = stream.chance(self.p_inverted)
+        powers = around_one(self._powers, self.per_channel, grid, stream)
         return Gamma(powers, inverted, self.retain_statistics)
 
 
@@ -82,7 +90,7 @@ class RandomGamma(ValueStep):
 class Gamma(IntensityOperation):
     """Raise values, from 0 for the least to 1 for the greatest, to a power; or 1 less these."""
 
-    exponent: PerChannel
+    exponent: FloatPerChannel
     inverted: bool = False
     retain_statistics: bool = True
 
@@ -95,22 +103,22 @@ class Gamma(IntensityOperation):
     def examples(cls) -> tuple["Gamma", ...]:
         return (cls(1.1),)
 
-    def change(self, voxels: Voxels, place: Place, threads: int) -> None:
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
         before = statistics(voxels, threads)
-        spread = before.greatest - before.least
-        if not LEAST_RANGE < spread < math.inf:
+        spread = before.max - before.min
+        if not MIN_RANGE < spread < math.inf:
             return
-        exponent = of_channel(self.exponent, place)
-        origin, sign = (before.greatest, -1.0) if self.inverted else (before.least, 1.0)
+        exponent = of_channel(self.exponent, channel)
+        origin, sign = (before.max, -1.0) if self.inverted else (before.min, 1.0)
         scale = sign * spread
         onto = scale, origin, before.finite
-        mean, deviation = curve(voxels, origin, sign / spread, exponent, *onto, threads)
+        mean, std = apply_power(voxels, origin, sign / spread, exponent, *onto, threads)
         if self.retain_statistics:
-            slope = before.deviation / (spread * deviation) if deviation > 0.0 else 1.0
-            line(voxels, scale * mean + origin, slope, before.mean, UNLIMITED, threads)
+            slope = before.std / (spread * std) if std > 0.0 else 1.0
+            apply_linear(voxels, scale * mean + origin, slope, before.mean, UNLIMITED, threads)
 
 
-def curve(
+def apply_power(
     channel: Channel,
     origin: float,
     slope: float,
@@ -131,7 +139,7 @@ def curve(
 
     def work(memory: Memory, first: int, stop: int) -> None:
         power = constants, squarings
-        curved(kind, memory, begin, steep, *power, stretch, end, BLOCK, found, first, stop)
+        power_law(kind, memory, begin, steep, *power, stretch, end, BLOCK, found, first, stop)
 
     run_blocks(channel, work, BLOCK, threads)
-    return mean_and_deviation(count, *found.sum(axis=0).tolist())
+    return mean_and_std(count, *found.sum(axis=0).tolist())

@@ -1,19 +1,19 @@
-"""Histogram shift: values moved along a random monotone curve."""
+"""Histogram knot_shift: values moved along a random monotone curve."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..kernels.values.pointwise import remapped
-from ..keys import Numbers
+from ..kernels.values.pointwise import piecewise_cubic
+from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
-from .channels import BLOCK, LEAST_RANGE, Channel, Memory, kernel_arguments, run_blocks, statistics
-from .per_channel import IntensityOperation, Place, of_channel, of_channels, settled
+from .channels import BLOCK, MIN_RANGE, Channel, Memory, kernel_arguments, run_blocks, statistics
+from .per_channel import ChannelId, IntensityOperation, of_channel, of_channels, settled
 from .ranges import Pair, Range, as_flag, as_number, symmetric
 
 
@@ -26,12 +26,12 @@ class RandomHistogramShift(ValueStep):
 
     Parameters
     ----------
-    shift : number or pair
-        How far a control point moves, of the distance to its neighbours, drawn evenly; a number
+    knot_shift : number or pair
+        How far a control point moves, of the distance to its neighbors, drawn evenly; a number
         `a` means -a to a, and 0.5 is the most.
-    control_points : int
+    num_control_points : int
         3 or more. With few the curve is smoother, and goes further.
-    apart : bool
+    per_channel : bool
         Draw for each channel of each image.
     p : float
         How likely it happens; 0.1 as in MONAI's `RandHistogramShift`.
@@ -43,24 +43,25 @@ class RandomHistogramShift(ValueStep):
     See `HistogramShift` in `operations/intensity.py` for the curve. MONAI's is of straight lines.
     """
 
-    shift: Range = 0.4
-    control_points: int = 6
-    apart: bool = False
+    knot_shift: Range = 0.4
+    _: KW_ONLY
+    num_control_points: int = 6
+    per_channel: bool = False
     p: float = field(default=0.1, kw_only=True)
     _shifts: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("apart", self.apart)
-        checks.as_whole("control_points", self.control_points, 3, 256)
-        self._derive(_shifts=symmetric("shift", self.shift, 0.5))
+        as_flag("per_channel", self.per_channel)
+        checks.as_whole("num_control_points", self.num_control_points, 3, 256)
+        self._derive(_shifts=symmetric("knot_shift", self.knot_shift, 0.5))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "HistogramShift":
-        def one(numbers: Numbers) -> tuple[float, ...]:
-            last = self.control_points - 1
-            inner = [(k + numbers.uniform(*self._shifts)) / last for k in range(1, last)]
+    def draw(self, grid: Grid, stream: RandomStream) -> "HistogramShift":
+        def one(stream: RandomStream) -> tuple[float, ...]:
+            last = self.num_control_points - 1
+            inner = [(k + stream.uniform(*self._shifts)) / last for k in range(1, last)]
             return 0.0, *sorted(inner), 1.0
 
-        return HistogramShift(of_channels(self.apart, grid, numbers, one))
+        return HistogramShift(of_channels(self.per_channel, grid, stream, one))
 
 
 @dataclass(frozen=True)
@@ -86,18 +87,18 @@ class HistogramShift(IntensityOperation):
     def examples(cls) -> tuple["HistogramShift", ...]:
         return (cls((0.0, 0.4, 1.0)),)
 
-    def change(self, voxels: Voxels, place: Place, threads: int) -> None:
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
         from scipy.interpolate import PchipInterpolator  # takes 50 ms to import
 
         found = statistics(voxels, threads)
-        spread = found.greatest - found.least
-        if not LEAST_RANGE < spread < math.inf:
+        spread = found.max - found.min
+        if not MIN_RANGE < spread < math.inf:
             return
-        levels = of_channel(self.levels, place)
+        levels = of_channel(self.levels, channel)
         spans = len(levels) - 1
-        values = [found.least + spread * level for level in levels]
+        values = [found.min + spread * level for level in levels]
         cubics = PchipInterpolator(range(spans + 1), values).c[::-1].T
-        remap(voxels, found.least, found.greatest, cubics, threads)
+        apply_cubics(voxels, found.min, found.max, cubics, threads)
 
 
 def _ascending(name: str, value: Any) -> tuple[float, ...]:
@@ -108,8 +109,8 @@ def _ascending(name: str, value: Any) -> tuple[float, ...]:
     return levels
 
 
-def remap(
-    channel: Channel, least: float, greatest: float, cubics: npt.NDArray[np.float64], threads: int
+def apply_cubics(
+    channel: Channel, minimum: float, maximum: float, cubics: npt.NDArray[np.float64], threads: int
 ) -> None:
     """Cubic polynomials of the values from `least` to `greatest`, which are all that are finite.
 
@@ -119,11 +120,11 @@ def remap(
         The range is cut into so many units of one length, each of which has its own, of the place
         in it, 0 to 1; the lowest power first.
     """
-    kind, (origin, slope) = kernel_arguments(channel, least, len(cubics) / (greatest - least))
+    kind, (origin, slope) = kernel_arguments(channel, minimum, len(cubics) / (maximum - minimum))
     table = cubics.astype(type(origin))
 
     def work(memory: Memory, first: int, stop: int) -> None:
         last = min(stop * BLOCK, memory[1])
-        remapped(kind, memory, origin, slope, table, first * BLOCK, last)
+        piecewise_cubic(kind, memory, origin, slope, table, first * BLOCK, last)
 
     run_blocks(channel, work, BLOCK, threads)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..serialization import frozen
+from ..serialization import normalize
 from ..warping.engine.in_place import slowest_first
 from .base import Kinds, LabelStep, ValueOperation, Volumes
 from .low_resolution import kept_voxels
@@ -22,7 +22,7 @@ class LabelPyramid(LabelStep):
     """Make of each label a list of labels in several resolutions, for deep supervision.
 
     It must be the last step. A voxel of a lower resolution is the nearest one of the full, by the
-    centres of the voxels, as in nnU-Net; of two that are as near, the one behind.
+    centers of the voxels, as in nnU-Net; of two that are as near, the one behind.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Pyramid(ValueOperation):
     scales: Any  # one or more, of three each
 
     def __post_init__(self) -> None:
-        given = frozen(self.scales)
+        given = normalize(self.scales)
         if not isinstance(given, tuple) or not given:
             raise ValueError(f"scales must be one or more, each for all axes, got {self.scales!r}")
         scales = tuple(as_triple("scales", scale, 1e-3, 1.0) for scale in given)
@@ -69,7 +69,7 @@ def check_pyramid_is_last(steps: Sequence[object], pyramid: type) -> None:
 
 
 def at_scale(labels: Labels, scale: tuple[float, float, float]) -> Labels:
-    """The nearest labels in this share of the voxels, by their centres; a new array, or the same.
+    """The nearest labels in this share of the voxels, by their centers; a new array, or the same.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Low resolution: a channel as if it had been scanned with fewer voxels."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,17 +10,17 @@ import numpy.typing as npt
 from ..kernels.jit.dtypes import as_type
 from ..kernels.values.resolution import coarse_planes, lower_planes
 from ..kernels.warp.samplers import arithmetic_dtype
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..threads.parts import run_parts, threads_worth
 from ..warping.engine.in_place import in_memory_order, slowest_first
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
 from .channels import Channel
-from .per_channel import IntensityOperation, Place, of_channel, of_channels, settled
+from .per_channel import ChannelId, IntensityOperation, of_channel, of_channels, settled
 from .ranges import (
-    COARSEST,
+    MIN_RESOLUTION,
     Pairs,
-    Range,
+    RangePerAxis,
     Three,
     as_flag,
     as_number,
@@ -38,16 +38,16 @@ class RandomLowResolution(ValueStep):
 
     Parameters
     ----------
-    scale : range
+    resolution : range
         The share of the voxels that are kept, drawn evenly; a number `a` means a to 1. 0.5 to 1
         by default, as in nnU-Net. For slices that are far apart ``((1, 1), (0.5, 1), (0.5, 1))``,
         which keeps all of them: what nnU-Net calls dummy 2D.
     isotropic : bool
         One draw for all axes, each within its own range, as in nnU-Net.
-    apart : bool
+    per_channel : bool
         Draw for each channel of each image.
     p_channel : float
-        With `apart`, how likely each channel is changed; 0.5 in nnU-Net.
+        With `per_channel`, how likely each channel is changed; 0.5 in nnU-Net.
     p : float
         How likely it happens; 0.25 as in nnU-Net.
     name : str, optional
@@ -55,56 +55,59 @@ class RandomLowResolution(ValueStep):
 
     Notes
     -----
-    The nearest voxels are kept, and all are mixed linearly from these, both by the centres of the
+    The nearest voxels are kept, and all are mixed linearly from these, both by the centers of the
     voxels, so that nothing moves; but that of two voxels that are as near, as with half of an even
     number, the one behind is kept. That is what batchgeneratorsv2 does with torch's
     "nearest-exact" and "trilinear", which rounds such ties in float32.
     """
 
-    scale: Range = (0.5, 1.0)
+    resolution: RangePerAxis = (0.5, 1.0)
+    _: KW_ONLY
     isotropic: bool = True
-    apart: bool = False
+    per_channel: bool = False
     p_channel: float = 1.0
     p: float = field(default=0.25, kw_only=True)
     _shares: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
         as_flag("isotropic", self.isotropic)
-        as_flag("apart", self.apart)
+        as_flag("per_channel", self.per_channel)
         as_number("p_channel", self.p_channel, 0.0, 1.0)
-        self._derive(_shares=shares(self.scale))
+        self._derive(_shares=shares(self.resolution))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> "LowResolution":
-        def one(numbers: Numbers) -> Three:
-            lowered = numbers.chance(self.p_channel) or not self.apart
-            a, b, c = drawn_for_axes(self._shares, self.isotropic, numbers)
+    def draw(self, grid: Grid, stream: RandomStream) -> "LowResolution":
+        def one(stream: RandomStream) -> Three:
+            lowered = stream.chance(self.p_channel) or not self.per_channel
+            a, b, c = drawn_for_axes(self._shares, self.isotropic, stream)
             return (a, b, c) if lowered else (1.0, 1.0, 1.0)
 
-        return LowResolution(of_channels(self.apart, grid, numbers, one))
+        return LowResolution(of_channels(self.per_channel, grid, stream, one))
 
 
 @dataclass(frozen=True)
 class LowResolution(IntensityOperation):
     """Keep this share of the voxels along each axis, and interpolate the others."""
 
-    scale: Three | tuple[Three, ...]
+    resolution: Three | tuple[Three, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", settled("scale", self.scale, _shares, depth=1))
+        object.__setattr__(
+            self, "resolution", settled("resolution", self.resolution, _shares, depth=1)
+        )
 
     @classmethod
     def examples(cls) -> tuple["LowResolution", ...]:
         return (cls((0.5, 0.5, 0.5)),)
 
-    def change(self, voxels: Voxels, place: Place, threads: int) -> None:
-        scale = of_channel(self.scale, place)
-        pairs = zip(voxels.shape, scale, strict=True)
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+        resolution = of_channel(self.resolution, channel)
+        pairs = zip(voxels.shape, resolution, strict=True)
         a, b, c = (max(1, round(length * share)) for length, share in pairs)
         lower_resolution(voxels, (a, b, c), threads)
 
 
 def _shares(name: str, value: Any) -> Three:
-    return as_triple(name, value, COARSEST, 1.0)
+    return as_triple(name, value, MIN_RESOLUTION, 1.0)
 
 
 class Line(NamedTuple):
@@ -119,7 +122,7 @@ class Line(NamedTuple):
 def lower_resolution(channel: Channel, lengths: tuple[int, int, int], threads: int) -> None:
     """Keep so many voxels along each axis, the nearest ones, and mix them linearly to all again.
 
-    Both by the centres of the voxels: of `m` voxels that share the extent of `n`, the centre of
+    Both by the centers of the voxels: of `m` voxels that share the extent of `n`, the center of
     the i-th lies at ``(i + 1/2) n / m - 1/2`` of them. Nothing is shifted, but where that is the
     middle between two: the one behind is kept.
 
@@ -160,7 +163,7 @@ def lower_resolution(channel: Channel, lengths: tuple[int, int, int], threads: i
 
 
 def kept_voxels(length: int, count: int) -> Indices:
-    """Which of so many voxels lie the nearest to the centres of fewer; of two, the one behind."""
+    """Which of so many voxels lie the nearest to the centers of fewer; of two, the one behind."""
     return (2 * np.arange(count) + 1) * length // (2 * count)
 
 

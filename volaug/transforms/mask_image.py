@@ -1,22 +1,22 @@
 """Mask image: a value for the voxels of an image where a label is negative."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import checks
-from ..serialization import check_known, frozen
+from ..serialization import check_names, normalize
 from .base import Kinds, LabelStep, ValueOperation, Volumes, labels_of, of_kind
-from .ranges import FARTHEST, as_number
+from .ranges import MAX_LENGTH, as_number
 
 
 @dataclass(frozen=True, repr=False)
 class MaskImage(LabelStep):
     """Give voxels of images a value wherever a label is negative.
 
-    nnU-Net marks so what lies outside of the voxels that an image was normalised by.
+    nnU-Net marks so what lies outside of the voxels that an image was normalized by.
 
     Parameters
     ----------
@@ -31,6 +31,7 @@ class MaskImage(LabelStep):
     """
 
     label: str = "label"
+    _: KW_ONLY
     value: float = 0.0
     channels: Sequence[int] | None = None
 
@@ -49,9 +50,9 @@ class Mask(ValueOperation):
     def __post_init__(self) -> None:
         if not isinstance(self.label, str):
             raise TypeError(f"label must be the name of a target, got {self.label!r}")
-        object.__setattr__(self, "value", as_number("value", self.value, -FARTHEST, FARTHEST))
+        object.__setattr__(self, "value", as_number("value", self.value, -MAX_LENGTH, MAX_LENGTH))
         if self.channels is not None:
-            given = frozen(self.channels)
+            given = normalize(self.channels)
             given = given if isinstance(given, tuple) else (given,)
             channels = tuple(checks.as_whole("channels", c, 0, 2**16) for c in given)
             object.__setattr__(self, "channels", channels)
@@ -59,7 +60,7 @@ class Mask(ValueOperation):
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         images = of_kind("image", volumes, kinds)
         if images:
-            check_known("label that masks the image", [self.label], labels_of(volumes, kinds))
+            check_names("label that masks the image", [self.label], labels_of(volumes, kinds))
         for name, image in images:
             checks.as_fills(self.value, image, "value")
             if self.channels and max(self.channels) >= len(image):

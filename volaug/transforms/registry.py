@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from ..serialization import MOST_NESTED, as_table, from_plain
+from ..serialization import MAX_NESTING, as_table, from_plain
 from .affine import Affine as Affine, RandomAffine as RandomAffine
 from .base import Operation, SpatialOperation, Transform, ValueOperation
 from .bias_field import BiasField as BiasField, RandomBiasField as RandomBiasField
@@ -31,7 +31,7 @@ from .low_resolution import (
 )
 from .mask_image import Mask as Mask, MaskImage as MaskImage
 from .noise import Noise as Noise, RandomNoise as RandomNoise
-from .replace_label import Relabel as Relabel, ReplaceLabel as ReplaceLabel
+from .remap_labels import RemapLabels as RemapLabels, Remapping as Remapping
 from .rotation import RandomRotation as RandomRotation
 from .scaling import RandomScaling as RandomScaling
 from .shear import RandomShear as RandomShear
@@ -50,14 +50,14 @@ OPERATIONS: dict[str, type[Operation]] = _classes(SpatialOperation, ValueOperati
 
 
 def transform_from(
-    values: Any, kinds: Mapping[str, type[Transform]], what: str, levels: int = MOST_NESTED
+    values: Any, kinds: Mapping[str, type[Transform]], what: str, levels: int = MAX_NESTING
 ) -> Any:
     """The transform that plain values say, with those within it, of known kinds by name."""
     values = as_table(what, values)
     inner = values.get("transforms")
     if isinstance(inner, list):
         if levels == 0:
-            raise ValueError(f"groups of transforms must be nested at most {MOST_NESTED} deep")
+            raise ValueError(f"groups of transforms must be nested at most {MAX_NESTING} deep")
         made = [
             transform_from(item, kinds, f"transform {number} of {what}", levels - 1)
             for number, item in enumerate(inner)

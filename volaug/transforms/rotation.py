@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .affine import Affine
 from .base import Step
-from .ranges import Pairs, Range, angles, drawn_for_axes
+from .ranges import Pairs, RangePerAxis, angles, drawn_for_axes
 
 
 @dataclass(frozen=True, repr=False)
 class RandomRotation(Step):
-    """Turn the picture about its centre: about axis 0, then axis 1, then axis 2.
+    """Turn the picture about its center: about axis 0, then axis 1, then axis 2.
 
     Each angle is drawn evenly. Right-handed: a positive one turns axis 1 towards axis 2 (about
     axis 0), axis 2 towards axis 0 (about axis 1), and axis 0 towards axis 1 (about axis 2).
@@ -32,12 +32,12 @@ class RandomRotation(Step):
     In mm, so that on voxels that are longer than wide nothing is sheared.
     """
 
-    degrees: Range = 15.0
+    degrees: RangePerAxis = 15.0
     p: float = field(default=0.2, kw_only=True)
     _angles: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
         self._derive(_angles=angles(self.degrees))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(degrees=drawn_for_axes(self._angles, False, numbers))
+    def draw(self, grid: Grid, stream: RandomStream) -> Affine:
+        return Affine(degrees=drawn_for_axes(self._angles, False, stream))

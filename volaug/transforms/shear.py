@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .affine import Affine
 from .base import Step
-from .ranges import Pairs, Range, drawn_for_axes, slopes
+from .ranges import Pairs, RangePerAxis, drawn_for_axes, slopes
 from .warps import sheared
 
 
 @dataclass(frozen=True, repr=False)
 class RandomShear(Step):
-    """Slide the picture's planes along each other, about its centre; its volume stays.
+    """Slide the picture's planes along each other, about its center; its volume stays.
 
     Each factor is drawn evenly. In mm along one axis for each mm along another: with 0.1, what
     lies 50 mm further along the second moves 5 mm further along the first.
@@ -29,7 +29,7 @@ class RandomShear(Step):
         See `Transform`.
     """
 
-    shear: Range = 0.02
+    shear: RangePerAxis = 0.02
     p: float = field(default=0.2, kw_only=True)
     _slopes: Pairs = field(init=False, compare=False)
 
@@ -39,5 +39,5 @@ class RandomShear(Step):
     def distortion(self) -> float:
         return sheared(self._slopes)
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(shear=drawn_for_axes(self._slopes, False, numbers))
+    def draw(self, grid: Grid, stream: RandomStream) -> Affine:
+        return Affine(shear=drawn_for_axes(self._slopes, False, stream))

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from ..keys import Numbers
+from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .affine import Affine
 from .base import Step
-from .ranges import Pairs, Range, drawn_for_axes, lengths
+from .ranges import Pairs, RangePerAxis, drawn_for_axes, lengths
 
 
 @dataclass(frozen=True, repr=False)
@@ -15,7 +15,7 @@ class RandomTranslation(Step):
 
     Parameters
     ----------
-    shift : range
+    translation : range
         In mm (or voxels), towards higher indices; a number `a` means -a to a. By default 5 % of
         a head's 200 mm, which is mild; twice that is strong.
     p : float
@@ -24,12 +24,12 @@ class RandomTranslation(Step):
         See `Transform`.
     """
 
-    shift: Range = 10.0
+    translation: RangePerAxis = 10.0
     p: float = field(default=0.2, kw_only=True)
     _lengths: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
-        self._derive(_lengths=lengths("shift", self.shift))
+        self._derive(_lengths=lengths("translation", self.translation))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Affine:
-        return Affine(translation=drawn_for_axes(self._lengths, False, numbers))
+    def draw(self, grid: Grid, stream: RandomStream) -> Affine:
+        return Affine(translation=drawn_for_axes(self._lengths, False, stream))

@@ -4,21 +4,22 @@ import functools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from .geometry.anatomy import closest_axes
 from .geometry.blas import matmul
 from .geometry.bspline import Floats, refined
-from .geometry.folding import unfolding_factor
+from .geometry.folding import max_injective_scale
 from .warp import Warp
 
 # What is done about a displacement that may fold, the strictest first.
-FOLDING = ("forbid", "warn", "allow")
+Folding = Literal["forbid", "warn", "allow"]
+FOLDING = get_args(Folding)
 
 # Of the lattice on which the displacements of a warp add up, along each axis.
-MOST_SPANS = 64
+MAX_SPANS = 64
 
 
 class Grid(NamedTuple):
@@ -34,7 +35,7 @@ class Grid(NamedTuple):
     affine: Floats | None = None  # (4, 4), if the picture has one
 
     @property
-    def centre(self) -> Floats:
+    def center(self) -> Floats:
         """The place that stretching, shearing and turning leave where it is."""
         return (np.array(self.shape) - 1.0) / 2.0
 
@@ -117,15 +118,21 @@ class Fusion:
         total = summed(self._displacements)
         folding = FOLDING[self._folding]
         if folding != "allow":
-            factor = unfolding_factor(total, shape, np.diag(self.grid.to_mm))
+            factor = max_injective_scale(total, shape, np.diag(self.grid.to_mm))
             if factor < 1.0 and folding == "forbid":
                 applied, total = factor, factor * total
-            elif factor < 1.0 and (least := Warp(shape, control_points=total).min_jacobian()) <= 0:
-                warnings.warn(
-                    f"an elastic displacement folds: its least Jacobian determinant is {least:.3g}",
-                    stacklevel=2,
-                )
+            elif factor < 1.0:
+                _warn_if_folded(Warp(shape, control_points=total))
         return Warp(shape, self.matrix, self.offset, total), applied
+
+
+def _warn_if_folded(warp: Warp) -> None:
+    minimum = warp.min_jacobian_determinant()
+    if minimum <= 0.0:
+        warnings.warn(
+            f"an elastic displacement folds: its minimal Jacobian determinant is {minimum:.3g}",
+            stacklevel=3,
+        )
 
 
 def common_spans(lattices: Sequence[Sequence[int]]) -> tuple[int, ...]:
@@ -137,10 +144,10 @@ def summed(displacements: list[Floats]) -> Floats:
     """The sum of displacements, on the coarsest lattice that has the knots of all of them."""
     lattices = [d.shape[1:] for d in displacements]
     spans = common_spans(lattices)
-    if max(spans) > MOST_SPANS:
+    if max(spans) > MAX_SPANS:
         raise ValueError(
             "the control points of the elastic steps of one warp must have a common lattice of at "
-            f"most {MOST_SPANS + 3} along each axis, got {', '.join(map(str, lattices))}: choose "
+            f"most {MAX_SPANS + 3} along each axis, got {', '.join(map(str, lattices))}: choose "
             "such that their numbers, less 3, divide one another"
         )
     total, *others = (refined(displacement, spans) for displacement in displacements)

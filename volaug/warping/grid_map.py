@@ -13,7 +13,7 @@ from .geometry.bounds import Box, source_box
 from .geometry.boxes import moved_boxes
 from .geometry.bspline import Floats, knot_spacing
 from .geometry.displacement import displace, over_grid, undisplace
-from .geometry.jacobian import least_determinant
+from .geometry.jacobian import min_determinant
 
 KEYS = ("shape", "matrix", "offset", "control_points")
 
@@ -54,7 +54,7 @@ class GridMap:
         affine = np.column_stack([self.matrix, self.offset])
         return type(self), (self.shape, affine, 0.0, self.control_points)
 
-    def pull_points(self, points: npt.ArrayLike) -> Floats:
+    def points_to_input(self, points: npt.ArrayLike) -> Floats:
         """Where places in the output lie in the input: ``matrix @ (o + u(o)) + offset``.
 
         Parameters
@@ -79,10 +79,10 @@ class GridMap:
         pulled: Floats = matmul(places, self.matrix.T) + self.offset
         return pulled
 
-    def map_points(self, points: npt.ArrayLike) -> Floats:
+    def points_to_output(self, points: npt.ArrayLike) -> Floats:
         """Where places in the input, such as landmarks, lie in the output.
 
-        This is the inverse of `pull_points`, by Newton's method where there is a displacement.
+        This is the inverse of `points_to_input`, by Newton's method where there is a displacement.
 
         Parameters
         ----------
@@ -106,11 +106,11 @@ class GridMap:
             return np.ascontiguousarray(places)
         return undisplace(over_grid(self.control_points, self.shape), places)
 
-    def pull_boxes(self, boxes: npt.ArrayLike) -> Floats:
-        """Boxes in the input around what boxes in the output read; see `map_boxes`."""
-        return moved_boxes(checks.as_boxes(boxes), self.pull_points, self._knots())
+    def boxes_to_input(self, boxes: npt.ArrayLike) -> Floats:
+        """Boxes in the input around what boxes in the output read; see `boxes_to_output`."""
+        return moved_boxes(checks.as_boxes(boxes), self.points_to_input, self._knots())
 
-    def map_boxes(self, boxes: npt.ArrayLike) -> Floats:
+    def boxes_to_output(self, boxes: npt.ArrayLike) -> Floats:
         """Boxes in the output around what becomes of boxes in the input.
 
         Parameters
@@ -132,7 +132,7 @@ class GridMap:
         knots = self._knots()
         if knots is not None:
             knots = 1.0 / np.abs(np.linalg.inv(self.matrix) / knots[:, np.newaxis]).max(axis=0)
-        return moved_boxes(checks.as_boxes(boxes), self.map_points, knots)
+        return moved_boxes(checks.as_boxes(boxes), self.points_to_output, knots)
 
     def _knots(self) -> Floats | None:
         """The distance of the displacement's knots, in output voxels."""
@@ -151,17 +151,17 @@ class GridMap:
         Returns
         -------
         float64 array of the warp's `shape`
-            The determinant of the derivative of `pull_points`, taken of the B-spline itself at
+            The determinant of the derivative of `points_to_input`, taken of the B-spline itself at
             each voxel. Along an axis of one voxel the displacement counts as constant.
         """
         count = thread_count(threads)
         if self.control_points is None:
             return np.full(self.shape, np.linalg.det(self.matrix))
         determinants = np.empty(self.shape)
-        least_determinant(self._affine, self.control_points, self.shape, count, determinants)
+        min_determinant(self._affine, self.control_points, self.shape, count, determinants)
         return determinants
 
-    def min_jacobian(self, *, threads: int | None = None) -> float:
+    def min_jacobian_determinant(self, *, threads: int | None = None) -> float:
         """The least of `jacobian_determinant`, to the bit, without an array of them.
 
         Parameters
@@ -176,7 +176,7 @@ class GridMap:
         count = thread_count(threads)
         if self.control_points is None:
             return float(np.linalg.det(self.matrix))
-        return least_determinant(self._affine, self.control_points, self.shape, count)
+        return min_determinant(self._affine, self.control_points, self.shape, count)
 
     def source_box(self, shape: tuple[int, int, int]) -> Box:
         """What part of an input volume `apply` can read.

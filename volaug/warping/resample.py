@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
+from ..checks import Interpolation
 from ..threads.limits import thread_count
 from .engine import copies, memory_layout as layout
-from .engine.borders import EXTENSIONS, MODES
+from .engine.borders import EXTENSIONS, MODES, Mode
 from .engine.packing import packed_channels, packed_fills, unpack_channels
 from .engine.prefilter import padded_coefficients
 from .engine.walk import Sampling, warp_volumes
@@ -21,8 +22,8 @@ def affine_transform(
     offset: npt.ArrayLike = 0.0,
     *,
     output_shape: tuple[int, int, int] | None = None,
-    interpolation: str = "linear",
-    mode: str = "constant",
+    interpolation: Interpolation = "linear",
+    mode: Mode = "constant",
     cval: npt.ArrayLike = 0.0,
     out: Any = None,
     threads: int | None = None,
@@ -30,7 +31,7 @@ def affine_transform(
     """Resample a volume through an affine map.
 
     ``result[o] = volume[matrix @ o + offset]``: the map leads from output voxels to input
-    voxels, as in ``scipy.ndimage.affine_transform``. Voxel centres lie at integers.
+    voxels, as in ``scipy.ndimage.affine_transform``. Voxel centers lie at integers.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def affine_transform(
         range. "label", for label maps: the label with the largest sum of trilinear weights; of
         ties, that of the nearest voxel, or else the least.
     mode : str
-        What lies outside of the outermost voxel centres, by the names and rules of
+        What lies outside of the outermost voxel centers, by the names and rules of
         ``scipy.ndimage``: "constant" (`cval`, a hard cut), "grid-constant" (blends into `cval`
         over one voxel: torch's zeros), "nearest" (d d d | d), "reflect" (c d | d c), "mirror"
         (c | d | c), "wrap" (period n - 1), "grid-wrap" (period n). And "edge-constant", ITK's
@@ -85,7 +86,7 @@ def affine_transform(
     pass through a float.
 
     A voxel that is NaN or infinite reaches only those results for which its weight is not zero;
-    but with "cubic" a whole neighbourhood, see `spline_filter`, which "cubic" calls. It holds
+    but with "cubic" a whole neighborhood, see `spline_filter`, which "cubic" calls. It holds
     coefficients for the whole volume, while all else needs a few rows a thread.
 
     "label" gives what nnU-Net's label path means, the largest of the linearly interpolated
@@ -115,8 +116,8 @@ def elastic_deform(
     matrix: npt.ArrayLike | None = None,
     offset: npt.ArrayLike = 0.0,
     output_shape: tuple[int, int, int] | None = None,
-    interpolation: str = "linear",
-    mode: str = "constant",
+    interpolation: Interpolation = "linear",
+    mode: Mode = "constant",
     cval: npt.ArrayLike = 0.0,
     out: Any = None,
     threads: int | None = None,

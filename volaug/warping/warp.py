@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
+from ..checks import Interpolation
+from .engine.borders import Mode
 from .geometry.inverse import inverse_control_points
 from .grid_map import GridMap
 from .resample import Request, as_request, resample
@@ -48,8 +50,8 @@ class Warp(GridMap):
         self,
         volume: npt.ArrayLike,
         *,
-        interpolation: str = "linear",
-        mode: str = "constant",
+        interpolation: Interpolation = "linear",
+        mode: Mode = "constant",
         cval: npt.ArrayLike = 0.0,
         out: Any = None,
         threads: int | None = None,
@@ -75,8 +77,8 @@ class Warp(GridMap):
         self,
         volumes: Mapping[str, npt.ArrayLike],
         *,
-        interpolation: str | Mapping[str, str] = "linear",
-        mode: str | Mapping[str, str] = "constant",
+        interpolation: Interpolation | Mapping[str, Interpolation] = "linear",
+        mode: Mode | Mapping[str, Mode] = "constant",
         cval: npt.ArrayLike | Mapping[str, npt.ArrayLike] = 0.0,
         out: Mapping[str, Any] | None = None,
         threads: int | None = None,

@@ -47,7 +47,7 @@ CHANGES = (
     ),
     Change(
         "Histogram shift",
-        RandomHistogramShift((0.3, 0.5), control_points=4, p=1.0),
+        RandomHistogramShift((0.3, 0.5), num_control_points=4, p=1.0),
         lambda d: f"thirds at {d.levels[1]:.2f} and {d.levels[2]:.2f}",
     ),
     Change(
@@ -57,7 +57,7 @@ CHANGES = (
     ),
     Change(
         "Rician noise",
-        RandomNoise((0.15, 0.25), "rician", p=1.0),
+        RandomNoise((0.15, 0.25), kind="rician", p=1.0),
         lambda d: f"{d.deviation:.2f} standard deviations",
     ),
     Change(

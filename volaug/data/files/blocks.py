@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from .safety import FileError, naming, opened, state_of
 
 CHUNK = 2**16
-LONGEST_HEADER = 2**20
+MAX_HEADER_BYTES = 2**20
 
 SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 
@@ -50,7 +50,7 @@ def voxels_of(path: Path) -> Block:
 
 def _block(path: Path) -> Block:
     with opened(path) as (stream, _):
-        text = stream.read(LONGEST_HEADER)
+        text = stream.read(MAX_HEADER_BYTES)
     values, offset = {}, 0
     for line in text.splitlines(keepends=True):
         offset += len(line)

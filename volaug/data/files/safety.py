@@ -11,7 +11,7 @@ SPECIAL = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
 }  # fmt: skip
-LONGEST_REASON = 300
+MAX_REASON_LENGTH = 300
 
 
 class FileError(ValueError):
@@ -55,7 +55,7 @@ def words_of(error: Exception) -> str:
         # of an image of several files, it may be another one than the one that was named
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     words = " ".join(str(error).split()) or type(error).__name__
-    return words if len(words) <= LONGEST_REASON else words[:LONGEST_REASON] + " ..."
+    return words if len(words) <= MAX_REASON_LENGTH else words[:MAX_REASON_LENGTH] + " ..."
 
 
 def state_of(path: Path) -> State:

@@ -27,10 +27,10 @@ COMPRESSED: dict[str, Callable[[Path], Any]] = {
 COMPANIONS = (".hdr", ".img", ".mat", ".par", ".rec", ".head", ".brik")
 
 # So many bytes of zeros, at most, become one in a .gz file.
-MOST_GZIP = 1032
+MAX_GZIP_RATIO = 1032
 
 # After the voxels some writers pad; of what goes on for longer the header is wrong.
-MOST_PADDING = 2**24
+MAX_PADDING = 2**24
 CHUNK = 2**20
 
 
@@ -190,7 +190,7 @@ def check_compressed(path: Path, state: State, declared: int) -> None:
         So many bytes at least must be in it.
     """
     opener = COMPRESSED[path.suffix.lower()]
-    if opener is gzip.open and declared > MOST_GZIP * state.size:
+    if opener is gzip.open and declared > MAX_GZIP_RATIO * state.size:
         raise FileError(
             str(path),
             f"its header declares {declared} bytes, which a file of {state.size} cannot hold",
@@ -199,6 +199,6 @@ def check_compressed(path: Path, state: State, declared: int) -> None:
     with naming(path), opener(path) as stream:
         while chunk := stream.read(CHUNK):
             found += len(chunk)
-            if declared and found > declared + MOST_PADDING:
+            if declared and found > declared + MAX_PADDING:
                 raise FileError(str(path), f"holds more than the {declared} bytes of its header")
     check_length(path, declared, found)

@@ -69,12 +69,12 @@ def from_float(b, dtype, value):
     if isinstance(dtype, types.Float):
         return value
     kind = _like(storage(dtype), value)
-    least, greatest, signed = limits(dtype)
+    minimum, maximum, signed = limits(dtype)
     rounded = lanes.call(b, "round", value)
     if size_of(dtype) == 8:
         return lanes.saturate(b, rounded, kind, signed)
     # with limits that are exact as floats: LLVM's own takes 0.3 ns a voxel longer, one by one
-    for relation, limit in ((">", least), ("<", greatest)):
+    for relation, limit in ((">", minimum), ("<", maximum)):
         limit = lanes.number(value.type, float(limit))
         rounded = b.select(b.fcmp_ordered(relation, rounded, limit), rounded, limit)
     wider = I32 if size_of(dtype) < 4 else I64

@@ -21,7 +21,7 @@ from typing import Any
 POSIX = os.name == "posix"
 
 LINKS = 40  # on one path, as many as Linux follows
-LARGEST = 2**26  # bytes; the largest kernel has 2**18
+MAX_SPACING = 2**26  # bytes; the largest kernel has 2**18
 
 # Seconds between attempts. Windows refuses to replace, delete or open a file for the instant in
 # which another process reads or replaces it. What other systems refuse to open stays refused.
@@ -63,7 +63,7 @@ def read(file: Path) -> bytes:
     try:
         _check_file(file, os.fstat(descriptor))
         with open(descriptor, "rb", closefd=False) as stream:
-            return stream.read(LARGEST)
+            return stream.read(MAX_SPACING)
     finally:
         os.close(descriptor)
 
@@ -185,7 +185,7 @@ def _check_folder(folder: Path) -> os.stat_result:
 def _check_file(file: Path, info: os.stat_result) -> None:
     if not stat.S_ISREG(info.st_mode):
         raise UntrustedError(f"{file} is not a regular file")
-    if info.st_size >= LARGEST:
+    if info.st_size >= MAX_SPACING:
         raise UntrustedError(f"{file} is too large")
     if POSIX:
         _check_owner(file, info)

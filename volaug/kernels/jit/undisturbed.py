@@ -23,7 +23,7 @@ from numba.core.compiler_lock import global_compiler_lock
 # what LLVM has made is disposed of.
 LOCKS = (global_compiler_lock._lock, ffi.lib._lock._lock)
 
-LONGEST_END = 1.0  # seconds that are waited for a thread that has done its work
+MAX_END_LENGTH = 1.0  # seconds that are waited for a thread that has done its work
 
 # By thread, what a fork under way has taken: all but what this thread itself had taken before.
 _taken: dict[int, list[Any]] = {}
@@ -56,7 +56,7 @@ def undisturbed(action: Callable[[], Any]) -> Any:
     interruption = _wait(lambda: bool(results or errors), over.acquire)
     # A thread that ends takes a lock of libgcc which a fork must not copy: wait for its end. To
     # join it is not enough before Python 3.13. Elsewhere than on Linux there is no such file.
-    task, latest = f"/proc/self/task/{thread.native_id}", time.monotonic() + LONGEST_END
+    task, latest = f"/proc/self/task/{thread.native_id}", time.monotonic() + MAX_END_LENGTH
 
     def ended() -> bool:
         return not os.path.exists(task) or time.monotonic() > latest

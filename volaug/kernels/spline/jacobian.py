@@ -75,7 +75,7 @@ def triple_products(along0, along1, line, lanes, determinants):
 
     `line` are the map's own, of which the derivative along the row is taken here. `lanes` is
     LANES, but not known to the compiler, which unrolls a loop of known length and then does
-    not vectorise it.
+    not vectorize it.
     """
     for lane in range(lanes):
         x, y, z = cubic_of(along1, 0, lane), cubic_of(along1, 1, lane), cubic_of(along1, 2, lane)
@@ -95,7 +95,7 @@ def triple_products(along0, along1, line, lanes, determinants):
 
 
 @device
-def evaluate(determinants, lane, places, row, least):
+def evaluate(determinants, lane, places, row, minimum):
     """The determinants of a span's voxels, and what was the least so far in their columns."""
     c0, c1, c2 = determinants[lane], determinants[LANES + lane], determinants[2 * LANES + lane]
     c3, c4 = determinants[3 * LANES + lane], determinants[4 * LANES + lane]
@@ -106,7 +106,7 @@ def evaluate(determinants, lane, places, row, least):
         value = (((((((c8 * t + c7) * t + c6) * t + c5) * t + c4) * t + c3) * t + c2) * t + c1) * t
         value += c0
         row[i] = value
-        least[i] = value if value < least[i] else least[i]
+        minimum[i] = value if value < minimum[i] else minimum[i]
 
 
 @kernel
@@ -127,9 +127,9 @@ def jacobian_planes(lattice, density, starts, height, target, strides, first, st
     plane, sloping = np.empty((k1, size)), np.empty((k1, size))
     along0, along1, line = np.empty(size), np.empty(size), np.empty(size)
     determinants = np.empty(9 * LANES)
-    places, least = np.empty(width), np.empty(width)
+    places, minimum = np.empty(width), np.empty(width)
     for i in range(width):
-        places[i], least[i] = i, np.inf
+        places[i], minimum[i] = i, np.inf
     for z in range(first, stop):
         blend_plane(lattice, density, z, 0, height - 1, plane)
         s0, slopes = slope_weights(z, density[0], k0 - 3)
@@ -150,8 +150,8 @@ def jacobian_planes(lattice, density, starts, height, target, strides, first, st
                 )
                 for span in range(group, min(group + LANES, spans)):
                     begin, end = starts[span], starts[span + 1]
-                    evaluate(determinants, span - group, places, row[begin:end], least[begin:end])
+                    evaluate(determinants, span - group, places, row[begin:end], minimum[begin:end])
     result = np.inf
     for i in range(width):
-        result = min(result, least[i])
+        result = min(result, minimum[i])
     return result

@@ -14,7 +14,7 @@ from ..warp.rows import cubic_weights, span_of
 ROUNDING = 1e-12
 
 # The least part of a step that is tried when all of it does not decrease the residual.
-SHORTEST = 2.0**-12
+MIN_STEP = 2.0**-12
 
 
 @device
@@ -112,16 +112,16 @@ def newton(lattice, density, last, wanted, steps, points, moved):
         y, p, value = wanted[n], points[n], moved[n]
         scale = max(1.0, abs(y[0]), abs(y[1]), abs(y[2]))
         rounding = (ROUNDING * scale) ** 2
-        d0, d1, d2, size, least, taken = 0.0, 0.0, 0.0, 1.0, np.inf, 0
-        while size > SHORTEST:
+        d0, d1, d2, size, minimum, taken = 0.0, 0.0, 0.0, 1.0, np.inf, 0
+        while size > MIN_STEP:
             trial[0], trial[1], trial[2] = p[0] + size * d0, p[1] + size * d1, p[2] + size * d2
             displace(lattice, density, last, trial, spans, splines, sums, result, derivative)
             r0, r1, r2 = y[0] - result[0], y[1] - result[1], y[2] - result[2]
             residual = r0 * r0 + r1 * r1 + r2 * r2
-            if residual < least:
+            if residual < minimum:
                 for axis in range(3):
                     p[axis], value[axis] = trial[axis], result[axis]
-                least = residual
+                minimum = residual
                 if taken == steps or residual <= rounding:
                     break
                 d0, d1, d2 = solve(derivative, r0, r1, r2)

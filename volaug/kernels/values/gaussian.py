@@ -1,8 +1,8 @@
-"""A symmetric filter along each axis: weighted sums of whole rows, which vectorise.
+"""A symmetric filter along each axis: weighted sums of whole rows, which vectorize.
 
 Planes are filtered along axes 2 and 1 while they are in the cache, from voxels of any dtype to
 floats; then columns of all planes, a block of contiguous ones at a time, along axis 0 and back to
-voxels. `weights` are those of the neighbours at a distance of 1, 2, ... to either side. `index`
+voxels. `weights` are those of the neighbors at a distance of 1, 2, ... to either side. `index`
 says for places from `-len(weights)` on what a line holds there, beyond its ends too.
 
 A sum is the voxel plus weighted differences to it, so that a constant keeps its value to the bit.
@@ -16,15 +16,15 @@ from .pointwise import part_of
 
 
 @device
-def add_pair(left, middle, right, weight, sums):
-    """Add a weight times the differences of two neighbours."""
+def add_symmetric_taps(left, middle, right, weight, sums):
+    """Add a weight times the differences of two neighbors."""
     for i in range(sums.shape[0]):
         sums[i] += weight * ((left[i] + right[i]) - (middle[i] + middle[i]))
 
 
 @device
 def add_pairs(near, middle, far, weight, other, sums):
-    """`add_pair` twice, in one pass: for the neighbours `near` and for those `far`."""
+    """`add_symmetric_taps` twice, in one pass: for the neighbors `near` and for those `far`."""
     left, right = near
     before, after = far
     for i in range(sums.shape[0]):
@@ -44,7 +44,7 @@ def filter_line(line, weights, sums):
         far = line[reach - k - 1 : reach - k - 1 + width], line[reach + k + 1 :][:width]
         add_pairs(near, middle, far, weights[k - 1], weights[k], sums)
     if reach % 2:
-        add_pair(line[:width], middle, line[2 * reach :], weights[reach - 1], sums)
+        add_symmetric_taps(line[:width], middle, line[2 * reach :], weights[reach - 1], sums)
 
 
 @device
@@ -59,7 +59,7 @@ def filter_rows(rows, at, weights, index, sums):
         add_pairs(near, middle, far, weights[k - 1], weights[k], sums)
     if reach % 2:
         left, right = rows[index[place - reach]], rows[index[place + reach]]
-        add_pair(left, middle, right, weights[reach - 1], sums)
+        add_symmetric_taps(left, middle, right, weights[reach - 1], sums)
 
 
 @kernel

@@ -88,7 +88,7 @@ def fill_block(block, stream, key, words, normals):
 
 
 @kernel
-def add_noise(dtype, memory, scale, stream, key, first, stop):
+def add_gaussian_noise(dtype, memory, scale, stream, key, first, stop):
     """Add `scale` times a normal number to each voxel of blocks first..stop of a memory."""
     address, extent = memory
     words, normals = np.empty((4, COUNTERS), np.int32), np.empty((4, COUNTERS), np.float32)

@@ -1,4 +1,4 @@
-"""Changes of a memory of voxels in place: loops that LLVM vectorises for every dtype.
+"""Changes of a memory of voxels in place: loops that LLVM vectorizes for every dtype.
 
 Voxels become floats, and floats voxels again, as in elements.py: integers are rounded and saturate.
 """
@@ -7,7 +7,7 @@ import numpy as np
 
 from ..jit import dtypes as elements
 from ..jit.options import device, kernel
-from .vector_math import LEAST_SQUARED, power
+from .vector_math import MIN_SQUARED, power
 
 ROW = 4096  # voxels that are worked on together, in the L1 cache
 
@@ -23,7 +23,7 @@ def part_of(memory, first, stop):
 
 
 @kernel
-def straight(dtype, memory, origin, slope, base, low, high, first, stop):
+def scale_and_clip(dtype, memory, origin, slope, base, low, high, first, stop):
     """``slope * (x - origin) + base``, cut to low..high; NaN stays."""
     address = part_of(memory, first, stop)
     for i in range(first, stop):
@@ -56,7 +56,7 @@ def total_of(values):
 
 
 @kernel
-def curved(
+def power_law(
     dtype, memory, origin, slope, constants, squarings, scale, base, block, found, first, stop
 ):
     """``scale * y + base`` in blocks first..stop, where y is a power of ``slope * (x - origin)``.
@@ -72,7 +72,7 @@ def curved(
         eighths[0], eighths[1], eighths[2], eighths[3],
         eighths[4], eighths[5], eighths[6], eighths[7],
     )  # fmt: skip
-    zero, least = np.float32(0.0), np.float32(LEAST_SQUARED)
+    zero, minimum = np.float32(0.0), np.float32(MIN_SQUARED)
     for k in range(first, stop):
         totals[:] = 0.0
         squares[:] = 0.0
@@ -84,7 +84,7 @@ def curved(
                 y = power(np.float32(slope * (voxel - origin)), constants)
                 # NaN where it is not finite
                 elements.write(dtype, address, at + i, scale * y + (base + zero * voxel))
-                powers[i] = y if y >= least else zero  # to be squared
+                powers[i] = y if y >= minimum else zero  # to be squared
             for _ in range(squarings):
                 for i in range(powers.shape[0]):
                     voxel = elements.read(dtype, address, at + i)
@@ -97,12 +97,12 @@ def curved(
 
 
 @kernel
-def remapped(dtype, memory, origin, slope, cubics, first, stop):
+def piecewise_cubic(dtype, memory, origin, slope, cubics, first, stop):
     """Cubics of ``u = slope * (x - origin)``: in each unit from 0 on another; NaN stays.
 
     cubics  (units, 4) the lowest power first, of the place in the unit, 0 to 1
 
-    Each unit's is taken of a whole row and kept where it holds, which vectorises: with 5 units 0.27
+    Each unit's is taken of a whole row and kept where it holds, which vectorizes: with 5 units 0.27
     ns a voxel on a Zen 5 core, where to look up the unit of each voxel takes 1.05, and to look
     up what becomes of 8 or 16 bits in a table of all of them 0.4.
     """

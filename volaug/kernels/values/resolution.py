@@ -5,7 +5,7 @@ voxels `below` and `above`, of those that were kept. Where the weight is 0, both
 that a voxel that is not finite reaches no further than it must.
 
 Along axis 2 each of the few voxels that were kept is read; along axes 1 and 0 whole rows are mixed,
-which vectorises. So axis 2 comes first, while there are the fewest rows; four of them at a time,
+which vectorizes. So axis 2 comes first, while there are the fewest rows; four of them at a time,
 which takes 0.9 of the time of one by one (Zen 5, all three axes).
 
 Planes are written in place from the first to the last. Plane z is mixed from coarse planes of which

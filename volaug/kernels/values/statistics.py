@@ -43,7 +43,7 @@ class _Sums:
     def add(self, value, shift, finite_only):
         """Take in floats; with `finite_only`, as if there were no others."""
         b, kind, double = self.b, value.type, self.like(F64)
-        count, total, squares, least, greatest = (b.load(place) for place in self.places)
+        count, total, squares, minimum, maximum = (b.load(place) for place in self.places)
         beyond = b.fsub(value if kind == double else b.fpext(value, double), shift)
         low = high = value
         if finite_only:
@@ -58,8 +58,8 @@ class _Sums:
             count,
             b.fadd(total, beyond),
             lanes.call(b, "fma", beyond, beyond, squares),
-            _least(b, low, least),
-            _greatest(b, high, greatest),
+            _min(b, low, minimum),
+            _max(b, high, maximum),
         )
         for place, value in zip(self.places, found, strict=True):
             b.store(value, place)
@@ -77,18 +77,18 @@ class _Sums:
         return found
 
 
-def _least(b, x, y):
+def _min(b, x, y):
     return b.select(b.fcmp_ordered("<", x, y), x, y)
 
 
-def _greatest(b, x, y):
+def _max(b, x, y):
     return b.select(b.fcmp_ordered(">", x, y), x, y)
 
 
 def _together(b, some, others):
     """What was found in two parts, of both."""
     sums = [b.fadd(x, y) for x, y in zip(some[:3], others[:3], strict=True)]
-    return [*sums, _least(b, some[3], others[3]), _greatest(b, some[4], others[4])]
+    return [*sums, _min(b, some[3], others[3]), _max(b, some[4], others[4])]
 
 
 def _add_up(finite_only):

@@ -2,7 +2,7 @@
 
 A border's rule is a row of numbers for each axis. It is applied to blocks of eight voxels of
 which it is not known that they are inside, and may take some of them into the volume, leave
-others outside, and say of others which of their neighbours are beyond the border.
+others outside, and say of others which of their neighbors are beyond the border.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ RULE = (
     "shift", "period", "turn",  # q = (x + shift) mod period, min(q, turn - q) - shift
     "clamp_low", "clamp_high",  # and then brought into these
     "last_cell",  # the greatest floor; beyond it the fraction grows to 1
-    "above",  # from this floor on the neighbour above is beyond the border, and below from -1
+    "above",  # from this floor on the neighbor above is beyond the border, and below from -1
     "last_nearest", "after_nearest",  # a nearest voxel beyond the former becomes the latter
 )  # fmt: skip
 INNER_LOW, INNER, SUPPORT_LOW, SUPPORT_HIGH, FOLD_LOW = range(5)
@@ -27,7 +27,7 @@ COLUMNS = len(RULE)
 
 # The states of a voxel. On a FACE a fraction is 1, and what is below on that axis is not read.
 OUTSIDE, INSIDE, FACE = 0, 1, 129
-# Otherwise a sum of these: the neighbour below, or above, on an axis is beyond the border.
+# Otherwise a sum of these: the neighbor below, or above, on an axis is beyond the border.
 BELOW, ABOVE = (2, 8, 32), (4, 16, 64)
 
 
@@ -80,7 +80,7 @@ def by_rules(b, snapped, rules, folds):
 
 
 def beyond(b, floors, rules):
-    """The neighbours of a cell that are beyond the border, as a sum of BELOW and ABOVE."""
+    """The neighbors of a cell that are beyond the border, as a sum of BELOW and ABOVE."""
     flags = lanes.constant(I8, [0] * LANES)
     for axis in range(3):
         below = b.fcmp_ordered("<", floors[axis], lanes.constant(F64, [SNAP] * LANES))

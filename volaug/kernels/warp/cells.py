@@ -87,7 +87,7 @@ class _Block:
         self.store(linear, address, self.at)
 
     def store_mixed(self, fraction):
-        """Index and fractions, and which neighbours are beyond the border."""
+        """Index and fractions, and which neighbors are beyond the border."""
         b = self.b
         index, fractions, length = self.cells[:3]
         floors = [floor(b, v) for v in self.snapped]
@@ -222,7 +222,7 @@ def equal_states(typingctx, cells, at, state):
 
 @device
 def state_of(cells, i):
-    """OUTSIDE, INSIDE, FACE, or which neighbours are beyond the border."""
+    """OUTSIDE, INSIDE, FACE, or which neighbors are beyond the border."""
     return np.int64(voxel(uint8, cells[INSIDE_BUFFER], i))
 
 

@@ -13,7 +13,7 @@ from ..jit import lanes
 from ..jit.lanes import F64, I64, LANES
 
 SNAP = 1.5 * 2.0**20  # float64 there is spaced by 2^-32
-ROUNDING = 2.0**-32  # and up to LONGEST_AXIS voxels: SNAP +- these stays below 2^21
+ROUNDING = 2.0**-32  # and up to MAX_AXIS_LENGTH voxels: SNAP +- these stays below 2^21
 
 
 def polynomial(b, t, coefficients):

@@ -41,7 +41,7 @@ def reverse_planes(source, at, steps, target, place, target_steps, shape, first,
             read = source[last - width + 1 : last + 1]
             written = target[begin : begin + width]
             for x in range(width):
-                # unsigned, so that no index might be negative: only then does this vectorise
+                # unsigned, so that no index might be negative: only then does this vectorize
                 written[x] = read[np.uint64(width - 1 - x)]
 
 

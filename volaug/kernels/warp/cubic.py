@@ -1,7 +1,7 @@
 """Cubic B-spline interpolation of a row, from coefficients.
 
 The coefficients lie in an array that is larger than the volume, so that all 64 of them
-exist for every voxel. Four neighbours along the last axis are one vector; 16 of these are
+exist for every voxel. Four neighbors along the last axis are one vector; 16 of these are
 summed for a voxel, and eight voxels at a time are summed along the last axis. A row that runs
 parallel to the source's rows sums whole rows first, as in linear.py.
 
@@ -37,11 +37,11 @@ def _weights(b, t):
         lanes.number(t.type, x) for x in (-1 / 2, 1.0, 1 / 6, 2 / 3)
     )
 
-    zero, least = lanes.number(t.type, 0.0), lanes.number(t.type, rounding)
+    zero, minimum = lanes.number(t.type, 0.0), lanes.number(t.type, rounding)
 
     def outer(x):
         weight = b.fmul(b.fmul(b.fmul(x, x), x), sixth)
-        return b.select(b.fcmp_ordered("<", weight, least), zero, weight)
+        return b.select(b.fcmp_ordered("<", weight, minimum), zero, weight)
 
     def inner(x):  # 2/3 - x^2 (1 - x/2)
         rest = lanes.call(b, "fmuladd", x, minus_half, one)
@@ -78,7 +78,7 @@ def _sum_over_planes(b, rows, weights0, weights1):
 
 
 def _sum_along(b, sums, weights):
-    """Four neighbours along the last axis of each of eight voxels, summed."""
+    """Four neighbors along the last axis of each of eight voxels, summed."""
     along = (lanes.pick(b, sums, range(k, TAPS * LANES, TAPS)) for k in range(TAPS))
     return _weighted(b, along, weights)
 
@@ -95,7 +95,7 @@ def cubic_block(typingctx, read, write, fraction, source, cells, at, target):
         weights = [_weights(b, fraction) for fraction in fractions]
 
         def sum_of_rows(lane):
-            """Four neighbours along the last axis, summed over the other two."""
+            """Four neighbors along the last axis, summed over the other two."""
             picked = [[lanes.pick(b, w, [lane] * TAPS) for w in weights[axis]] for axis in (0, 1)]
             rows = (beside(corner, [lane], TAPS) for corner in _corners(b, source, I64(-1)))
             return _sum_over_planes(b, rows, *picked)

@@ -100,10 +100,10 @@ def check_block(source, cells, at, below, above):
 
 
 @device
-def neighbour(axis, state, step, around):
+def neighbor(axis, state, step, around):
     """The step to the voxel above along an axis, and whether the ones below and above exist.
 
-    `state` says which neighbours of a cell are beyond the border, see cells.py, and `around`
+    `state` says which neighbors of a cell are beyond the border, see cells.py, and `around`
     where one above is that is the first voxel again.
     """
     above = state & ABOVE[axis]
@@ -127,12 +127,12 @@ def voxel_or_fill(dtype, source, k, exists, fill):
 def corners(dtype, source, around, state, k, weights, fill):
     """The eight voxels around one cell, with care: one of weight 0 is not read, and need not exist.
 
-    `k` is the linear index of the cell, in the memory, and `state` says which neighbours are
+    `k` is the linear index of the cell, in the memory, and `state` says which neighbors are
     beyond the border; these are `fill`, or around the corner. Ordered as the axes are.
     """
-    far0, near_is0, far_is0 = neighbour(0, state, source[3], around)
-    far1, near_is1, far_is1 = neighbour(1, state, source[4], around)
-    far2, near_is2, far_is2 = neighbour(2, state, 1, around)
+    far0, near_is0, far_is0 = neighbor(0, state, source[3], around)
+    far1, near_is1, far_is1 = neighbor(1, state, source[4], around)
+    far2, near_is2, far_is2 = neighbor(2, state, 1, around)
     near0, far_is0 = near_is0 and weights[0] < 1, far_is0 and weights[0] > 0
     near1, far_is1 = near_is1 and weights[1] < 1, far_is1 and weights[1] > 0
     near2, far_is2 = near_is2 and weights[2] < 1, far_is2 and weights[2] > 0

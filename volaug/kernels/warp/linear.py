@@ -1,6 +1,6 @@
-"""Trilinear interpolation of a row: eight voxels, and so 64 neighbours, at a time.
+"""Trilinear interpolation of a row: eight voxels, and so 64 neighbors, at a time.
 
-The two neighbours along the last axis lie side by side in memory, so that one load brings
+The two neighbors along the last axis lie side by side in memory, so that one load brings
 both: four loads a voxel and not eight. Eight voxels' pairs fill a vector; the mixes along
 axes 0 and 1 work on the pairs, and the one along axis 2 on its even and odd lanes.
 
@@ -40,7 +40,7 @@ from .gather import (
 from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
 
 
-def mix_lanes(b, p, q, weight, exact):
+def lerp_lanes(b, p, q, weight, exact):
     """`p` at weight 0, whatever `q` is, and `q` at weight 1; where `exact`, whatever `p` is."""
     zero, one = (lanes.number(weight.type, value) for value in (0.0, 1.0))
     difference = b.select(b.fcmp_unordered("!=", weight, zero), b.fsub(q, p, CONTRACT), zero)
@@ -65,8 +65,8 @@ def _linear_block(exact):
                 w0, w1 = (lanes.pick(b, weight, twice) for weight in weights[:2])
                 corners = (I64(0), row, plane, b.add(plane, row))
                 pairs = [elements.to_float(b, read, beside(corner, group, 2)) for corner in corners]
-                near, far = (mix_lanes(b, *pairs[k : k + 2], w1, exact) for k in (0, 2))
-                return mix_lanes(b, near, far, w0, exact)
+                near, far = (lerp_lanes(b, *pairs[k : k + 2], w1, exact) for k in (0, 2))
+                return lerp_lanes(b, near, far, w0, exact)
 
             both = lanes.join(b, [mixed_group(range(0, 4)), mixed_group(range(4, LANES))])
             store_voxels(b, write, target, at, mixed_pairs(b, both, weights[2], exact))
@@ -81,7 +81,7 @@ def mixed_pairs(b, both, weight, exact):
     """Eight pairs, mixed along axis 2."""
     left = lanes.pick(b, both, range(0, 2 * LANES, 2))
     right = lanes.pick(b, both, range(1, 2 * LANES, 2))
-    return mix_lanes(b, left, right, weight, exact)
+    return lerp_lanes(b, left, right, weight, exact)
 
 
 # (read, write, fraction, source, cells, at, target): voxels at..at + 8 of the target's row from
@@ -101,9 +101,9 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
         _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
         w0, w1, _ = (lanes.splat(b, weight) for weight in cgutils.unpack_tuple(b, weights, 3))
         eight = row_loader(b, read, source, k, at)
-        near = mix_lanes(b, eight(I64(0)), eight(row), w1, exact=False)
-        far = mix_lanes(b, eight(plane), eight(b.add(plane, row)), w1, exact=False)
-        store_blended(b, fraction, cells, at, mix_lanes(b, near, far, w0, exact=False))
+        near = lerp_lanes(b, eight(I64(0)), eight(row), w1, exact=False)
+        far = lerp_lanes(b, eight(plane), eight(b.add(plane, row)), w1, exact=False)
+        store_blended(b, fraction, cells, at, lerp_lanes(b, near, far, w0, exact=False))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -126,8 +126,8 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
 
 
 @device
-def mix(p, q, weight):
-    """`mix_lanes` of scalars."""
+def lerp(p, q, weight):
+    """`lerp_lanes` of scalars."""
     if weight == 0.0:
         return p
     if weight == 1.0:
@@ -153,9 +153,9 @@ def floats_of(typingctx, dtype, voxels):
 def linear_voxel(v, weights):
     """One voxel from the eight corners of its cell."""
     w0, w1, w2 = weights
-    near = mix(mix(v[0], v[1], w2), mix(v[2], v[3], w2), w1)
-    far = mix(mix(v[4], v[5], w2), mix(v[6], v[7], w2), w1)
-    return mix(near, far, w0)
+    near = lerp(lerp(v[0], v[1], w2), lerp(v[2], v[3], w2), w1)
+    far = lerp(lerp(v[4], v[5], w2), lerp(v[6], v[7], w2), w1)
+    return lerp(near, far, w0)
 
 
 @device

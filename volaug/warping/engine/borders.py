@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +10,17 @@ import numpy.typing as npt
 from ...kernels.warp.borders import RULE
 from ...kernels.warp.coordinates import ROUNDING
 
-MODES = (
-    "constant", "grid-constant", "edge-constant",
-    "nearest", "reflect", "mirror", "wrap", "grid-wrap",
-)  # fmt: skip
+Mode = Literal[
+    "constant",
+    "grid-constant",
+    "edge-constant",
+    "nearest",
+    "reflect",
+    "mirror",
+    "wrap",
+    "grid-wrap",
+]
+MODES = get_args(Mode)  # fmt: skip
 
 # With these, the voxels that are read lie where the map goes, and not folded back from there.
 UNFOLDED = ("constant", "grid-constant", "edge-constant", "nearest")

@@ -30,7 +30,7 @@ PIECE = 2**20
 SMALL_BOX = 2**12
 
 # On an axis with more runs than this, a source much shorter than the output is repeated.
-MOST_RUNS = 16
+MAX_RUNS = 16
 
 # No index, and not next to any.
 OUTSIDE = -2
@@ -141,7 +141,7 @@ def copy_voxels(
             continue
         index = border_index(np.arange(first, first + count), length, mode)
         found = _runs(index)
-        if len(found) > MOST_RUNS:
+        if len(found) > MAX_RUNS:
             source = source.take(index, axis=1 + axis)
             found = [Run(0, count, 0, 1)]
         runs.append(found)

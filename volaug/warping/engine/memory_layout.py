@@ -14,7 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 # Linear indices are made in float64, see kernels/warp/cells.py.
-LONGEST_STRIDE = 2**30
+MAX_STRIDE = 2**30
 
 
 class Memory(NamedTuple):
@@ -90,7 +90,7 @@ def memory_of_copy(array: npt.NDArray[Any]) -> Memory:
 
 
 def _is_too_wide(memory: Memory) -> bool:
-    return max(map(abs, memory.strides[1:])) > LONGEST_STRIDE
+    return max(map(abs, memory.strides[1:])) > MAX_STRIDE
 
 
 def empty_in_order(

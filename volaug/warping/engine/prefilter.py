@@ -10,6 +10,7 @@ from ...kernels.spline.prefilter import OUTSIDE, filter_columns, filter_planes
 from ...threads.limits import thread_count
 from ...threads.parts import run_parts, threads_worth
 from . import memory_layout as layout
+from .borders import Mode
 
 MODES = ("mirror", "reflect", "grid-wrap")
 
@@ -41,7 +42,7 @@ class Filter(NamedTuple):
 
 
 def spline_filter(
-    volume: npt.ArrayLike, *, mode: str = "mirror", threads: int | None = None
+    volume: npt.ArrayLike, *, mode: Mode = "mirror", threads: int | None = None
 ) -> npt.NDArray[Any]:
     """Coefficients of the cubic B-spline that goes through the voxels of a volume.
 
@@ -195,15 +196,15 @@ def _negligible(samples: npt.NDArray[Any], fill: Any, dtype: np.dtype[Any]) -> A
     tiny, rounding = float(number.tiny), float(number.epsneg)
     negligible = tiny / rounding**3  # 5.6e-17 in float32
     enough = 16.0 * negligible / rounding  # 1.5e-8
-    greatest = float(abs(fill))
+    maximum = float(abs(fill))
     if samples.dtype.kind != "f" or samples.dtype == np.float16:
-        greatest = enough  # whatever is not zero
+        maximum = enough  # whatever is not zero
     depth = len(samples)
     for z in sorted(range(depth), key=lambda z: abs(2 * z - depth)):  # the middle one first:
-        if greatest >= enough:  # as a rule, that is all
+        if maximum >= enough:  # as a rule, that is all
             break
-        greatest = float(np.fmax(greatest, np.fmax.reduce(np.abs(samples[z]), axis=None)))
-    negligible *= min(1.0, greatest / enough)
+        maximum = float(np.fmax(maximum, np.fmax.reduce(np.abs(samples[z]), axis=None)))
+    negligible *= min(1.0, maximum / enough)
     return dtype.type(negligible if negligible >= tiny else 0.0)
 
 

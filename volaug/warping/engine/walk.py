@@ -11,7 +11,7 @@ from ...threads.parts import run_parts, threads_worth
 from ..geometry.blas import matmul
 from ..geometry.bounds import source_box
 from ..geometry.bspline import spline_map
-from . import memory_layout as layout
+from . import memory_layout
 from .borders import UNFOLDED, border_rules
 
 Floats = npt.NDArray[np.float64]
@@ -56,23 +56,23 @@ def warp_volumes(
     samplings: list[Sampling], affine: Floats, control_points: Floats | None, threads: int
 ) -> None:
     """Warp volumes into their targets; those of equal geometry share the coordinates."""
-    walks: dict[Geometry, list[tuple[Sampling, layout.Memory, layout.Memory]]] = {}
+    walks: dict[Geometry, list[tuple[Sampling, memory_layout.Memory, memory_layout.Memory]]] = {}
     copies = []
     for sampling in samplings:
         origin = (0, 0, 0)
         # halves round up along the axes of the array, and a border may be of one side only
-        source = layout.source_memory(sampling.source, forwards=not _is_symmetric(sampling))
+        source = memory_layout.source_memory(sampling.source, forwards=not _is_symmetric(sampling))
         if source is None:
             sampling, origin = _part_that_is_read(sampling, affine, control_points)
-            source = layout.memory_of_copy(sampling.source)
-        target = layout.memory_of(sampling.target)
+            source = memory_layout.memory_of_copy(sampling.source)
+        target = memory_layout.memory_of(sampling.target)
         if target is None:  # no axis of it has its voxels side by side
             wanted = sampling.target
-            written = layout.empty_in_order(
+            written = memory_layout.empty_in_order(
                 source.order, wanted.shape[0], wanted.shape[1:], wanted.dtype
             )
             copies.append((wanted, written))
-            target = layout.memory_of(written)
+            target = memory_layout.memory_of(written)
             assert target is not None
         geometry = _geometry(sampling, source, target, origin)
         walks.setdefault(geometry, []).append((sampling, source, target))
@@ -111,8 +111,8 @@ def _is_symmetric(sampling: Sampling) -> bool:
 
 def _geometry(
     sampling: Sampling,
-    source: layout.Memory,
-    target: layout.Memory,
+    source: memory_layout.Memory,
+    target: memory_layout.Memory,
     origin: tuple[int, int, int],
 ) -> Geometry:
     padding = sampling.padding
@@ -141,7 +141,7 @@ def _geometry(
 
 def _walk(
     geometry: Geometry,
-    volumes: list[tuple[Sampling, layout.Memory, layout.Memory]],
+    volumes: list[tuple[Sampling, memory_layout.Memory, memory_layout.Memory]],
     affine: Floats,
     control_points: Floats | None,
     threads: int,
@@ -153,13 +153,13 @@ def _walk(
     if any(geometry.origin):
         affine = affine.copy()
         affine[:, 3] -= geometry.origin
-    matrix = layout.affine_in_memory(affine, source._replace(shape=geometry.shape), target)
+    matrix = memory_layout.affine_in_memory(affine, source._replace(shape=geometry.shape), target)
     spline = None
     if control_points is not None:
         # `tensordot` takes 3 times as long
         displaced = matmul(affine[:, :3], control_points.reshape(3, -1))
         displacement = displaced.reshape(control_points.shape)
-        displacement = layout.displacement_in_memory(displacement, source, target)
+        displacement = memory_layout.displacement_in_memory(displacement, source, target)
         spline = tuple(spline_map(matrix, displacement, shape))
 
     one = len(volumes) == 1 and volumes[0][0].source.shape[0] == 1

@@ -51,11 +51,11 @@ def slice_axis_in_2d(
 
 def _shortest_axis(shape: tuple[int, int, int]) -> int:
     """The one axis that is clearly the slice axis of a patch."""
-    least, longest = min(shape), max(shape)
+    minimum, longest = min(shape), max(shape)
     candidates = [
         axis
         for axis, length in enumerate(shape)
-        if length == least or (longest > ANISOTROPIC * length and length <= ANISOTROPIC * least)
+        if length == minimum or (longest > ANISOTROPIC * length and length <= ANISOTROPIC * minimum)
     ]
     if len(candidates) > 1:
         axes = ", ".join(map(str, candidates))

@@ -28,7 +28,7 @@ CORNERS = [16 * i + 4 * j + k for i, j, k in itertools.product((0, 3), repeat=3)
 # Some ten cells are left after two or three divisions, and none soon after. More are left where
 # a coordinate has its least value all along a curve, and that is a whole number.
 DIVISIONS = 20
-MOST_CELLS = 2**10
+MAX_CELLS = 2**10
 
 
 def source_box(
@@ -67,8 +67,8 @@ def voxel_range(
     """
     displacement = tensordot(affine[:, :3], control_points, 1)
     lattice = level(of_coordinates(affine, displacement, shape), shape)
-    least = whole_below_least(np.concatenate([lattice, -lattice]))
-    return least[:3], -least[3:]
+    minimum = whole_below_least(np.concatenate([lattice, -lattice]))
+    return minimum[:3], -minimum[3:]
 
 
 def whole_below(values: Floats) -> Floats:
@@ -81,9 +81,9 @@ def whole_below_least(lattices: Floats) -> Floats:
     """`whole_below` the least value of each of some functions, from control points (n, ...)."""
     knots = hull = lattices
     for axis in (1, 2, 3):
-        a, b, c = neighbours(knots, axis, 3)
+        a, b, c = neighbors(knots, axis, 3)
         knots = (a + 4.0 * b + c) / 6.0
-        a, b, c, d = neighbours(hull, axis, 4)
+        a, b, c, d = neighbors(hull, axis, 4)
         hull = np.minimum(np.minimum(a, b), np.minimum(c, d))
     touched = knots.min(axis=(1, 2, 3))
 
@@ -95,14 +95,14 @@ def whole_below_least(lattices: Floats) -> Floats:
         lowest = cells.min(axis=1)
         left = whole_below(lowest) < whole_below(touched)[owner]
         owner, cells, lowest = owner[left], cells[left], lowest[left]
-        if division == DIVISIONS or not 0 < len(cells) <= MOST_CELLS:
+        if division == DIVISIONS or not 0 < len(cells) <= MAX_CELLS:
             break
         owner, cells = np.repeat(owner, 8), matmul(cells, TO_PARTS.T).reshape(-1, 64)
     np.minimum.at(touched, owner, lowest)  # what is still open is taken as its hull
     return whole_below(touched)
 
 
-def neighbours(values: Floats, axis: int, count: int) -> list[Floats]:
+def neighbors(values: Floats, axis: int, count: int) -> list[Floats]:
     """So many views of `values`, each of them one further along the axis."""
     length = values.shape[axis] - count + 1
     before = (slice(None),) * axis

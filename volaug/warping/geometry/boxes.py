@@ -10,7 +10,7 @@ from .bspline import Floats
 # bulges between them is less than 0.2 voxel where a displacement does not fold. (64 missed 0.8
 # voxel of a face of 64 spans.)
 SHARE = 1 / 8
-MOST_STEPS = 128
+MAX_STEPS = 128
 
 
 def moved_boxes(boxes: Floats, move: Callable[[Floats], Floats], knots: Floats | None) -> Floats:
@@ -31,7 +31,7 @@ def moved_boxes(boxes: Floats, move: Callable[[Floats], Floats], knots: Floats |
     steps = np.ones(3, int)
     if knots is not None:
         longest = (boxes[:, 1] - boxes[:, 0]).max(axis=0)
-        steps = np.clip(np.ceil(longest / (SHARE * knots)), 1, MOST_STEPS).astype(int)
+        steps = np.clip(np.ceil(longest / (SHARE * knots)), 1, MAX_STEPS).astype(int)
     axes = [np.linspace(0.0, 1.0, step + 1) for step in steps]
     places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     surface = places[((places == 0.0) | (places == 1.0)).any(axis=1)]

@@ -9,13 +9,13 @@ from .bspline import Floats, knot_spacing
 # A lattice cannot fold whose control points move less than this share of the knot spacing along
 # each axis: Y. Choi, S. Lee, "Injectivity conditions of 2D and 3D uniform cubic B-spline
 # functions", Graphical Models 62(6), 2000, where it is 1 / 2.479472335.
-FREE_REACH = 0.4033
+CHOI_LEE_LIMIT = 0.4033
 
 # Just below a limit, so that it is held in float64 too.
 BELOW = 1.0 - 1e-9
 
 
-def unfolding_factor(control_points: Floats, shape: tuple[int, ...], to_mm: Floats) -> float:
+def max_injective_scale(control_points: Floats, shape: tuple[int, ...], to_mm: Floats) -> float:
     """By how much a displacement may be multiplied and still be certain not to fold.
 
     Parameters
@@ -37,7 +37,7 @@ def unfolding_factor(control_points: Floats, shape: tuple[int, ...], to_mm: Floa
     -----
     The greater of two bounds; the first alone where it is enough. That is the one of Choi and
     Lee (2000). The second: a derivative of the displacement along an axis is a mean of
-    differences of neighbouring control points, over the knot spacing. Where for each of its
+    differences of neighboring control points, over the knot spacing. Where for each of its
     components the greatest of these along the three axes sum up to less than 1, the Jacobian
     matrix is diagonally dominant, and its determinant positive (compare S. Chun, J. Fessler, "A
     simple regularizer for B-spline nonrigid image registration that encourages local
@@ -50,11 +50,11 @@ def unfolding_factor(control_points: Floats, shape: tuple[int, ...], to_mm: Floa
     reach = max((float(reaches[axis]) / spacing[axis] for axis in axes), default=0.0)
     if reach == 0.0:
         return math.inf
-    if reach < FREE_REACH:
-        return FREE_REACH * BELOW / reach
+    if reach < CHOI_LEE_LIMIT:
+        return CHOI_LEE_LIMIT * BELOW / reach
     slopes = np.zeros(3)
     for axis in axes:
         steepest = np.abs(np.diff(control_points, axis=axis + 1)).max(axis=(1, 2, 3))
         slopes += steepest * to_mm / (spacing[axis] * to_mm[axis])
     slope = float(slopes[axes].max())  # 0 where all points move alike
-    return math.inf if slope == 0.0 else BELOW * max(FREE_REACH / reach, 1.0 / slope)
+    return math.inf if slope == 0.0 else BELOW * max(CHOI_LEE_LIMIT / reach, 1.0 / slope)

@@ -15,7 +15,7 @@ AIM = 0.7e-3
 
 # Points at which it is measured, and knots at which the inverse is sampled at most.
 CHECKS = 2**14
-MOST_KNOTS = 2**20
+MAX_KNOTS = 2**20
 
 # Spans for which a lattice goes on outside of its grid.
 MARGIN = 2
@@ -61,9 +61,9 @@ def inverse_control_points(
     spans, error = np.ceil(2.0 * crossed * np.subtract(source, 1.0)), np.inf
     while True:
         spans = np.where(np.equal(source, 1), 0.0, np.maximum(spans, 3.0))
-        if (spans + 1.0).prod() > MOST_KNOTS:
+        if (spans + 1.0).prod() > MAX_KNOTS:
             raise ValueError(
-                f"the warp has no inverse to {ACCEPTED} voxel on a lattice of {MOST_KNOTS} knots: "
+                f"the warp has no inverse to {ACCEPTED} voxel on a lattice of {MAX_KNOTS} knots: "
                 f"its displacement folds or varies too fast (the error was {error:.2g} voxel)"
             )
         points = sampled(undone, source, spans.astype(int).tolist())

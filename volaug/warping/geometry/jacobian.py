@@ -9,7 +9,7 @@ from .blas import tensordot
 from .bspline import Floats, level, spline_map
 
 
-def least_determinant(
+def min_determinant(
     affine: Floats,
     control_points: Floats,
     shape: tuple[int, int, int],

@@ -1,7 +1,7 @@
 """Replace label: one label becomes another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,11 @@ from .channels import BLOCK
 
 Labels = npt.NDArray[Any]
 
-WIDEST_LABEL = 2**63
+MAX_LABEL = 2**63
 
 
 @dataclass(frozen=True, repr=False)
-class ReplaceLabel(LabelStep):
+class RemapLabels(LabelStep):
     """Give the voxels of one label another: -1, what nnU-Net calls outside, the background's.
 
     Parameters
@@ -33,14 +33,15 @@ class ReplaceLabel(LabelStep):
     """
 
     old: int
+    _: KW_ONLY
     new: int
 
     def check(self) -> None:
-        self._derive(operation=Relabel(self.old, self.new))
+        self._derive(operation=Remapping(self.old, self.new))
 
 
 @dataclass(frozen=True)
-class Relabel(ValueOperation):
+class Remapping(ValueOperation):
     """Give the voxels of one label another."""
 
     old: int
@@ -48,12 +49,12 @@ class Relabel(ValueOperation):
 
     def __post_init__(self) -> None:
         for name in ("old", "new"):
-            limits = -WIDEST_LABEL, 2 * WIDEST_LABEL - 1
+            limits = -MAX_LABEL, 2 * MAX_LABEL - 1
             label = checks.as_whole(name, getattr(self, name), *limits)
             object.__setattr__(self, name, label)
 
     @classmethod
-    def examples(cls) -> tuple["Relabel", ...]:
+    def examples(cls) -> tuple["Remapping", ...]:
         return (cls(1, 1),)
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
