@@ -78,7 +78,7 @@ def changed(plain, path, value):
         (["steps", 0], None, "step 0 of the record must be a table with a name"),
         (["steps", 1, "name"], DELETED, "step 1 of the record must be a table with a name"),
         (["steps", 1, "name"], 5, "step 1 of the record must be a table with a name"),
-        (["steps", 1, "type"], DELETED, "type of step 1 of the record None; there are 'Flip'"),
+        (["steps", 1, "type"], DELETED, "type of step 1 of the record None; there are 'Affine'"),
         (["steps", 1, "type"], ["Flip"], r"type of step 1 of the record \['Flip'\]"),
         (["steps", 1, "type"], "Flip", "argument of step 1 of the record, Flip '(scale|shear|deg)"),
         (["steps", 0, "axes"], DELETED, "step 0 of the record, Flip must say 'axes'"),

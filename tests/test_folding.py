@@ -85,12 +85,12 @@ def worst_signs(shape, lattice, place, rng):
         (0.4033, {}),
         (1e4, {}),
         (0.4033, {"locked_borders": 2}),
-        (1e4, {"control_points": (4, 5, 10)}),
+        (1e4, {"num_control_points": (4, 5, 10)}),
     ],
 )
 def test_none_of_many_draws_at_the_limit_folds(reach, options, spacing):
     """The limit is what needs no certificate; far beyond it, the displacement shrinks."""
-    lattice = np.broadcast_to(options.get("control_points", 7), 3)
+    lattice = np.broadcast_to(options.get("num_control_points", 7), 3)
     limit = reach * spans(SHAPE, lattice) * (1.0 if spacing is None else np.array(spacing))
     pipeline = Compose([RandomElastic(tuple(limit), p=1, **options)], seed=5)
     least = []
@@ -127,12 +127,12 @@ def test_the_worst_of_all_displacements_at_the_limit_does_not_fold():
 @pytest.mark.parametrize(
     "options",
     [
-        {"max_displacement": 2.0, "control_points": 7},
-        {"max_displacement": 4.0, "control_points": (4, 5, 7)},
-        {"max_displacement": 1e6, "control_points": 5},
-        {"max_displacement": (0, 5.0, 5.0), "control_points": (1, 7, 7)},
-        {"max_displacement": (0, 0, 25.0), "control_points": (4, 7, 4)},
-        {"max_displacement": (50.0, 0.1, 0.1), "control_points": (6, 7, 8)},
+        {"max_displacement": 2.0, "num_control_points": 7},
+        {"max_displacement": 4.0, "num_control_points": (4, 5, 7)},
+        {"max_displacement": 1e6, "num_control_points": 5},
+        {"max_displacement": (0, 5.0, 5.0), "num_control_points": (1, 7, 7)},
+        {"max_displacement": (0, 0, 25.0), "num_control_points": (4, 7, 4)},
+        {"max_displacement": (50.0, 0.1, 0.1), "num_control_points": (6, 7, 8)},
     ],
 )
 def test_it_shrinks_by_no_more_than_is_needed(options, spacing):
@@ -209,7 +209,7 @@ def test_a_warning_comes_exactly_if_it_folds(reach):
         assert len(caught) == (least <= 0)
         if caught:
             message = str(caught[0].message)
-            assert f"folds: its least Jacobian determinant is {least:.3g}" in message
+            assert f"folds: its minimal Jacobian determinant is {least:.3g}" in message
         outcomes.add((is_certain(warp.control_points, SHAPE), least > 0))
     expected = {
         1.0: {(True, True)},

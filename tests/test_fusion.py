@@ -233,7 +233,7 @@ def test_displacements_add_up_exactly(lattices):
     expected = np.zeros((500, 3))
     for (_, operation), step in zip(record.steps, steps, strict=True):
         points = operation.control_points
-        assert points.shape[1:] == tuple(4 if k == 1 else k for k in step.control_points)
+        assert points.shape[1:] == tuple(4 if k == 1 else k for k in step.num_control_points)
         expected += scipy_displacement(points / SPACING[:, None, None, None], shape, places)
     result = record.warp.points_to_input(places) - places
     assert np.abs(expected).max() > 1

@@ -270,7 +270,7 @@ def scales(step, count=500, channels=1):
     """What a step draws for many samples."""
     pipeline = Compose([step], seed=3)
     records = (pipeline.draw(SHAPE, channels=channels, index=index) for index in range(count))
-    return np.array([record.steps[0][1].scale for record in records])
+    return np.array([record.steps[0][1].resolution for record in records])
 
 
 def is_even(values, low, high):
@@ -311,7 +311,7 @@ def test_channels_apart():
     image = random_volume((600, 5, 7, 6))
     step = RandomLowResolution((0.3, 0.7), per_channel=True, p_channel=0.5, p=1)
     record = drawn([step], image.shape[1:], channels=600)
-    drawn_scales = np.array(record.steps[0][1].scale)
+    drawn_scales = np.array(record.steps[0][1].resolution)
     assert drawn_scales.shape == (600, 3)
     left = (drawn_scales == 1).all(axis=1)
     assert 240 < left.sum() < 360
@@ -330,7 +330,7 @@ def test_the_step_does_what_it_drew():
     """So many voxels are kept as a share of them rounds to, and at least one."""
     image = random_volume((2, *SHAPE))
     record = drawn([RandomLowResolution((0.2, 0.8), isotropic=False, p=1)], SHAPE)
-    lengths = [round(n * s) for n, s in zip(SHAPE, record.steps[0][1].scale, strict=True)]
+    lengths = [round(n * s) for n, s in zip(SHAPE, record.steps[0][1].resolution, strict=True)]
     result = record.apply(image=image, label=image)
     for channel, before in zip(result["image"], image, strict=True):
         np.testing.assert_allclose(channel, by_numpy(before, lengths), atol=2e-6)

@@ -63,8 +63,8 @@ def spatial_numbers(matrix):
 
 def numbers_of(operation):
     match operation:
-        case Noise(deviation, "gaussian", False):
-            return deviation
+        case Noise(std, "gaussian", False):
+            return std
         case Blur(sigma):
             return np.where(np.array(sigma) == 0, np.nan, sigma)
         case LowResolution(scale):
@@ -138,7 +138,7 @@ def limits(patch):
         "RandomBlur": of["RandomBlur"].blur_sigma,
         "RandomBrightness": of["RandomBrightness"].multiplier_range.contrast_range,
         "RandomContrast": of["RandomContrast"].contrast_range.contrast_range,
-        "RandomLowResolution": of["RandomLowResolution"].scale,
+        "RandomLowResolution": of["RandomLowResolution"].resolution,
         "inverted gamma": of["inverted gamma"].gamma.contrast_range,
         "RandomGamma": of["RandomGamma"].gamma.contrast_range,
     }

@@ -34,8 +34,9 @@ from volaug import (
     Record,
     RemapLabels,
 )
-from volaug.pipeline.compose import FORMAT, TRANSFORMS
+from volaug.pipeline.compose import FORMAT
 from volaug.serialization import arguments
+from volaug.transforms.registry import TRANSFORMS
 
 SHAPE = (19, 22, 27)
 
@@ -117,7 +118,7 @@ def toml(value):
 
 def test_no_argument_is_left_at_its_default():
     assert {name: type(step).__name__ for name, step in NOT_DEFAULT.items()} == {
-        name: name for name in TRANSFORMS
+        name: name for name in (*TRANSFORMS, "Compose")
     }
     for transform in (*NOT_DEFAULT.values(), PIPELINE):
         options = ("seed", "targets", "interpolation", "mode", "cval")  # of the outermost alone
@@ -179,7 +180,7 @@ def test_a_pipeline_as_a_person_writes_it():
         [[transforms.transforms]]
         type = "RandomElastic"
         max_displacement = [0, 7, 7]
-        control_points = [1, 7, 7]
+        num_control_points = [1, 7, 7]
 
         [[transforms.transforms]]
         type = "RandomRotation"
@@ -232,7 +233,10 @@ NEAREST = [
     ({"transforms": [{"type": "RandomFlop"}]}, "'RandomFlop'; did you mean 'RandomFlip'"),
     ({"transforms": [{"type": "randomflip"}]}, "'randomflip'; did you mean 'RandomFlip'"),
     ({"transforms": [{"type": "Elastic"}]}, "'Elastic'; did you mean 'RandomElastic'"),
-    ({"transforms": [{"type": "os.system"}]}, "'os.system'; there are 'CenterCrop', 'Compose'"),
+    (
+        {"transforms": [{"type": "os.system"}]},
+        "'os.system'; there are 'CenterCrop', 'LabelPyramid'",
+    ),
     (
         {"transforms": [{"type": "RandomFlip"}, {"type": "RandomAffine", "degree": 5}]},
         "argument of transform 1 of the pipeline, RandomAffine 'degree'; did you mean 'degrees'",

@@ -230,7 +230,7 @@ def test_dummy_2d_moves_nothing_from_slice_to_slice(preset, given, axis):
         resampled += not np.isin(warp.matrix, (-1, 0, 1)).all() or warp.control_points is not None
         for _, operation in record.steps:
             if isinstance(operation, LowResolution):
-                scales = np.array(operation.scale).reshape(-1, 3)
+                scales = np.array(operation.resolution).reshape(-1, 3)
                 assert (scales[:, axis] == 1).all()
     assert resampled > 5
 

@@ -30,7 +30,7 @@ from volaug import (
 )
 from volaug.data.batches import shuffled_index
 from volaug.data.cases import CaseError
-from volaug.data.patches import MAX_FOREGROUND_VOXELS, foreground_places, patch_start
+from volaug.data.patches import MAX_FOREGROUND_VOXELS, foreground_of, patch_start
 
 SHAPES = [(40, 44, 48), (36, 50, 41), (52, 37, 45)]
 STEPS = [RandomAffine(p=0.7), RandomElastic(3.0, p=0.7), RandomNoise(p=0.5)]
@@ -230,7 +230,7 @@ def test_places_of_the_foreground_are_spread_over_it():
     label = np.zeros((40, 50, 60), np.uint8)
     label[10:] = 1
     label[3, 4, 5] = 200
-    places = foreground_places(label)
+    places = foreground_of(label)
     assert places.keys() == {1, 200}
     assert places[200].tolist() == [[3, 4, 5]]
     assert MAX_FOREGROUND_VOXELS / 2 < len(places[1]) <= MAX_FOREGROUND_VOXELS

@@ -58,7 +58,7 @@ def is_likely(times, p, count=MANY):
 
 
 STEPS = [
-    (RandomTranslation, "shift", "translation"),
+    (RandomTranslation, "translation", "translation"),
     (RandomRotation, "degrees", "degrees"),
     (RandomShear, "shear", "shear"),
     (RandomAffine, "translation", "translation"),
@@ -127,7 +127,8 @@ def test_a_scale_is_drawn_evenly_by_its_logarithm(kind, given, limits):
 def test_a_scale_is_drawn_evenly_by_its_inverse(given, limits):
     """By how much of the picture is seen; isotropic, all axes are equally far in their ranges."""
     steps = [
-        RandomScaling(given, isotropic=flag, distribution="inverse", p=1) for flag in (False, True)
+        RandomScaling(given, isotropic=flag, distribution="inverse-uniform", p=1)
+        for flag in (False, True)
     ]
     apart, together = (1 / np.array([o.scale for o in operations(step)]) for step in steps)
     ways = []
@@ -146,9 +147,18 @@ def test_a_scale_is_drawn_evenly_by_its_inverse(given, limits):
         assert not is_even(1 / by_logarithm[:, 0], low, high)
 
 
+@pytest.mark.parametrize("isotropic", [False, True])
+def test_a_scale_is_drawn_evenly_as_it_is(isotropic):
+    """As MONAI and TorchIO draw it."""
+    step = RandomScaling((0.5, 2.0), isotropic=isotropic, distribution="uniform", p=1)
+    scales = np.array([operation.scale for operation in operations(step)])
+    assert all(is_even(along, 0.5, 2.0) for along in scales.T)
+    assert (np.ptp(scales, axis=1) == 0).all() == isotropic
+
+
 @pytest.mark.parametrize("word", ["log", "", "Inverse", None, True, 1, ("inverse",), b"inverse"])
 def test_a_scale_is_drawn_evenly_in_nothing_else(word):
-    with pytest.raises(ValueError, match="even_in must be one of 'logarithm', 'inverse', got "):
+    with pytest.raises(ValueError, match=r"distribution must be one of 'uniform', .*, got "):
         RandomScaling(distribution=word)
 
 

@@ -133,7 +133,7 @@ def nnunet_elastic(
         shear = _only(2 - across, (-shear, shear), (0.0, 0.0))
         in_plane = {
             "max_displacement": _only(across, 0.0, 7.0),
-            "control_points": _only(across, 1, 7),
+            "num_control_points": _only(across, 1, 7),
         }
     moves = [
         _nnunet_rotation(across, rotation),

@@ -41,7 +41,8 @@ from .translation import RandomTranslation as RandomTranslation
 def _classes(*bases: type) -> dict[str, type]:
     """The classes listed above that are no bases themselves, by name."""
     found = [item for item in globals().values() if isinstance(item, type)]
-    return {c.__name__: c for c in found if issubclass(c, bases) and not inspect.isabstract(c)}
+    known = {c.__name__: c for c in found if issubclass(c, bases) and not inspect.isabstract(c)}
+    return dict(sorted(known.items()))
 
 
 # What a user picks, and what it draws, by the names in files and records.
