@@ -91,7 +91,10 @@ STEPS = [
     lambda rng, p: RandomTranslation(pick(rng, 10.0, 1e6, a_range(rng, -1e6, 1e6)), p=p),
     lambda rng, p: RandomRotation(pick(rng, 15.0, a_range(rng, -360.0, 360.0)), p=p),
     lambda rng, p: RandomScaling(
-        pick(rng, 0.2, a_range(rng, 0.1, 10.0)), isotropic=flag(rng), distribution=pick(rng, "logarithm", "inverse"), p=p
+        pick(rng, 0.2, a_range(rng, 0.1, 10.0)),
+        isotropic=flag(rng),
+        distribution=pick(rng, "uniform", "log-uniform", "inverse-uniform"),
+        p=p,
     ),
     lambda rng, p: RandomShear(pick(rng, 0.02, 10.0, a_range(rng, -10.0, 10.0)), p=p),
     lambda rng, p: RandomAffine(
@@ -106,31 +109,58 @@ STEPS = [
     elastic,
     lambda rng, p: RandomCrop(window(rng), p=p),
     lambda rng, p: CenterCrop(window(rng), p=p),
-    lambda rng, p: RandomContrast(a_range(rng, 0.01, 100.0, False), preserve_range=flag(rng), per_channel=flag(rng), p=p),
+    lambda rng, p: RandomContrast(
+        a_range(rng, 0.01, 100.0, False), preserve_range=flag(rng), per_channel=flag(rng), p=p
+    ),
     lambda rng, p: RandomBrightness(
-        a_range(rng, 0.01, 100.0, False), std_shift=a_range(rng, -100.0, 100.0, False), per_channel=flag(rng), p=p
+        a_range(rng, 0.01, 100.0, False),
+        std_shift=a_range(rng, -100.0, 100.0, False),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RandomGamma(
-        a_range(rng, 0.1, 10.0, False), p_inverted=float(rng.random()), retain_statistics=flag(rng), per_channel=flag(rng), p=p
+        a_range(rng, 0.1, 10.0, False),
+        p_inverted=float(rng.random()),
+        retain_statistics=flag(rng),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RandomHistogramShift(
-        a_range(rng, -0.5, 0.5, False), num_control_points=int(rng.integers(3, 257)), per_channel=flag(rng), p=p
+        a_range(rng, -0.5, 0.5, False),
+        num_control_points=int(rng.integers(3, 257)),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RandomNoise(
-        a_range(rng, 0.0, 1e6, False), kind=pick(rng, "gaussian", "rician"), relative=flag(rng), per_channel=flag(rng), p=p
+        a_range(rng, 0.0, 1e6, False),
+        kind=pick(rng, "gaussian", "rician"),
+        relative=flag(rng),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RandomBlur(
-        a_range(rng, 0.0, 100.0), isotropic=flag(rng), per_channel=flag(rng), p_channel=float(rng.random()),
-        truncate=float(rng.uniform(1, 10)), p=p,
+        a_range(rng, 0.0, 100.0),
+        isotropic=flag(rng),
+        per_channel=flag(rng),
+        p_channel=float(rng.random()),
+        truncate=float(rng.uniform(1, 10)),
+        p=p,
     ),
     lambda rng, p: RandomLowResolution(
-        a_range(rng, 0.001, 1.0), isotropic=flag(rng), per_channel=flag(rng), p_channel=float(rng.random()), p=p
+        a_range(rng, 0.001, 1.0),
+        isotropic=flag(rng),
+        per_channel=flag(rng),
+        p_channel=float(rng.random()),
+        p=p,
     ),
     lambda rng, p: RandomBiasField(
-        a_range(rng, 0.0, 100.0, False), num_control_points=int(rng.integers(4, 68)), per_channel=flag(rng), p=p
+        a_range(rng, 0.0, 100.0, False),
+        num_control_points=int(rng.integers(4, 68)),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RemapLabels(int(rng.integers(5)), new=int(rng.integers(5)), p=p),
-]  # fmt: skip
+]
 
 
 def a_transform(rng, depth=0):
