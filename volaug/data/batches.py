@@ -108,7 +108,7 @@ def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
         for name, v in opened.volumes.items()
     }
     units = {"spacing": opened.spacing, "affine": opened.affine}
-    others = {*opened.places, *(name for name, value in units.items() if value is not None)}
+    others = {*opened.coordinates, *(name for name, value in units.items() if value is not None)}
     return SampleSpec(forms, frozenset(others), record.output_shape)
 
 

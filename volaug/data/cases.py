@@ -73,7 +73,7 @@ class OpenCase(NamedTuple):
     """A case whose volumes can be read."""
 
     volumes: dict[str, Any]  # arrays, or what has a shape and a dtype and is sliced like one
-    places: dict[str, Array]
+    coordinates: dict[str, Array]
     spacing: Any
     affine: Any
     shape: Shape
@@ -141,7 +141,7 @@ class Case:
         for name, value in volumes.items():
             if not is_array(value):
                 check_lazy(name, value)
-        arrays, places = as_targets(
+        arrays, coordinates = as_targets(
             self._table,
             {n: v for n, v in named.items() if n not in volumes or is_array(v)},
         )
@@ -157,7 +157,7 @@ class Case:
         grid = common_grid({_title(name, paths): volume for name, volume in volumes.items()})
         if not units and world is not None:
             spacing, affine = checks.as_voxel_size(None, world)
-        return OpenCase(volumes, places, spacing, affine, grid)
+        return OpenCase(volumes, coordinates, spacing, affine, grid)
 
     def _dtype_of(self, name: str, voxels: Any, path: Path | None) -> np.dtype[Any] | None:
         """What the voxels of a target are converted to, if they are."""

@@ -118,19 +118,19 @@ class SampleMaker:
         epoch, place = divmod(number, self.epoch_size)
         index = shuffled_index(self._seed, epoch, self.epoch_size, place)
         try:
-            return self._made(Key(self._seed, epoch, index), is_foreground, out, seconds)
+            return self._make(Key(self._seed, epoch, index), is_foreground, out, seconds)
         except Exception as error:
             raise CaseError.of(error, index // self._repeats, epoch, index) from error
 
-    def _made(
+    def _make(
         self, key: Key, is_foreground: bool, out: Mapping[str, Any], seconds: Seconds
     ) -> Sample:
         number = key.index // self._repeats
         with _timed("open", seconds):
             opened = self._cases[number].open()
         with _timed("draw", seconds):
-            places = self._foreground(number, opened) if is_foreground else None
-            start = patch_start(RandomStream(key, "patch"), opened.shape, self._patch, places)
+            coordinates = self._foreground(number, opened) if is_foreground else None
+            start = patch_start(RandomStream(key, "patch"), opened.shape, self._patch, coordinates)
             record = self._drawn(key, opened, start)
             self.spec.check(spec_of(opened, record))
         with _timed("read", seconds):
@@ -140,7 +140,7 @@ class SampleMaker:
                 name: out[name] if volume.ndim == 4 else out[name][0]
                 for name, volume in volumes.items()
             }
-            return record.apply_checked(volumes, opened.places, slots, 1, origin)
+            return record.apply_checked(volumes, opened.coordinates, slots, 1, origin)
 
     def _drawn(self, key: Key, opened: OpenCase, start: tuple[int, int, int]) -> Record:
         channels = channels_of(opened.volumes, self._pipeline.table) or 1

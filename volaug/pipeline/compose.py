@@ -239,13 +239,13 @@ class Compose(Group):
             Before any work, saying what was wanted and what was given.
         """
         checks.refuse_positions("a pipeline", positions)
-        volumes, places = as_targets(self._table, targets)
+        volumes, coordinates = as_targets(self._table, targets)
         record = self.draw(
             common_grid(volumes), spacing=spacing, affine=affine,
             channels=channels_of(volumes, self._table) or 1,
             epoch=epoch, index=index, occurrence=occurrence,
         )  # fmt: skip
-        return record.apply_checked(volumes, places, out, threads)
+        return record.apply_checked(volumes, coordinates, out, threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, for JSON or TOML."""

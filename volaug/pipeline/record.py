@@ -11,7 +11,7 @@ from .. import checks
 from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
 from .drawn import Drawn
-from .replay import augmented, moved_places, resampling_options
+from .replay import augmented, moved_coordinates, resampling_options
 from .targets import Array, as_targets, check_cvals, check_grid
 
 
@@ -86,14 +86,14 @@ class Record(Drawn):
             Before any work, saying what was wanted and what was given.
         """
         checks.refuse_positions("apply", positions)
-        volumes, places = as_targets(self.targets, targets)
+        volumes, coordinates = as_targets(self.targets, targets)
         check_grid(volumes, self.shape, "which the record is for")
-        return self.apply_checked(volumes, places, out, threads)
+        return self.apply_checked(volumes, coordinates, out, threads)
 
     def apply_checked(
         self,
         volumes: Mapping[str, Array],
-        places: Mapping[str, Floats],
+        coordinates: Mapping[str, Floats],
         out: Mapping[str, Any] | None,
         threads: int | None,
         origin: tuple[int, int, int] = (0, 0, 0),
@@ -104,8 +104,10 @@ class Record(Drawn):
         """
         sample = Sample(augmented(self.stages, self.targets, volumes, out, threads, origin))
         for warp in self.warps:
-            places = moved_places(self.targets, places, warp.points_to_output, warp.boxes_to_output)
-        sample.update(places)
+            coordinates = moved_coordinates(
+                self.targets, coordinates, warp.points_to_output, warp.boxes_to_output
+            )
+        sample.update(coordinates)
         if self.spacing is not None:
             sample["spacing"] = self.spacing
         if self.affine is not None:
@@ -136,7 +138,7 @@ class Record(Drawn):
             Also if a displacement folds, which `folding="forbid"` excludes; see `Warp.inverse`.
         """
         checks.refuse_positions("invert", positions)
-        volumes, places = as_targets(self.targets, targets)
+        volumes, coordinates = as_targets(self.targets, targets)
         check_grid(volumes, self.output_shape, "which the record's result has")
         check_cvals(self.targets, volumes)
         results: dict[str, Any] = volumes
@@ -144,8 +146,10 @@ class Record(Drawn):
         for inverse in self._inverted() if volumes else ():
             results = inverse.apply_all(results, threads=threads, **options)
         for warp in reversed(self.warps):
-            places = moved_places(self.targets, places, warp.points_to_input, warp.boxes_to_input)
-        return {**results, **places}
+            coordinates = moved_coordinates(
+                self.targets, coordinates, warp.points_to_input, warp.boxes_to_input
+            )
+        return {**results, **coordinates}
 
     def seen(self, *, threads: int | None = None) -> npt.NDArray[np.bool]:
         """Which voxels of the input the result shows: where `invert` knows what to say.

@@ -54,21 +54,21 @@ def resampling_options(targets: Targets, volumes: Mapping[str, Any]) -> dict[str
     return {o: {name: getattr(targets[name], o) for name in volumes} for o in names}
 
 
-def moved_places(
-    targets: Targets, places: Mapping[str, Floats], points: Move, boxes: Move
+def moved_coordinates(
+    targets: Targets, coordinates: Mapping[str, Floats], points: Move, boxes: Move
 ) -> dict[str, Floats]:
     """Points and boxes by name through one of several warps."""
     ways = {"points": points, "boxes": boxes}
-    return {name: _moved(value, ways[targets[name].kind]) for name, value in places.items()}
+    return {name: _moved(value, ways[targets[name].kind]) for name, value in coordinates.items()}
 
 
-def _moved(places: Floats, move: Move) -> Floats:
+def _moved(coordinates: Floats, move: Move) -> Floats:
     """Points or boxes; NaN, which a fold leaves, stays NaN."""
-    known = np.isfinite(places).all(axis=tuple(range(1, places.ndim)))
+    known = np.isfinite(coordinates).all(axis=tuple(range(1, coordinates.ndim)))
     if known.all():
-        return move(places)
-    results = np.full_like(places, np.nan)
-    results[known] = move(places[known])
+        return move(coordinates)
+    results = np.full_like(coordinates, np.nan)
+    results[known] = move(coordinates[known])
     return results
 
 

@@ -114,7 +114,7 @@ def as_targets(
     if unknown:
         hint = f"""others are named for the pipeline, as targets={{{unknown[0]!r}: "label"}}"""
         check_names("target", given, table, hint)
-    volumes, places = {}, {}
+    volumes, coordinates = {}, {}
     for name, value in given.items():
         kind = table[name].kind
         if kind in ("image", "label"):
@@ -124,10 +124,10 @@ def as_targets(
                 checks.warn_of_first_channels(name, value, stacklevel=3)
             continue
         try:
-            places[name] = (checks.as_points if kind == "points" else checks.as_boxes)(value)
+            coordinates[name] = (checks.as_points if kind == "points" else checks.as_boxes)(value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name!r}: {error}") from None
-    return volumes, places
+    return volumes, coordinates
 
 
 # What an error may advise: the first that serves.

@@ -110,7 +110,7 @@ def _shares(name: str, value: Any) -> Three:
     return as_triple(name, value, MIN_RESOLUTION, 1.0)
 
 
-class Line(NamedTuple):
+class AxisWeights(NamedTuple):
     """An axis: which of its voxels are kept, and what each is made of, of those; and how."""
 
     kept: Indices
@@ -139,7 +139,7 @@ def lower_resolution(channel: Channel, lengths: tuple[int, int, int], threads: i
         return
     real = arithmetic_dtype(channel.dtype)
     axis0, axis1, axis2 = (
-        _line(channel.shape[axis], lengths[axis], real) for axis in slowest_first(channel)
+        _axis_weights(channel.shape[axis], lengths[axis], real) for axis in slowest_first(channel)
     )
     along2 = axis2.kept[axis2.below], axis2.kept[axis2.above], axis2.weights
     with in_memory_order(channel) as voxels:
@@ -167,9 +167,9 @@ def kept_voxels(length: int, count: int) -> Indices:
     return (2 * np.arange(count) + 1) * length // (2 * count)
 
 
-def _line(length: int, count: int, real: np.dtype[Any]) -> Line:
+def _axis_weights(length: int, count: int, real: np.dtype[Any]) -> AxisWeights:
     # in units of 1 / (2 length), so that a weight of 0 is exactly that
     places = np.clip((2 * np.arange(length) + 1) * count - length, 0, 2 * length * (count - 1))
     below, rest = np.divmod(places, 2 * length)
     weights = (rest / (2 * length)).astype(real)
-    return Line(kept_voxels(length, count), below, below + (weights > 0.0), weights)
+    return AxisWeights(kept_voxels(length, count), below, below + (weights > 0.0), weights)
