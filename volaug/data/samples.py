@@ -90,7 +90,7 @@ class SampleMaker:
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy of what threads add to."""
-        return {**vars(self), "_places": dict(self._known_foreground)}
+        return {**vars(self), "_known_foreground": dict(self._known_foreground)}
 
     def make(
         self,
