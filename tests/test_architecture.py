@@ -144,6 +144,12 @@ def test_public_names_are_the_same_for_editors():
         _ = volaug.RandomBlurr
 
 
+@pytest.mark.parametrize("name", sorted(volaug._HOME.values()))
+def test_any_module_can_be_imported_first(name):
+    code = f"import volaug.{name}; from volaug import *"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_command_line_waits_for_no_compiler():
     code = "import sys, volaug.cli.app; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -345,7 +345,7 @@ def test_powers_of_all_sizes(exponent, dtype):
         apply_power(volume, 0.0, 1.0, exponent, 1.0, 0.0, volume.size, 1)
         return volume
 
-    result = assert_clean(changed, "curved").astype(float)
+    result = assert_clean(changed, "power_law").astype(float)
     seen = result != 0
     np.testing.assert_allclose(result[seen], expected[seen], rtol=1e-5)
     assert expected[~seen].max() < 1e-10

@@ -316,7 +316,7 @@ def test_wrong_control_points_of_a_step():
 
 def test_wrong_flags_and_chances_of_a_step():
     for value in (0, 1, None, "yes", [True], 1.0):
-        with pytest.raises(TypeError, match="apart must be True or False, got "):
+        with pytest.raises(TypeError, match="per_channel must be True or False, got "):
             RandomHistogramShift(per_channel=value)
     for value in (-0.1, 1.001, NAN, INF, 2):
         with pytest.raises(ValueError, match=f"p must be from 0 to 1, got {value}"):

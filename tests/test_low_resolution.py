@@ -357,23 +357,25 @@ def test_wrong_shares_of_a_step():
         RandomLowResolution(value)
     for value in NO_NUMBERS:
         for wrong in (value, (0.5, value), (value, 0.5, (0.5, 1))):
-            with pytest.raises(TypeError, match="scale must be a number, got "):
+            with pytest.raises(TypeError, match="resolution must be a number, got "):
                 RandomLowResolution(wrong)
     beyond = [NAN, INF, -INF, -1, 0, 0.0009, 1.001, 10**400, (0, 1), (0.5, 1.01), (NAN, 1)]
     for value in [*beyond, (0.5, (0.0, 1.0), 1)]:
-        with pytest.raises(ValueError, match=r"scale must be from 0.001 to 1, got "):
+        with pytest.raises(ValueError, match=r"resolution must be from 0.001 to 1, got "):
             RandomLowResolution(value)
-    with pytest.raises(ValueError, match=r"scale must be .*, got \(1, 0.5\), which is reversed"):
+    with pytest.raises(ValueError, match=r"resolution must be .*got \(1, 0.5\), which is reversed"):
+        ValueError, match=r"resolution must be .*, got \(1, 0.5\), which is reversed"
+    ):
         RandomLowResolution((1, 0.5))
     for value in ((), (1,), (1, 1, 1, 1), ((1, 1, 1), 1, 1)):
         with pytest.raises(
-            ValueError, match=r"scale must be a number.* pair \(low, high\).*got \("
+            ValueError, match=r"resolution must be a number.* pair \(low, high\).*got \("
         ):
             RandomLowResolution(value)
 
 
 def test_wrong_flags_and_chances_of_a_step():
-    for name in ("isotropic", "apart"):
+    for name in ("isotropic", "per_channel"):
         for value in NO_FLAGS:
             with pytest.raises(TypeError, match=f"{name} must be True or False, got "):
                 RandomLowResolution(**{name: value})
@@ -395,12 +397,14 @@ def test_wrong_shares_of_an_operation():
         for wrong in (value, (1.0, value, 1.0), ((1, 1, 1), (1, 1, value))):
             with pytest.raises(
                 TypeError,
-                match=r"scale (must be a number|by name must be one for each channel), got ",
+                match=r"resolution (must be a number|by name must be one for each channel), got ",
             ):
                 LowResolution(wrong)
     for value in (NAN, INF, 0, 1.01, -1, (1, 1, 2), ((1, 1, 1), (1, 0, 1))):
-        with pytest.raises(ValueError, match=r"scale must be from 0.001 to 1, got "):
+        with pytest.raises(ValueError, match=r"resolution must be from 0.001 to 1, got "):
             LowResolution(value)
     for value in ((), (1, 1), (1, 1, 1, 1), ((1, 1), (1, 1)), ((1, 1, 1), (1, 1)), ((), ())):
-        with pytest.raises(ValueError, match="scale must be a number, or one for each of three "):
+        with pytest.raises(
+            ValueError, match="resolution must be a number, or one for each of three "
+        ):
             LowResolution(value)

@@ -138,7 +138,7 @@ def limits(patch):
         "RandomBlur": of["RandomBlur"].blur_sigma,
         "RandomBrightness": of["RandomBrightness"].multiplier_range.contrast_range,
         "RandomContrast": of["RandomContrast"].contrast_range.contrast_range,
-        "RandomLowResolution": of["RandomLowResolution"].resolution,
+        "RandomLowResolution": of["RandomLowResolution"].scale,
         "inverted gamma": of["inverted gamma"].gamma.contrast_range,
         "RandomGamma": of["RandomGamma"].gamma.contrast_range,
     }

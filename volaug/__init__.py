@@ -47,7 +47,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(".presets", __name__)
     if name in _HOME:
         found = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    elif name.startswith("_") or name not in _steps():
+    # The import system asks for submodules too, such as `checks`, which no step is called like.
+    elif not name[:1].isupper() or name not in _steps():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     else:
         found = _steps()[name]

@@ -53,12 +53,12 @@ CHANGES = (
     Change(
         "Gaussian noise",
         RandomNoise((0.15, 0.25), p=1.0),
-        lambda d: f"{d.deviation:.2f} standard deviations",
+        lambda d: f"{d.std:.2f} standard deviations",
     ),
     Change(
         "Rician noise",
         RandomNoise((0.15, 0.25), kind="rician", p=1.0),
-        lambda d: f"{d.deviation:.2f} standard deviations",
+        lambda d: f"{d.std:.2f} standard deviations",
     ),
     Change(
         "Blur",
@@ -68,7 +68,7 @@ CHANGES = (
     Change(
         "Low resolution",
         RandomLowResolution((0.3, 0.4), p=1.0),
-        lambda d: f"{100 * d.scale[0]:.0f} % of the voxels an axis",
+        lambda d: f"{100 * d.resolution[0]:.0f} % of the voxels an axis",
     ),
     Change(
         "Bias field", RandomBiasField((3.0, 4.0), p=1.0), lambda d: "the logarithm is a B-spline"
