@@ -326,8 +326,8 @@ def test_wrong_flags_and_chances_of_a_step():
             RandomHistogramShift(p=value)
     with pytest.raises(TypeError, match="name must be a string, got 5"):
         RandomHistogramShift(name=5)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'num_control_points'"):
-        RandomHistogramShift(num_control_points=5)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'control_points'"):
+        RandomHistogramShift(control_points=5)
 
 
 ASCENDING = "levels must be two or more in ascending order, got "

@@ -364,8 +364,6 @@ def test_wrong_shares_of_a_step():
         with pytest.raises(ValueError, match=r"resolution must be from 0.001 to 1, got "):
             RandomLowResolution(value)
     with pytest.raises(ValueError, match=r"resolution must be .*got \(1, 0.5\), which is reversed"):
-        ValueError, match=r"resolution must be .*, got \(1, 0.5\), which is reversed"
-    ):
         RandomLowResolution((1, 0.5))
     for value in ((), (1,), (1, 1, 1, 1), ((1, 1, 1), 1, 1)):
         with pytest.raises(

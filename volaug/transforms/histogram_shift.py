@@ -40,7 +40,7 @@ class RandomHistogramShift(ValueStep):
 
     Notes
     -----
-    See `HistogramShift` in `operations/intensity.py` for the curve. MONAI's is of straight lines.
+    See `HistogramShift` for the curve. MONAI's is of straight lines.
     """
 
     knot_shift: Range = 0.4
