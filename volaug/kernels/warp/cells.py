@@ -32,7 +32,8 @@ from ..jit import lanes
 from ..jit.dtypes import voxel
 from ..jit.lanes import F32, F64, I8, I64, LANES
 from ..jit.options import device
-from .borders import FACE, INSIDE, OUTSIDE, at_most, beyond, by_rules, folds_any, rules_of
+from ..jit.vec import Vec, select, splat, vecs
+from .borders import FACE, INSIDE, OUTSIDE, beyond, by_rules, folds_any, rules_of
 from .coordinates import SNAP, coordinates, floor, snap
 
 TO_INTEGER = 1.5 * 2.0**52  # added to a whole float64, leaves it in the low bits
@@ -41,16 +42,15 @@ TO_INTEGER_BITS = int(np.float64(TO_INTEGER).view(np.int64))
 INSIDE_BUFFER, BLENDED, MIXES, PICKS = 4, 5, 6, 7  # places in `cells`
 
 
-def _linear_index(b, floors, strides):
+def _linear_index(floors, strides):
     """floor0 * plane + floor1 * row + floor2, exact in float64, as int64."""
     plane, row = strides
     # each floor is still SNAP too large; the three leave with one constant
-    excess = b.fmul(F64(SNAP), b.fadd(b.fadd(plane, row), F64(1.0)))
-    value = b.fadd(floors[2], lanes.splat(b, b.fsub(F64(TO_INTEGER), excess)))
-    value = lanes.call(b, "fmuladd", floors[1], lanes.splat(b, row), value)
-    value = lanes.call(b, "fmuladd", floors[0], lanes.splat(b, plane), value)
-    bits = b.bitcast(value, lanes.vector(I64))
-    return b.sub(bits, lanes.constant(I64, [TO_INTEGER_BITS] * LANES))
+    excess = SNAP * (plane + row + 1.0)
+    value = floors[2] + splat(TO_INTEGER - excess)
+    value = floors[1].multiply_add(splat(row), value)
+    value = floors[0].multiply_add(splat(plane), value)
+    return value.bitcast(I64) - TO_INTEGER_BITS
 
 
 class _Block:
@@ -62,70 +62,66 @@ class _Block:
 
     def __init__(self, b, cells, at, snapped, strides, border=None):
         self.b, self.cells, self.at = b, cgutils.unpack_tuple(b, cells, 8), at
-        self.snapped, self.strides = snapped, cgutils.unpack_tuple(b, strides, 2)
+        self.snapped, self.strides = snapped, vecs(b, cgutils.unpack_tuple(b, strides, 2))
         self.rules = None if border is None else rules_of(b, border)
         if border is not None:
             folds = folds_any(b, border)
-            self.snapped, self.known = by_rules(b, snapped, self.rules, folds)
+            self.snapped, self.known = by_rules(snapped, self.rules, folds)
             self.store_states(self.states(INSIDE))
 
     def states(self, value):
-        return lanes.constant(I8, [value] * LANES)
+        return Vec(self.b, lanes.constant(I8, [value] * LANES))
 
     def store_states(self, states):
-        states = self.b.select(self.known, states, self.states(OUTSIDE))
-        self.store(states, self.cells[INSIDE_BUFFER], self.at)
+        self.store(select(self.known, states, OUTSIDE), self.cells[INSIDE_BUFFER], self.at)
 
     def store(self, value, address, place):
-        pointer = self.b.inttoptr(address, value.type.element.as_pointer())
-        lanes.store(self.b, value, pointer, place)
+        pointer = self.b.inttoptr(address, value.element.as_pointer())
+        lanes.store(self.b, value.value, pointer, place)
 
     def store_index(self, floors, address):
-        linear = _linear_index(self.b, floors, self.strides)
+        linear = _linear_index(floors, self.strides)
         if self.rules is not None:
-            linear = self.b.select(self.known, linear, lanes.constant(I64, [0] * LANES))
+            linear = select(self.known, linear, 0)
         self.store(linear, address, self.at)
 
     def store_mixed(self, fraction):
         """Index and fractions, and which neighbors are beyond the border."""
         b = self.b
         index, fractions, length = self.cells[:3]
-        floors = [floor(b, v) for v in self.snapped]
+        floors = [floor(v) for v in self.snapped]
         if self.rules is not None:
-            limits = [snap(b, rule["last_cell"]) for rule in self.rules]
-            faces = [b.fcmp_ordered(">", low, top) for low, top in zip(floors, limits, strict=True)]
-            on_face = b.or_(b.or_(faces[0], faces[1]), faces[2])
-            floors = [at_most(b, low, limit) for low, limit in zip(floors, limits, strict=True)]
-            flags = beyond(b, floors, self.rules)
-            inside = b.select(on_face, self.states(FACE), self.states(INSIDE))
-            whole = b.icmp_signed("==", flags, self.states(0))
-            self.store_states(b.select(whole, inside, flags))
+            limits = [snap(rule["last_cell"]) for rule in self.rules]
+            faces = [low > limit for low, limit in zip(floors, limits, strict=True)]
+            on_face = faces[0] | faces[1] | faces[2]
+            floors = [low.min(limit) for low, limit in zip(floors, limits, strict=True)]
+            flags = beyond(floors, self.rules)
+            inside = select(on_face, FACE, self.states(INSIDE))
+            self.store_states(select(flags == 0, inside, flags))
         self.store_index(floors, index)
         for axis in range(3):
-            weight = b.fsub(self.snapped[axis], floors[axis])
+            weight = self.snapped[axis] - floors[axis]
             if fraction == types.float32:
-                weight = b.fptrunc(weight, lanes.vector(F32))
-            self.store(weight, fractions, b.add(b.mul(length, I64(axis)), self.at))
+                weight = weight.convert("fptrunc", F32)
+            place = Vec(b, length) * axis + Vec(b, self.at)
+            self.store(weight, fractions, place.value)
 
     def store_nearest(self):
         """The index of the nearest voxel."""
-        b = self.b
-        half = lanes.constant(F64, [0.5] * LANES)
-        floors = [floor(b, b.fadd(v, half)) for v in self.snapped]
+        floors = [floor(v + 0.5) for v in self.snapped]
         if self.rules is not None:
             for axis, rule in enumerate(self.rules):
-                last, after = snap(b, rule["last_nearest"]), snap(b, rule["after_nearest"])
-                is_after = b.fcmp_ordered(">", floors[axis], last)
-                floors[axis] = b.select(is_after, after, floors[axis])
+                last, after = snap(rule["last_nearest"]), snap(rule["after_nearest"])
+                floors[axis] = select(floors[axis] > last, after, floors[axis])
         self.store_index(floors, self.cells[3])
 
     def store_wanted(self, fraction):
         """What the flags of `cells` ask for."""
         b = self.b
-        mixes, picks = self.cells[MIXES], self.cells[PICKS]
-        with b.if_then(b.icmp_signed("!=", mixes, I64(0))):
+        mixes, picks = (Vec(b, self.cells[place]) for place in (MIXES, PICKS))
+        with b.if_then((mixes != 0).value):
             self.store_mixed(fraction)
-        with b.if_then(b.icmp_signed("!=", picks, I64(0))):
+        with b.if_then((picks != 0).value):
             self.store_nearest()
 
 
@@ -197,7 +193,7 @@ def set_states(typingctx, cells, at, state):
     def codegen(context, b, signature, arguments):
         cells, at, state = arguments
         inside = b.inttoptr(b.extract_value(cells, INSIDE_BUFFER), I8.as_pointer())
-        lanes.store(b, lanes.splat(b, b.trunc(state, I8)), inside, at)
+        lanes.store(b, splat(Vec(b, state).convert("trunc", I8)).value, inside, at)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -213,9 +209,9 @@ def equal_states(typingctx, cells, at, state):
         inside = b.inttoptr(b.extract_value(cells, INSIDE_BUFFER), I8.as_pointer())
         eight = b.load(b.bitcast(b.gep(inside, [at]), I64.as_pointer()))
         eight.align = 1
-        different = b.xor(eight, b.mul(state, I64(0x0101010101010101)))
+        different = Vec(b, eight) ^ (Vec(b, state) * 0x0101010101010101)
         # the lowest byte is the first one: little-endian, as all that Numba compiles for
-        return b.lshr(b.cttz(different, lanes.I1(0)), I64(3))
+        return (different.like(b.cttz(different.value, lanes.I1(0))) >> 3).value
 
     return signature, codegen
 

@@ -16,9 +16,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..jit import dtypes as elements, lanes
+from ..jit import dtypes as elements
 from ..jit.lanes import F32, F64, I64, LANES
 from ..jit.options import device, kernel
+from ..jit.vec import Vec, join, select, splat, vecs
 from .cells import cell_of
 from .gather import around_blended, around_block, row_loader, store_blended, store_voxels
 from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
@@ -30,57 +31,47 @@ REACH = (-1, 2)  # of coefficients along each axis, from a cell
 ROUNDING = {F32: float(np.finfo(np.float32).epsneg), F64: float(np.finfo(np.float64).epsneg)}
 
 
-def _weights(b, t):
+def _weights(t):
     """The four cubic B-splines that are not zero at `t` in [0, 1], a scalar or lanes."""
-    rounding = ROUNDING[getattr(t.type, "element", t.type)]
-    minus_half, one, sixth, two_thirds = (
-        lanes.number(t.type, x) for x in (-1 / 2, 1.0, 1 / 6, 2 / 3)
-    )
-
-    zero, minimum = lanes.number(t.type, 0.0), lanes.number(t.type, rounding)
 
     def outer(x):
-        weight = b.fmul(b.fmul(b.fmul(x, x), x), sixth)
-        return b.select(b.fcmp_ordered("<", weight, minimum), zero, weight)
+        weight = x * x * x * (1 / 6)
+        return select(weight < ROUNDING[t.element], 0.0, weight)
 
     def inner(x):  # 2/3 - x^2 (1 - x/2)
-        rest = lanes.call(b, "fmuladd", x, minus_half, one)
-        return lanes.call(b, "fmuladd", b.fmul(b.fneg(x), x), rest, two_thirds)
+        rest = x.multiply_add(-1 / 2, 1.0)
+        return (-x * x).multiply_add(rest, 2 / 3)
 
-    s = b.fsub(one, t)
+    s = 1.0 - t
     return outer(s), inner(t), inner(s), outer(t)
 
 
 def _corners(b, source, first):
     """From a cell to the 16 rows of its coefficients, and `first` on along the last axis."""
-    _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
+    plane, row = vecs(b, cgutils.unpack_tuple(b, source, 6)[3:5])
     for i in range(TAPS):
         for j in range(TAPS):
-            steps = b.add(b.mul(plane, I64(i - 1)), b.mul(row, I64(j - 1)))
-            yield b.add(steps, first)
+            yield plane * (i - 1) + row * (j - 1) + first
 
 
-def _weighted(b, values, weights):
+def _weighted(values, weights):
     """The sum of some values, each times its weight."""
     total = None
     for value, weight in zip(values, weights, strict=True):
-        if total is None:
-            total = b.fmul(value, weight)
-        else:
-            total = lanes.call(b, "fmuladd", value, weight, total)
+        total = value * weight if total is None else value.multiply_add(weight, total)
     return total
 
 
-def _sum_over_planes(b, rows, weights0, weights1):
+def _sum_over_planes(rows, weights0, weights1):
     """16 rows, summed over axis 1 and then over axis 0."""
-    planes = (_weighted(b, itertools.islice(rows, TAPS), weights1) for _ in range(TAPS))
-    return _weighted(b, planes, weights0)
+    planes = (_weighted(itertools.islice(rows, TAPS), weights1) for _ in range(TAPS))
+    return _weighted(planes, weights0)
 
 
-def _sum_along(b, sums, weights):
+def _sum_along(sums, weights):
     """Four neighbors along the last axis of each of eight voxels, summed."""
-    along = (lanes.pick(b, sums, range(k, TAPS * LANES, TAPS)) for k in range(TAPS))
-    return _weighted(b, along, weights)
+    along = (sums.pick(range(k, TAPS * LANES, TAPS)) for k in range(TAPS))
+    return _weighted(along, weights)
 
 
 @intrinsic
@@ -92,16 +83,16 @@ def cubic_block(typingctx, read, write, fraction, source, cells, at, target):
         read, write, fraction = (kind.dtype for kind in signature.args[:3])
         _, _, _, source, cells, at, target = arguments
         fractions, beside = around_block(b, read, fraction, source, cells, at)
-        weights = [_weights(b, fraction) for fraction in fractions]
+        weights = [_weights(fraction) for fraction in fractions]
 
         def sum_of_rows(lane):
             """Four neighbors along the last axis, summed over the other two."""
-            picked = [[lanes.pick(b, w, [lane] * TAPS) for w in weights[axis]] for axis in (0, 1)]
-            rows = (beside(corner, [lane], TAPS) for corner in _corners(b, source, I64(-1)))
-            return _sum_over_planes(b, rows, *picked)
+            picked = [[w.pick([lane] * TAPS) for w in weights[axis]] for axis in (0, 1)]
+            rows = (beside(corner, [lane], TAPS) for corner in _corners(b, source, -1))
+            return _sum_over_planes(rows, *picked)
 
-        sums = lanes.join(b, [sum_of_rows(lane) for lane in range(LANES)])
-        store_voxels(b, write, target, at, _sum_along(b, sums, weights[2]))
+        sums = join([sum_of_rows(lane) for lane in range(LANES)])
+        store_voxels(b, write, target, at, _sum_along(sums, weights[2]))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -115,11 +106,11 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     def codegen(context, b, signature, arguments):
         read, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, source, cells, fractions, k, at = arguments
-        fractions = (lanes.splat(b, t) for t in cgutils.unpack_tuple(b, fractions, 3))
-        weights = [_weights(b, t) for t in fractions]
+        fractions = vecs(b, cgutils.unpack_tuple(b, fractions, 3))
+        weights = [_weights(splat(t)) for t in fractions]
         eight = row_loader(b, read, source, k, at)
-        rows = (eight(corner) for corner in _corners(b, source, I64(0)))
-        store_blended(b, fraction, cells, at, _sum_over_planes(b, rows, *weights[:2]))
+        rows = (eight(corner) for corner in _corners(b, source, 0))
+        store_blended(b, fraction, cells, at, _sum_over_planes(rows, *weights[:2]))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -134,8 +125,9 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
         fractions, beside = around_blended(b, fraction, cells, first, at)
-        sums = lanes.join(b, [beside(I64(-1), [lane], TAPS) for lane in range(LANES)])
-        store_voxels(b, write, target, at, _sum_along(b, sums, _weights(b, fractions[2])))
+        left = Vec(b, I64(-1))
+        sums = join([beside(left, [lane], TAPS) for lane in range(LANES)])
+        store_voxels(b, write, target, at, _sum_along(sums, _weights(fractions[2])))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -146,7 +138,7 @@ def tap_weights(typingctx, fraction):
     """The four weights of the coefficients along an axis."""
 
     def codegen(context, b, signature, arguments):
-        return cgutils.pack_array(b, _weights(b, *arguments))
+        return cgutils.pack_array(b, [weight.value for weight in _weights(Vec(b, *arguments))])
 
     return types.UniTuple(fraction, TAPS)(fraction), codegen
 

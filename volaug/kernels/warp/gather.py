@@ -7,6 +7,7 @@ from numba.core import cgutils
 from ..jit import dtypes as elements, lanes
 from ..jit.lanes import I32, I64, LANES
 from ..jit.options import device
+from ..jit.vec import Vec, join, vecs
 from .borders import ABOVE, BELOW
 from .cells import BLENDED
 
@@ -28,16 +29,15 @@ def around_block(b, dtype, fraction, source, cells, at):
     for offset in where[::2]:
         lanes.prefetch(b, b.gep(base, [b.add(offset, ahead)]))
     kind = elements.storage(fraction)
-    first = elements.pointer_to(b, fraction, fractions, at)
-    weights = [lanes.load(b, kind, first, b.mul(length, I64(axis))) for axis in range(3)]
+    first, length = elements.pointer_to(b, fraction, fractions, at), Vec(b, length)
+    weights = [lanes.load(b, kind, first, (length * axis).value) for axis in range(3)]
     voxel, align = elements.storage(dtype), elements.size_of(dtype)
 
     def beside(corner, group, count):
-        start = b.gep(base, [corner])
+        start = b.gep(base, [corner.value])
         if align * count > 4:
-            return lanes.join(
-                b, [lanes.load(b, voxel, start, where[lane], count, align) for lane in group]
-            )
+            parts = [lanes.load(b, voxel, start, where[lane], count, align) for lane in group]
+            return join(vecs(b, parts))
         # as one integer, which one instruction puts into its place
         whole = ir.IntType(8 * align * count)
         several = ir.Constant(lanes.vector(whole, len(group)), ir.Undefined)
@@ -45,9 +45,9 @@ def around_block(b, dtype, fraction, source, cells, at):
             value = b.load(b.bitcast(b.gep(start, [where[lane]]), whole.as_pointer()))
             value.align = align
             several = b.insert_element(several, value, I32(place))
-        return b.bitcast(several, lanes.vector(voxel, count * len(group)))
+        return Vec(b, b.bitcast(several, lanes.vector(voxel, count * len(group))))
 
-    return weights, beside
+    return vecs(b, weights), beside
 
 
 def around_blended(b, fraction, cells, first, at):
@@ -64,23 +64,23 @@ def row_loader(b, read, source, k, at):
     kind, align = elements.storage(read), elements.size_of(read)
 
     def eight(corner):
-        return elements.to_float(b, read, lanes.load(b, kind, first, corner, align=align))
+        voxels = lanes.load(b, kind, first, corner.value, align=align)
+        return elements.to_float(read, Vec(b, voxels))
 
     return eight
 
 
 def store_blended(b, fraction, cells, at, value):
     """Write eight voxels of the blended row."""
-    lanes.store(
-        b, value, elements.pointer_to(b, fraction, b.extract_value(cells, BLENDED), at), I64(0)
-    )
+    pointer = elements.pointer_to(b, fraction, b.extract_value(cells, BLENDED), at)
+    lanes.store(b, value.value, pointer, I64(0))
 
 
 def store_voxels(b, write, target, at, value):
     """Write voxels at..at + 8 of the target's row."""
     address, _, place = cgutils.unpack_tuple(b, target, 3)
     pointer = elements.pointer_to(b, write, address, place)
-    lanes.store(b, elements.from_float(b, write, value), pointer, at)
+    lanes.store(b, elements.from_float(write, value).value, pointer, at)
 
 
 @device

@@ -23,9 +23,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..jit import dtypes as elements, lanes
-from ..jit.lanes import CONTRACT, I64, LANES
+from ..jit import dtypes as elements
+from ..jit.lanes import I64, LANES
 from ..jit.options import device, kernel
+from ..jit.vec import Vec, join, select, splat, vecs
 from .borders import FACE
 from .cells import cell_of
 from .gather import (
@@ -40,12 +41,11 @@ from .gather import (
 from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
 
 
-def lerp_lanes(b, p, q, weight, exact):
+def lerp_lanes(p, q, weight, exact):
     """`p` at weight 0, whatever `q` is, and `q` at weight 1; where `exact`, whatever `p` is."""
-    zero, one = (lanes.number(weight.type, value) for value in (0.0, 1.0))
-    difference = b.select(b.fcmp_unordered("!=", weight, zero), b.fsub(q, p, CONTRACT), zero)
-    mixed = b.fadd(p, b.fmul(weight, difference, CONTRACT), CONTRACT)
-    return b.select(b.fcmp_ordered("==", weight, one), q, mixed) if exact else mixed
+    difference = select(weight != 0.0, q - p, 0.0)
+    mixed = p + weight * difference
+    return select(weight == 1.0, q, mixed) if exact else mixed
 
 
 def _linear_block(exact):
@@ -58,18 +58,18 @@ def _linear_block(exact):
             read, write, fraction = (kind.dtype for kind in signature.args[:3])
             _, _, _, source, cells, at, target = arguments
             weights, beside = around_block(b, read, fraction, source, cells, at)
-            _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
+            plane, row = vecs(b, cgutils.unpack_tuple(b, source, 6)[3:5])
 
             def mixed_group(group):
                 twice = [lane for lane in group for _ in range(2)]
-                w0, w1 = (lanes.pick(b, weight, twice) for weight in weights[:2])
-                corners = (I64(0), row, plane, b.add(plane, row))
-                pairs = [elements.to_float(b, read, beside(corner, group, 2)) for corner in corners]
-                near, far = (lerp_lanes(b, *pairs[k : k + 2], w1, exact) for k in (0, 2))
-                return lerp_lanes(b, near, far, w0, exact)
+                w0, w1 = (weight.pick(twice) for weight in weights[:2])
+                corners = (row.number(0), row, plane, plane + row)
+                pairs = [elements.to_float(read, beside(corner, group, 2)) for corner in corners]
+                near, far = (lerp_lanes(*pairs[k : k + 2], w1, exact) for k in (0, 2))
+                return lerp_lanes(near, far, w0, exact)
 
-            both = lanes.join(b, [mixed_group(range(0, 4)), mixed_group(range(4, LANES))])
-            store_voxels(b, write, target, at, mixed_pairs(b, both, weights[2], exact))
+            both = join([mixed_group(range(0, 4)), mixed_group(range(4, LANES))])
+            store_voxels(b, write, target, at, mixed_pairs(both, weights[2], exact))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -77,11 +77,10 @@ def _linear_block(exact):
     return mix_block
 
 
-def mixed_pairs(b, both, weight, exact):
+def mixed_pairs(both, weight, exact):
     """Eight pairs, mixed along axis 2."""
-    left = lanes.pick(b, both, range(0, 2 * LANES, 2))
-    right = lanes.pick(b, both, range(1, 2 * LANES, 2))
-    return lerp_lanes(b, left, right, weight, exact)
+    left, right = both.pick(range(0, 2 * LANES, 2)), both.pick(range(1, 2 * LANES, 2))
+    return lerp_lanes(left, right, weight, exact)
 
 
 # (read, write, fraction, source, cells, at, target): voxels at..at + 8 of the target's row from
@@ -98,12 +97,12 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     def codegen(context, b, signature, arguments):
         read, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, source, cells, weights, k, at = arguments
-        _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
-        w0, w1, _ = (lanes.splat(b, weight) for weight in cgutils.unpack_tuple(b, weights, 3))
+        plane, row = vecs(b, cgutils.unpack_tuple(b, source, 6)[3:5])
+        w0, w1, _ = map(splat, vecs(b, cgutils.unpack_tuple(b, weights, 3)))
         eight = row_loader(b, read, source, k, at)
-        near = lerp_lanes(b, eight(I64(0)), eight(row), w1, exact=False)
-        far = lerp_lanes(b, eight(plane), eight(b.add(plane, row)), w1, exact=False)
-        store_blended(b, fraction, cells, at, lerp_lanes(b, near, far, w0, exact=False))
+        near = lerp_lanes(eight(row.number(0)), eight(row), w1, exact=False)
+        far = lerp_lanes(eight(plane), eight(plane + row), w1, exact=False)
+        store_blended(b, fraction, cells, at, lerp_lanes(near, far, w0, exact=False))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -118,8 +117,8 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
         weights, beside = around_blended(b, fraction, cells, first, at)
-        both = beside(I64(0), range(LANES), 2)
-        store_voxels(b, write, target, at, mixed_pairs(b, both, weights[2], exact=False))
+        both = beside(Vec(b, I64(0)), range(LANES), 2)
+        store_voxels(b, write, target, at, mixed_pairs(both, weights[2], exact=False))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -143,8 +142,8 @@ def floats_of(typingctx, dtype, voxels):
 
     def codegen(context, b, signature, arguments):
         of = signature.args[0].dtype
-        values = cgutils.unpack_tuple(b, arguments[1], 8)
-        return cgutils.pack_array(b, [elements.to_float(b, of, value) for value in values])
+        values = vecs(b, cgutils.unpack_tuple(b, arguments[1], 8))
+        return cgutils.pack_array(b, [elements.to_float(of, value).value for value in values])
 
     return signature, codegen
 
