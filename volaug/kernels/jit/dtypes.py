@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 from .half import float_to_half, half_to_float
 from .lanes import F32, F64, I32, I64
 from .options import device
+from .row_arguments import tuple_of
 from .vec import Vec
 
 CHECKED = bool(numba.config.BOUNDSCHECK)
@@ -126,15 +127,15 @@ def set_voxel(typingctx, dtype, address, at, value):
     return types.void(dtype, address, at, dtype.dtype), codegen
 
 
-@intrinsic(prefer_literal=True)
-def integers(typingctx, address, at, count):
-    """A tuple of so many int64, a literal number, from the one at `at` on."""
-    total = count.literal_value
-    signature = types.UniTuple(types.int64, total)(address, at, count)
+@intrinsic
+def integers(typingctx, address, at, kind):
+    """Int64 from the one at `at` on, as a named tuple of the class `kind`."""
+    result = tuple_of(kind.instance_class)
+    signature = result(address, at, kind)
 
     def codegen(context, b, signature, arguments):
         first = pointer_to(b, types.int64, *arguments[:2])
-        values = [b.load(b.gep(first, [I64(k)])) for k in range(total)]
+        values = [b.load(b.gep(first, [I64(k)])) for k in range(result.count)]
         return cgutils.pack_array(b, values)
 
     return signature, codegen
@@ -173,11 +174,11 @@ def _fill(typingctx, dtype, fill, target, place, count):
 @device
 def fill(dtype, value, target, first, stop):
     """Make voxels first..stop of a target the one at the address `value`."""
-    address, extent, place = target
     if first < stop:
-        check(place + first, extent)
-        check(place + stop - 1, extent)
-        _fill(dtype, value, address, place + first, stop - first)
+        begin = target.first + first
+        check(begin, target.extent)
+        check(target.first + stop - 1, target.extent)
+        _fill(dtype, value, target.address, begin, stop - first)
 
 
 @device

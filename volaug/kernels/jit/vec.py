@@ -6,6 +6,7 @@ folded and nothing reordered: what is written is what LLVM gets.
 """
 
 from llvmlite import ir
+from numba.core import cgutils
 
 from . import lanes
 from .lanes import I32
@@ -181,6 +182,11 @@ def select(test, yes, no):
 def vecs(b, values, signed=False):
     """LLVM values, each a `Vec`."""
     return [Vec(b, value, signed) for value in values]
+
+
+def fields(b, kind, value):
+    """The fields of a named tuple of a class, each a `Vec`."""
+    return kind(*vecs(b, cgutils.unpack_tuple(b, value, len(kind._fields))))
 
 
 def splat(scalar, count=lanes.LANES):

@@ -32,14 +32,13 @@ from ..jit import lanes
 from ..jit.dtypes import voxel
 from ..jit.lanes import F32, F64, I8, I64, LANES
 from ..jit.options import device
-from ..jit.vec import Vec, select, splat, vecs
+from ..jit.row_arguments import Cells
+from ..jit.vec import Vec, fields, select, splat, vecs
 from .borders import FACE, INSIDE, OUTSIDE, beyond, by_rules, folds_any, rules_of
 from .coordinates import SNAP, coordinates, floor, snap
 
 TO_INTEGER = 1.5 * 2.0**52  # added to a whole float64, leaves it in the low bits
 TO_INTEGER_BITS = int(np.float64(TO_INTEGER).view(np.int64))
-
-INSIDE_BUFFER, BLENDED, MIXES, PICKS = 4, 5, 6, 7  # places in `cells`
 
 
 def _linear_index(floors, strides):
@@ -61,7 +60,7 @@ class _Block:
     """
 
     def __init__(self, b, cells, at, snapped, strides, border=None):
-        self.b, self.cells, self.at = b, cgutils.unpack_tuple(b, cells, 8), at
+        self.b, self.cells, self.at = b, fields(b, Cells, cells), Vec(b, at)
         self.snapped, self.strides = snapped, vecs(b, cgutils.unpack_tuple(b, strides, 2))
         self.rules = None if border is None else rules_of(b, border)
         if border is not None:
@@ -73,11 +72,11 @@ class _Block:
         return Vec(self.b, lanes.constant(I8, [value] * LANES))
 
     def store_states(self, states):
-        self.store(select(self.known, states, OUTSIDE), self.cells[INSIDE_BUFFER], self.at)
+        self.store(select(self.known, states, OUTSIDE), self.cells.inside, self.at)
 
     def store(self, value, address, place):
-        pointer = self.b.inttoptr(address, value.element.as_pointer())
-        lanes.store(self.b, value.value, pointer, place)
+        pointer = self.b.inttoptr(address.value, value.element.as_pointer())
+        lanes.store(self.b, value.value, pointer, place.value)
 
     def store_index(self, floors, address):
         linear = _linear_index(floors, self.strides)
@@ -87,8 +86,6 @@ class _Block:
 
     def store_mixed(self, fraction):
         """Index and fractions, and which neighbors are beyond the border."""
-        b = self.b
-        index, fractions, length = self.cells[:3]
         floors = [floor(v) for v in self.snapped]
         if self.rules is not None:
             limits = [snap(rule["last_cell"]) for rule in self.rules]
@@ -98,13 +95,12 @@ class _Block:
             flags = beyond(floors, self.rules)
             inside = select(on_face, FACE, self.states(INSIDE))
             self.store_states(select(flags == 0, inside, flags))
-        self.store_index(floors, index)
+        self.store_index(floors, self.cells.index)
         for axis in range(3):
             weight = self.snapped[axis] - floors[axis]
             if fraction == types.float32:
                 weight = weight.convert("fptrunc", F32)
-            place = Vec(b, length) * axis + Vec(b, self.at)
-            self.store(weight, fractions, place.value)
+            self.store(weight, self.cells.fractions, self.cells.length * axis + self.at)
 
     def store_nearest(self):
         """The index of the nearest voxel."""
@@ -113,15 +109,14 @@ class _Block:
             for axis, rule in enumerate(self.rules):
                 last, after = snap(rule["last_nearest"]), snap(rule["after_nearest"])
                 floors[axis] = select(floors[axis] > last, after, floors[axis])
-        self.store_index(floors, self.cells[3])
+        self.store_index(floors, self.cells.nearest)
 
     def store_wanted(self, fraction):
         """What the flags of `cells` ask for."""
         b = self.b
-        mixes, picks = (Vec(b, self.cells[place]) for place in (MIXES, PICKS))
-        with b.if_then((mixes != 0).value):
+        with b.if_then((self.cells.mixes != 0).value):
             self.store_mixed(fraction)
-        with b.if_then((picks != 0).value):
+        with b.if_then((self.cells.picks != 0).value):
             self.store_nearest()
 
 
@@ -170,7 +165,7 @@ def cells_inside(fraction, cells, first, stop, offset, polynomials, strides):
     """The cells of voxels first..stop, which are INSIDE; `first` is at `offset` along the row."""
     # two loops: with the flags tested in one, its constants are loaded for each block, and
     # locating takes 1.2 times as long
-    if cells[PICKS]:
+    if cells.picks:
         for at in range(first, stop, LANES):
             wanted_inside(fraction, cells, at, at - first + offset, polynomials, strides)
     else:
@@ -192,7 +187,7 @@ def set_states(typingctx, cells, at, state):
 
     def codegen(context, b, signature, arguments):
         cells, at, state = arguments
-        inside = b.inttoptr(b.extract_value(cells, INSIDE_BUFFER), I8.as_pointer())
+        inside = b.inttoptr(fields(b, Cells, cells).inside.value, I8.as_pointer())
         lanes.store(b, splat(Vec(b, state).convert("trunc", I8)).value, inside, at)
         return context.get_dummy_value()
 
@@ -206,7 +201,7 @@ def equal_states(typingctx, cells, at, state):
 
     def codegen(context, b, signature, arguments):
         cells, at, state = arguments
-        inside = b.inttoptr(b.extract_value(cells, INSIDE_BUFFER), I8.as_pointer())
+        inside = b.inttoptr(fields(b, Cells, cells).inside.value, I8.as_pointer())
         eight = b.load(b.bitcast(b.gep(inside, [at]), I64.as_pointer()))
         eight.align = 1
         different = Vec(b, eight) ^ (Vec(b, state) * 0x0101010101010101)
@@ -219,17 +214,16 @@ def equal_states(typingctx, cells, at, state):
 @device
 def state_of(cells, i):
     """OUTSIDE, INSIDE, FACE, or which neighbors are beyond the border."""
-    return np.int64(voxel(uint8, cells[INSIDE_BUFFER], i))
+    return np.int64(voxel(uint8, cells.inside, i))
 
 
 @device
 def cell_of(fraction, cells, i):
     """The index and the three fractions of one voxel."""
-    length = cells[2]
-    return voxel(int64, cells[0], i), (
-        voxel(fraction, cells[1], i),
-        voxel(fraction, cells[1], i + length),
-        voxel(fraction, cells[1], i + 2 * length),
+    return voxel(int64, cells.index, i), (
+        voxel(fraction, cells.fractions, i),
+        voxel(fraction, cells.fractions, i + cells.length),
+        voxel(fraction, cells.fractions, i + 2 * cells.length),
     )
 
 

@@ -19,7 +19,8 @@ from numba.extending import intrinsic
 from ..jit import dtypes as elements
 from ..jit.lanes import F32, F64, I64, LANES
 from ..jit.options import device, kernel
-from ..jit.vec import Vec, join, select, splat, vecs
+from ..jit.row_arguments import Cells, Source, Target
+from ..jit.vec import Vec, fields, join, select, splat, vecs
 from .cells import cell_of
 from .gather import around_blended, around_block, row_loader, store_blended, store_voxels
 from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
@@ -46,9 +47,9 @@ def _weights(t):
     return outer(s), inner(t), inner(s), outer(t)
 
 
-def _corners(b, source, first):
+def _corners(source, first):
     """From a cell to the 16 rows of its coefficients, and `first` on along the last axis."""
-    plane, row = vecs(b, cgutils.unpack_tuple(b, source, 6)[3:5])
+    plane, row = source.plane, source.row
     for i in range(TAPS):
         for j in range(TAPS):
             yield plane * (i - 1) + row * (j - 1) + first
@@ -82,13 +83,15 @@ def cubic_block(typingctx, read, write, fraction, source, cells, at, target):
     def codegen(context, b, signature, arguments):
         read, write, fraction = (kind.dtype for kind in signature.args[:3])
         _, _, _, source, cells, at, target = arguments
+        source, cells = fields(b, Source, source), fields(b, Cells, cells)
+        target = fields(b, Target, target)
         fractions, beside = around_block(b, read, fraction, source, cells, at)
         weights = [_weights(fraction) for fraction in fractions]
 
         def sum_of_rows(lane):
             """Four neighbors along the last axis, summed over the other two."""
             picked = [[w.pick([lane] * TAPS) for w in weights[axis]] for axis in (0, 1)]
-            rows = (beside(corner, [lane], TAPS) for corner in _corners(b, source, -1))
+            rows = (beside(corner, [lane], TAPS) for corner in _corners(source, -1))
             return _sum_over_planes(rows, *picked)
 
         sums = join([sum_of_rows(lane) for lane in range(LANES)])
@@ -106,10 +109,11 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     def codegen(context, b, signature, arguments):
         read, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, source, cells, fractions, k, at = arguments
+        source, cells = fields(b, Source, source), fields(b, Cells, cells)
         fractions = vecs(b, cgutils.unpack_tuple(b, fractions, 3))
         weights = [_weights(splat(t)) for t in fractions]
         eight = row_loader(b, read, source, k, at)
-        rows = (eight(corner) for corner in _corners(b, source, 0))
+        rows = (eight(corner) for corner in _corners(source, 0))
         store_blended(b, fraction, cells, at, _sum_over_planes(rows, *weights[:2]))
         return context.get_dummy_value()
 
@@ -124,6 +128,7 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
     def codegen(context, b, signature, arguments):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
+        cells, target = fields(b, Cells, cells), fields(b, Target, target)
         fractions, beside = around_blended(b, fraction, cells, first, at)
         left = Vec(b, I64(-1))
         sums = join([beside(left, [lane], TAPS) for lane in range(LANES)])
@@ -146,15 +151,14 @@ def tap_weights(typingctx, fraction):
 @device
 def cubic_voxel(read, source, k, weights):
     """One voxel: the sum of 64 coefficients."""
-    address, extent, _, plane, row, _ = source
     total = 0.0
     for i, w0 in enumerate(tap_weights(weights[0])):
         for j, w1 in enumerate(tap_weights(weights[1])):
-            first = k + (i - 1) * plane + (j - 1) * row - 1
-            elements.check(first, extent)
-            elements.check(first + TAPS - 1, extent)
+            first = k + (i - 1) * source.plane + (j - 1) * source.row - 1
+            elements.check(first, source.extent)
+            elements.check(first + TAPS - 1, source.extent)
             for x, w2 in enumerate(tap_weights(weights[2])):
-                total += w0 * w1 * w2 * elements.read(read, address, first + x)
+                total += w0 * w1 * w2 * elements.read(read, source.address, first + x)
     return total
 
 
@@ -167,13 +171,13 @@ def blocks(state, read, write, fraction, source, cells, first, stop, target):
 def voxels(state, read, write, fraction, source, around, cells, first, stop, fill, target):
     for i in range(first, stop):
         index, weights = cell_of(fraction, cells, i)
-        value = cubic_voxel(read, source, source[2] + index, weights)
-        elements.write(write, target[0], target[2] + i, value)
+        value = cubic_voxel(read, source, source.first + index, weights)
+        elements.write(write, target.address, target.first + i, value)
 
 
 @kernel
 def cubic_row(read, write, fraction, source, around, cells, run, fill, target):
-    """Sample one row of one channel; for the arguments see calls.py and cells.py."""
+    """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
     if not parallel_row(
         blend_block, along_block, REACH, read, write, fraction, source, cells, run, target

@@ -2,14 +2,13 @@
 
 from llvmlite import ir
 from numba import int64
-from numba.core import cgutils
 
 from ..jit import dtypes as elements, lanes
 from ..jit.lanes import I32, I64, LANES
 from ..jit.options import device
+from ..jit.row_arguments import Source
 from ..jit.vec import Vec, join, vecs
 from .borders import ABOVE, BELOW
-from .cells import BLENDED
 
 # How far the eight voxels around a cell reach along each axis.
 CELL = (0, 1)
@@ -22,15 +21,13 @@ def around_block(b, dtype, fraction, source, cells, at):
     from the cell of each lane of a group, end to end. Every second lane prefetches what is read
     a tile further on.
     """
-    address, _, origin, _, _, ahead = cgutils.unpack_tuple(b, source, 6)
-    index, fractions, length = cgutils.unpack_tuple(b, cells, 8)[:3]
-    base = elements.pointer_to(b, dtype, address, origin)
-    where = lanes.load_each(b, b.inttoptr(index, I64.as_pointer()), at)
+    base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
+    where = lanes.load_each(b, b.inttoptr(cells.index.value, I64.as_pointer()), at)
     for offset in where[::2]:
-        lanes.prefetch(b, b.gep(base, [b.add(offset, ahead)]))
+        lanes.prefetch(b, b.gep(base, [(Vec(b, offset) + source.ahead).value]))
     kind = elements.storage(fraction)
-    first, length = elements.pointer_to(b, fraction, fractions, at), Vec(b, length)
-    weights = [lanes.load(b, kind, first, (length * axis).value) for axis in range(3)]
+    first = elements.pointer_to(b, fraction, cells.fractions.value, at)
+    weights = [lanes.load(b, kind, first, (cells.length * axis).value) for axis in range(3)]
     voxel, align = elements.storage(dtype), elements.size_of(dtype)
 
     def beside(corner, group, count):
@@ -52,15 +49,15 @@ def around_block(b, dtype, fraction, source, cells, at):
 
 def around_blended(b, fraction, cells, first, at):
     """`around_block` of the blended row, whose first voxel is that of index `first`."""
-    address, none = b.extract_value(cells, BLENDED), I64(0)
+    none = Vec(b, I64(0))
     # a source of one row: its strides are not read, and what it prefetches is there already
-    row = cgutils.pack_array(b, (address, none, b.neg(first), none, none, none))
+    row = Source(cells.blended, none, -Vec(b, first), none, none, none)
     return around_block(b, fraction, fraction, row, cells, at)
 
 
 def row_loader(b, read, source, k, at):
     """A function that loads eight voxels of the source's row, `at` and a corner on from `k`."""
-    first = elements.pointer_to(b, read, b.extract_value(source, 0), b.add(k, at))
+    first = elements.pointer_to(b, read, source.address.value, b.add(k, at))
     kind, align = elements.storage(read), elements.size_of(read)
 
     def eight(corner):
@@ -72,14 +69,13 @@ def row_loader(b, read, source, k, at):
 
 def store_blended(b, fraction, cells, at, value):
     """Write eight voxels of the blended row."""
-    pointer = elements.pointer_to(b, fraction, b.extract_value(cells, BLENDED), at)
+    pointer = elements.pointer_to(b, fraction, cells.blended.value, at)
     lanes.store(b, value.value, pointer, I64(0))
 
 
 def store_voxels(b, write, target, at, value):
     """Write voxels at..at + 8 of the target's row."""
-    address, _, place = cgutils.unpack_tuple(b, target, 3)
-    pointer = elements.pointer_to(b, write, address, place)
+    pointer = elements.pointer_to(b, write, target.address.value, target.first.value)
     lanes.store(b, elements.from_float(write, value).value, pointer, at)
 
 
@@ -90,13 +86,13 @@ def check_block(source, cells, at, below, above):
     That is from `below` to `above` steps along each axis.
     """
     if elements.CHECKED:
-        _, extent, first, plane, row, _ = source
         for lane in range(at, at + LANES):
-            k = first + elements.voxel(int64, cells[0], lane)
+            k = source.first + elements.voxel(int64, cells.index, lane)
             for i in (below, above):
                 for j in (below, above):
-                    elements.check(k + i * plane + j * row + below, extent)
-                    elements.check(k + i * plane + j * row + above, extent)
+                    row = k + i * source.plane + j * source.row
+                    elements.check(row + below, source.extent)
+                    elements.check(row + above, source.extent)
 
 
 @device
@@ -119,8 +115,8 @@ def voxel_or_fill(dtype, source, k, exists, fill):
     """The voxel `k` of a source, or `fill` where there is none, or none is wanted."""
     if not exists:
         return fill
-    elements.check(k, source[1])
-    return elements.voxel(dtype, source[0], k)
+    elements.check(k, source.extent)
+    return elements.voxel(dtype, source.address, k)
 
 
 @device
@@ -130,8 +126,8 @@ def corners(dtype, source, around, state, k, weights, fill):
     `k` is the linear index of the cell, in the memory, and `state` says which neighbors are
     beyond the border; these are `fill`, or around the corner. Ordered as the axes are.
     """
-    far0, near_is0, far_is0 = neighbor(0, state, source[3], around)
-    far1, near_is1, far_is1 = neighbor(1, state, source[4], around)
+    far0, near_is0, far_is0 = neighbor(0, state, source.plane, around)
+    far1, near_is1, far_is1 = neighbor(1, state, source.row, around)
     far2, near_is2, far_is2 = neighbor(2, state, 1, around)
     near0, far_is0 = near_is0 and weights[0] < 1, far_is0 and weights[0] > 0
     near1, far_is1 = near_is1 and weights[1] < 1, far_is1 and weights[1] > 0

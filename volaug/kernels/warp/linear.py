@@ -26,7 +26,8 @@ from numba.extending import intrinsic
 from ..jit import dtypes as elements
 from ..jit.lanes import I64, LANES
 from ..jit.options import device, kernel
-from ..jit.vec import Vec, join, select, splat, vecs
+from ..jit.row_arguments import Cells, Source, Target
+from ..jit.vec import Vec, fields, join, select, splat, vecs
 from .borders import FACE
 from .cells import cell_of
 from .gather import (
@@ -57,8 +58,10 @@ def _linear_block(exact):
         def codegen(context, b, signature, arguments):
             read, write, fraction = (kind.dtype for kind in signature.args[:3])
             _, _, _, source, cells, at, target = arguments
+            source, cells = fields(b, Source, source), fields(b, Cells, cells)
+            target = fields(b, Target, target)
             weights, beside = around_block(b, read, fraction, source, cells, at)
-            plane, row = vecs(b, cgutils.unpack_tuple(b, source, 6)[3:5])
+            plane, row = source.plane, source.row
 
             def mixed_group(group):
                 twice = [lane for lane in group for _ in range(2)]
@@ -97,7 +100,8 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     def codegen(context, b, signature, arguments):
         read, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, source, cells, weights, k, at = arguments
-        plane, row = vecs(b, cgutils.unpack_tuple(b, source, 6)[3:5])
+        source, cells = fields(b, Source, source), fields(b, Cells, cells)
+        plane, row = source.plane, source.row
         w0, w1, _ = map(splat, vecs(b, cgutils.unpack_tuple(b, weights, 3)))
         eight = row_loader(b, read, source, k, at)
         near = lerp_lanes(eight(row.number(0)), eight(row), w1, exact=False)
@@ -116,6 +120,7 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
     def codegen(context, b, signature, arguments):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
+        cells, target = fields(b, Cells, cells), fields(b, Target, target)
         weights, beside = around_blended(b, fraction, cells, first, at)
         both = beside(Vec(b, I64(0)), range(LANES), 2)
         store_voxels(b, write, target, at, mixed_pairs(both, weights[2], exact=False))
@@ -170,14 +175,14 @@ def voxels(state, read, write, fraction, source, around, cells, first, stop, fil
     beyond = elements.voxel(read, fill, 0)
     for i in range(first, stop):
         index, weights = cell_of(fraction, cells, i)
-        found = corners(read, source, around, state, source[2] + index, weights, beyond)
+        found = corners(read, source, around, state, source.first + index, weights, beyond)
         value = linear_voxel(floats_of(read, found), weights)
-        elements.write(write, target[0], target[2] + i, value)
+        elements.write(write, target.address, target.first + i, value)
 
 
 @kernel
 def linear_row(read, write, fraction, source, around, cells, run, fill, target):
-    """Sample one row of one channel; for the arguments see calls.py and cells.py."""
+    """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
     if not parallel_row(
         blend_block, along_block, CELL, read, write, fraction, source, cells, run, target

@@ -14,18 +14,17 @@ from .gather import check_block
 @device
 def fill_ends(write, run, fill, target):
     """Fill what lies before and after the part of a row that reads."""
-    first, stop, _, _, width = run
-    elements.fill(write, fill, target, 0, first)
-    elements.fill(write, fill, target, stop, width)
+    elements.fill(write, fill, target, 0, run.first)
+    elements.fill(write, fill, target, run.stop, run.width)
 
 
 @device
 def sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target):
     """Sample the part of a row that reads, by ``blocks`` where it can be and else by ``voxels``."""
-    first, stop, plain, _, _ = run
+    first, stop = run.first, run.stop
     while first < stop:
         state, end = INSIDE, stop
-        if not plain:
+        if not run.plain:
             state, end = state_of(cells, first), end_of_run(cells, first, stop)
         if state == OUTSIDE:
             elements.fill(write, fill, target, first, end)
@@ -52,8 +51,8 @@ def parallel_row(blend, along, reach, read, write, fraction, source, cells, run,
     `blend` sums eight voxels of the source's row over axes 0 and 1, `along` samples eight of
     the target's from what was summed.
     """
-    first, stop, plain, parallel, _ = run
-    if not plain or not parallel or stop - first < LANES:
+    first, stop = run.first, run.stop
+    if not run.plain or not run.parallel or stop - first < LANES:
         return False
     below, above = reach
     begin, weights = cell_of(fraction, cells, first)
@@ -65,7 +64,7 @@ def parallel_row(blend, along, reach, read, write, fraction, source, cells, run,
     check_block(source, cells, stop - LANES, below, above)
     for start in range(0, count, LANES):
         at = min(start, count - LANES)
-        blend(read, fraction, source, cells, weights, source[2] + low, at)
+        blend(read, fraction, source, cells, weights, source.first + low, at)
     for start in range(first, stop, LANES):
         at = min(start, stop - LANES)
         along(write, fraction, cells, low, at, target)

@@ -7,12 +7,15 @@ range of them: the unit of work that threads share out. What a voxel becomes dep
 row alone, and so not on tiles or threads.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..jit.dtypes import integers, set_integers
-from ..jit.function_pointers import RUN, call_sampler
+from ..jit.function_pointers import call_sampler
 from ..jit.lanes import LANES
 from ..jit.options import device, kernel
+from ..jit.row_arguments import Cells, Run, Source, Target
 from .coordinates import SNAP
 from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
 
@@ -22,7 +25,7 @@ PADDING = LANES
 # index, nearest, three fractions, inside: as if each took 8 bytes
 ROWS_OF_CELLS = 6
 
-RUN_SIZE = RUN.count
+RUN_SIZE = len(Run._fields)
 
 
 def room_size(band: int, width: int, source_width: int) -> int:
@@ -40,16 +43,30 @@ def cells_in(room, row, band, width, wanted):
     index = first + row * ROWS_OF_CELLS * step
     nearest, fractions, inside = index + step, index + 2 * step, index + 5 * step
     blended = first + band * ROWS_OF_CELLS * step
-    return (index, fractions, length, nearest, inside, blended, *wanted)
+    mixes, picks = wanted
+    return Cells(index, fractions, length, nearest, inside, blended, mixes, picks)
 
 
-# What is sampled: the columns of `volumes`, addresses and else elements.
-VOLUME = (
-    "sampler", "source", "source_extent", "source_first", "source_channel", "channels",
-    "target", "target_extent", "target_first", "target_channel", "target_plane", "target_row",
-    "fills", "fill_step",
-)  # fmt: skip
-COLUMNS = len(VOLUME)
+class Volume(NamedTuple):
+    """What is sampled, and into what: a row of `volumes`. Counts and strides are in elements."""
+
+    sampler: int  # its address, and so for the others without an ending
+    source: int
+    source_extent: int
+    source_first: int
+    source_channel: int  # the stride of channels
+    channels: int
+    target: int
+    target_extent: int
+    target_first: int
+    target_channel: int
+    target_plane: int
+    target_row: int
+    fills: int
+    fill_step: int  # bytes from one channel's fill to the next
+
+
+COLUMNS = len(Volume._fields)
 
 
 @device
@@ -68,23 +85,23 @@ def affine_line(matrix, z, y):
 @device
 def sample_band(volumes, count, z, y, rows, strides, around, room, band, width, wanted):
     """Sample rows y..y + rows, which are located: channel by channel, each row by row."""
+    plane, row, ahead = strides
     for v in range(count):
-        (
-            sampler, source, source_extent, source_first, source_channel, channels,
-            target, target_extent, target_first, target_channel, plane, row, fills, fill_step,
-        ) = integers(volumes, v * COLUMNS, COLUMNS)  # fmt: skip
-        for channel in range(channels):
-            place = target_first + channel * target_channel + z * plane + y * row
+        volume = integers(volumes, v * COLUMNS, Volume)
+        for channel in range(volume.channels):
+            place = volume.target_first + channel * volume.target_channel
+            place += z * volume.target_plane + y * volume.target_row
+            begin = volume.source_first + channel * volume.source_channel
             for r in range(rows):
                 call_sampler(
-                    sampler,
+                    volume.sampler,
                     (
-                        (source, source_extent, source_first + channel * source_channel, *strides),
+                        Source(volume.source, volume.source_extent, begin, plane, row, ahead),
                         around,
                         cells_in(room, r, band, width, wanted),
-                        integers(room, r * RUN_SIZE, RUN_SIZE),
-                        fills + channel * fill_step,
-                        (target, target_extent, place + r * row),
+                        integers(room, r * RUN_SIZE, Run),
+                        volume.fills + channel * volume.fill_step,
+                        Target(volume.target, volume.target_extent, place + r * volume.target_row),
                     ),
                 )
 
@@ -95,7 +112,7 @@ def warp_tiles(
 ):
     """Fill tiles first..stop of the targets of some volumes that share their geometry.
 
-    volumes    (n, len(VOLUME)) int64
+    volumes    (n, COLUMNS) int64, a `Volume` each
     strides    of the sources' axes 0 and 1, and how far on to prefetch, in elements
     around     steps from the last voxel of each axis to the one after it, 0 if there is none
     border     (3, len(RULE)) float64, see borders.py
@@ -140,7 +157,7 @@ def warp_tiles(
                     begin, end, plain = locate_affine_row(
                         fraction, cells, affine, floats, rules, width
                     )
-                run = (begin, end, int(plain), int(parallel), width)
+                run = Run(begin, end, int(plain), int(parallel), width)
                 set_integers(buffers, r * RUN_SIZE, run)
                 if r == band - 1 or y == y_stop - 1:
                     rows = r + 1

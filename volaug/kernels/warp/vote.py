@@ -19,7 +19,8 @@ from numba.extending import intrinsic
 from ..jit import dtypes as elements, lanes
 from ..jit.lanes import F64, LANES
 from ..jit.options import device, kernel
-from ..jit.vec import Vec, select, vecs
+from ..jit.row_arguments import Cells, Source, Target
+from ..jit.vec import Vec, fields, select, vecs
 from .cells import cell_of
 from .gather import CELL, around_block, corners
 from .row_runs import fill_ends, in_blocks, sample_runs
@@ -71,8 +72,10 @@ def label_block(typingctx, read, write, fraction, source, cells, at, target):
     def codegen(context, b, signature, arguments):
         of, _, fraction = (kind.dtype for kind in signature.args[:3])
         _, _, _, source, cells, at, target = arguments
+        source, cells = fields(b, Source, source), fields(b, Cells, cells)
+        target = fields(b, Target, target)
         weights, beside = around_block(b, of, fraction, source, cells, at)
-        plane, row = vecs(b, cgutils.unpack_tuple(b, source, 6)[3:5])
+        plane, row = source.plane, source.row
         corners = [row.number(0), row, plane, plane + row]
         rows = [beside(corner, range(LANES), 2) for corner in corners]
         differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
@@ -80,8 +83,7 @@ def label_block(typingctx, read, write, fraction, source, cells, at, target):
             differ = differ | (rows[0] ^ other)
         mixed = differ != 0
 
-        address, _, place = cgutils.unpack_tuple(b, target, 3)
-        pointer = elements.pointer_to(b, of, address, place)
+        pointer = elements.pointer_to(b, of, target.address.value, target.first.value)
         ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
         lanes.store(b, rows[0].pick(ends[0]).value, pointer, at)
         with b.if_then(mixed.any().value):
@@ -115,12 +117,12 @@ def voxels(state, dtype, _, fraction, source, around, cells, first, stop, fill, 
     beyond = elements.voxel(dtype, fill, 0)
     for i in range(first, stop):
         index, weights = cell_of(fraction, cells, i)
-        found = corners(dtype, source, around, state, source[2] + index, weights, beyond)
-        elements.set_voxel(dtype, target[0], target[2] + i, vote(found, weights))
+        found = corners(dtype, source, around, state, source.first + index, weights, beyond)
+        elements.set_voxel(dtype, target.address, target.first + i, vote(found, weights))
 
 
 @kernel
 def label_row(read, write, fraction, source, around, cells, run, fill, target):
-    """Sample one row of one channel; for the arguments see calls.py and cells.py."""
+    """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
     sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)

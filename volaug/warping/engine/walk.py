@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...kernels.warp.samplers import fraction_dtype, sampler_address
-from ...kernels.warp.tiles import room_size, warp_tiles
+from ...kernels.warp.tiles import Volume, room_size, warp_tiles
 from ...threads.parts import run_parts, threads_worth
 from ..geometry.blas import matmul
 from ..geometry.bounds import source_box
@@ -176,19 +176,21 @@ def _walk(
 
     table = np.array(
         [
-            (
-                sampler_address(sampling.interpolation, sampling.target.dtype),
-                _address(source.flat),
-                source.flat.size,
-                source.first + padding * (plane + row + 1),
-                source.strides[0],
-                sampling.source.shape[0],
-                _address(target.flat),
-                target.flat.size,
-                target.first,
-                *target.strides,
-                _address(sampling.fills),
-                sampling.fills.itemsize,
+            Volume(
+                sampler=sampler_address(sampling.interpolation, sampling.target.dtype),
+                source=_address(source.flat),
+                source_extent=source.flat.size,
+                source_first=source.first + padding * (plane + row + 1),
+                source_channel=source.strides[0],
+                channels=sampling.source.shape[0],
+                target=_address(target.flat),
+                target_extent=target.flat.size,
+                target_first=target.first,
+                target_channel=target.strides[0],
+                target_plane=target.strides[1],
+                target_row=target.strides[2],
+                fills=_address(sampling.fills),
+                fill_step=sampling.fills.itemsize,
             )
             for sampling, source, target in volumes
         ],
