@@ -35,7 +35,7 @@ def size_of(dtype):
 
 
 def limits(dtype):
-    """Of integers, the least and the greatest, and whether there are negative ones."""
+    """Of integers, the minimum and the maximum, and whether there are negative ones."""
     if isinstance(dtype, types.Boolean):
         return 0, 1, False
     return dtype.minval, dtype.maxval, dtype.signed

@@ -21,7 +21,7 @@ class Source(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Addresses of the buffers of a row, and what is wanted in them; see cells.py."""
+    """Addresses of the buffers of a row, and which of them are filled; see cells.py."""
 
     index: int
     fractions: int
@@ -29,8 +29,8 @@ class Cells(NamedTuple):
     nearest: int
     inside: int
     blended: int
-    mixes: int
-    picks: int
+    wants_cells: int
+    wants_nearest: int
 
 
 class Run(NamedTuple):
@@ -56,7 +56,8 @@ def tuple_of(kind):
     return types.NamedUniTuple(types.int64, len(kind._fields), kind)
 
 
-AROUND = types.UniTuple(types.int64, 3)  # from the last voxel of an axis to the one after it, or 0
+# Along each axis, the step from the last voxel to the first where that follows it, and else 0.
+WRAP_STEP = types.UniTuple(types.int64, 3)
 
 # What every sampler takes after its dtypes; the number is the address of the fill.
-ROW = (tuple_of(Source), AROUND, tuple_of(Cells), tuple_of(Run), types.int64, tuple_of(Target))
+ROW = (tuple_of(Source), WRAP_STEP, tuple_of(Cells), tuple_of(Run), types.int64, tuple_of(Target))

@@ -1,6 +1,6 @@
 """Number, sums and range of the finite voxels of a block of memory.
 
-A plain loop stays scalar: LLVM may not reorder a sum, nor take the least of floats that could be
+A plain loop stays scalar: LLVM may not reorder a sum, nor take the minimum of floats that could be
 NaN, without options that would break other things (see options.py). So WIDTH sums run
 side by side, which hides the four cycles that an addition takes.
 
@@ -21,7 +21,7 @@ from ..jit.vec import Vec, select, splat, vecs
 
 WIDTH = 32
 NEUTRAL = (0.0, 0.0, 0.0, math.inf, -math.inf)
-FOUND = len(NEUTRAL)  # how many, sum and sum of squares about `shift`, least, greatest
+FOUND = len(NEUTRAL)  # how many, sum and sum of squares about `shift`, minimum, maximum
 
 
 class _Sums:

@@ -2,7 +2,7 @@
 
 A border's rule is a row of numbers for each axis. It is applied to blocks of eight voxels of
 which it is not known that they are inside, and may take some of them into the volume, leave
-others outside, and say of others which of their neighbors are beyond the border.
+others outside, and say of others which of their neighbors are out of bounds.
 """
 
 import numpy as np
@@ -19,16 +19,16 @@ RULE = (
     "fold_low", "fold_high",  # outside of these, a coordinate x is folded:
     "shift", "period", "turn",  # q = (x + shift) mod period, min(q, turn - q) - shift
     "clamp_low", "clamp_high",  # and then brought into these
-    "last_cell",  # the greatest floor; beyond it the fraction grows to 1
-    "above",  # from this floor on the neighbor above is beyond the border, and below from -1
-    "last_nearest", "after_nearest",  # a nearest voxel beyond the former becomes the latter
+    "last_cell",  # the maximum of the floor; after it the fraction grows to 1
+    "above",  # from this floor on the neighbor above is out of bounds, and below from -1
+    "last_nearest", "after_nearest",  # a nearest voxel after the former becomes the latter
 )  # fmt: skip
 INNER_LOW, INNER, SUPPORT_LOW, SUPPORT_HIGH, FOLD_LOW = range(5)
 COLUMNS = len(RULE)
 
 # The states of a voxel. On a FACE a fraction is 1, and what is below on that axis is not read.
 OUTSIDE, INSIDE, FACE = 0, 1, 129
-# Otherwise a sum of these: the neighbor below, or above, on an axis is beyond the border.
+# Otherwise a sum of these: the neighbor below, or above, on an axis is out of bounds.
 BELOW, ABOVE = (2, 8, 32), (4, 16, 64)
 
 
@@ -66,8 +66,8 @@ def by_rules(snapped, rules, folds):
     return places, known
 
 
-def beyond(floors, rules):
-    """The neighbors of a cell that are beyond the border, as a sum of BELOW and ABOVE."""
+def out_of_bounds(floors, rules):
+    """The neighbors of a cell that are out of bounds, as a sum of BELOW and ABOVE."""
     flags = nothing = Vec(floors[0].b, lanes.constant(I8, [0] * LANES))
     for axis in range(3):
         below = floors[axis] < SNAP

@@ -4,16 +4,16 @@ The cell of a coordinate is the linear index of the voxel below it on all three 
 and three fractions in [0, 1]. A row's cells are kept in small buffers, which stay in the
 L1 cache and serve every channel of every volume that is warped together. `cells` are their
 addresses (an array would be counted as a reference wherever it is passed on: 40 ns a row)
-and what is wanted:
+and which of them are filled:
 
     index      int64 a voxel      linear index into the source
     fractions  float, 3 rows      along axes 0, 1, 2
     length                        of such a row
     nearest    int64              linear index of the nearest voxel, half a voxel rounding up
     inside     uint8              the state: INSIDE or another, see borders.py
-    blended    float              room for a row of the source, mixed along axes 0 and 1
-    mixes                         whether index and fractions are wanted
-    picks                         whether nearest is
+    blended    float              for a row of the source, interpolated along axes 0 and 1
+    wants_cells                   whether index and fractions are written
+    wants_nearest                 whether nearest is
 
 Nothing becomes an integer before it is known to be in range; the floor of a coordinate is
 float64, and the index is calculated so (it is below 2^51, and exact). Where it is not known
@@ -34,7 +34,7 @@ from ..jit.lanes import F32, F64, I8, I64, LANES
 from ..jit.options import device
 from ..jit.row_arguments import Cells
 from ..jit.vec import Vec, fields, select, splat, vecs
-from .borders import FACE, INSIDE, OUTSIDE, beyond, by_rules, folds_any, rules_of
+from .borders import FACE, INSIDE, OUTSIDE, by_rules, folds_any, out_of_bounds, rules_of
 from .coordinates import SNAP, coordinates, floor, snap
 
 TO_INTEGER = 1.5 * 2.0**52  # added to a whole float64, leaves it in the low bits
@@ -84,15 +84,15 @@ class _Block:
             linear = select(self.known, linear, 0)
         self.store(linear, address, self.at)
 
-    def store_mixed(self, fraction):
-        """Index and fractions, and which neighbors are beyond the border."""
+    def store_cell(self, fraction):
+        """Index and fractions, and which neighbors are out of bounds."""
         floors = [floor(v) for v in self.snapped]
         if self.rules is not None:
             limits = [snap(rule["last_cell"]) for rule in self.rules]
             faces = [low > limit for low, limit in zip(floors, limits, strict=True)]
             on_face = faces[0] | faces[1] | faces[2]
             floors = [low.min(limit) for low, limit in zip(floors, limits, strict=True)]
-            flags = beyond(floors, self.rules)
+            flags = out_of_bounds(floors, self.rules)
             inside = select(on_face, FACE, self.states(INSIDE))
             self.store_states(select(flags == 0, inside, flags))
         self.store_index(floors, self.cells.index)
@@ -111,12 +111,12 @@ class _Block:
                 floors[axis] = select(floors[axis] > last, after, floors[axis])
         self.store_index(floors, self.cells.nearest)
 
-    def store_wanted(self, fraction):
+    def store_outputs(self, fraction):
         """What the flags of `cells` ask for."""
         b = self.b
-        with b.if_then((self.cells.mixes != 0).value):
-            self.store_mixed(fraction)
-        with b.if_then((self.cells.picks != 0).value):
+        with b.if_then((self.cells.wants_cells != 0).value):
+            self.store_cell(fraction)
+        with b.if_then((self.cells.wants_nearest != 0).value):
             self.store_nearest()
 
 
@@ -141,20 +141,20 @@ def _inside(store):
     return store_block
 
 
-mixed_inside = intrinsic(_inside(_Block.store_mixed))
-wanted_inside = intrinsic(_inside(_Block.store_wanted))
+cell_inside = intrinsic(_inside(_Block.store_cell))
+outputs_inside = intrinsic(_inside(_Block.store_outputs))
 
 
 @intrinsic
-def wanted_by_rule(typingctx, fraction, cells, at, offset, polynomials, strides, border):
-    """What is wanted of eight voxels, each by the border's rule."""
+def outputs_by_rule(typingctx, fraction, cells, at, offset, polynomials, strides, border):
+    """The outputs of eight voxels, each by the border's rule."""
     signature = types.void(fraction, cells, at, offset, polynomials, strides, border)
 
     def codegen(context, b, signature, arguments):
         _, cells, at, offset, polynomials, strides, border = arguments
         snapped = coordinates(b, offset, polynomials, signature.args[4].count)
         rules = b.inttoptr(border, F64.as_pointer())
-        _Block(b, cells, at, snapped, strides, rules).store_wanted(signature.args[0].dtype)
+        _Block(b, cells, at, snapped, strides, rules).store_outputs(signature.args[0].dtype)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -165,19 +165,19 @@ def cells_inside(fraction, cells, first, stop, offset, polynomials, strides):
     """The cells of voxels first..stop, which are INSIDE; `first` is at `offset` along the row."""
     # two loops: with the flags tested in one, its constants are loaded for each block, and
     # locating takes 1.2 times as long
-    if cells.picks:
+    if cells.wants_nearest:
         for at in range(first, stop, LANES):
-            wanted_inside(fraction, cells, at, at - first + offset, polynomials, strides)
+            outputs_inside(fraction, cells, at, at - first + offset, polynomials, strides)
     else:
         for at in range(first, stop, LANES):
-            mixed_inside(fraction, cells, at, at - first + offset, polynomials, strides)
+            cell_inside(fraction, cells, at, at - first + offset, polynomials, strides)
 
 
 @device
 def cells_by_rule(fraction, cells, first, stop, offset, polynomials, strides, border):
     """The cells of voxels first..stop; `first` is at `offset` along the row."""
     for at in range(first, stop, LANES):
-        wanted_by_rule(fraction, cells, at, at - first + offset, polynomials, strides, border)
+        outputs_by_rule(fraction, cells, at, at - first + offset, polynomials, strides, border)
 
 
 @intrinsic
@@ -213,7 +213,7 @@ def equal_states(typingctx, cells, at, state):
 
 @device
 def state_of(cells, i):
-    """OUTSIDE, INSIDE, FACE, or which neighbors are beyond the border."""
+    """OUTSIDE, INSIDE, FACE, or which neighbors are out of bounds."""
     return np.int64(voxel(uint8, cells.inside, i))
 
 

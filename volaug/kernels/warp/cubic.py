@@ -26,7 +26,7 @@ from .gather import around_blended, around_block, row_loader, store_blended, sto
 from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
 
 TAPS = 4
-REACH = (-1, 2)  # of coefficients along each axis, from a cell
+OFFSETS = (-1, 2)  # of the coefficients of a cell along each axis, from the first to the last
 
 # Half of the spacing of floats below 1: what a float near 1 is rounded by, at most.
 ROUNDING = {F32: float(np.finfo(np.float32).epsneg), F64: float(np.finfo(np.float64).epsneg)}
@@ -85,13 +85,13 @@ def cubic_block(typingctx, read, write, fraction, source, cells, at, target):
         _, _, _, source, cells, at, target = arguments
         source, cells = fields(b, Source, source), fields(b, Cells, cells)
         target = fields(b, Target, target)
-        fractions, beside = around_block(b, read, fraction, source, cells, at)
+        fractions, load_neighbors = around_block(b, read, fraction, source, cells, at)
         weights = [_weights(fraction) for fraction in fractions]
 
         def sum_of_rows(lane):
             """Four neighbors along the last axis, summed over the other two."""
             picked = [[w.pick([lane] * TAPS) for w in weights[axis]] for axis in (0, 1)]
-            rows = (beside(corner, [lane], TAPS) for corner in _corners(source, -1))
+            rows = (load_neighbors(corner, [lane], TAPS) for corner in _corners(source, -1))
             return _sum_over_planes(rows, *picked)
 
         sums = join([sum_of_rows(lane) for lane in range(LANES)])
@@ -129,9 +129,9 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
         cells, target = fields(b, Cells, cells), fields(b, Target, target)
-        fractions, beside = around_blended(b, fraction, cells, first, at)
+        fractions, load_neighbors = around_blended(b, fraction, cells, first, at)
         left = Vec(b, I64(-1))
-        sums = join([beside(left, [lane], TAPS) for lane in range(LANES)])
+        sums = join([load_neighbors(left, [lane], TAPS) for lane in range(LANES)])
         store_voxels(b, write, target, at, _sum_along(sums, _weights(fractions[2])))
         return context.get_dummy_value()
 
@@ -164,11 +164,11 @@ def cubic_voxel(read, source, k, weights):
 
 @device
 def blocks(state, read, write, fraction, source, cells, first, stop, target):
-    in_blocks(cubic_block, REACH, read, write, fraction, source, cells, first, stop, target)
+    in_blocks(cubic_block, OFFSETS, read, write, fraction, source, cells, first, stop, target)
 
 
 @device
-def voxels(state, read, write, fraction, source, around, cells, first, stop, fill, target):
+def voxels(state, read, write, fraction, source, wrap_step, cells, first, stop, fill, target):
     for i in range(first, stop):
         index, weights = cell_of(fraction, cells, i)
         value = cubic_voxel(read, source, source.first + index, weights)
@@ -176,10 +176,12 @@ def voxels(state, read, write, fraction, source, around, cells, first, stop, fil
 
 
 @kernel
-def cubic_row(read, write, fraction, source, around, cells, run, fill, target):
+def cubic_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
     if not parallel_row(
-        blend_block, along_block, REACH, read, write, fraction, source, cells, run, target
+        blend_block, along_block, OFFSETS, read, write, fraction, source, cells, run, target
     ):
-        sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)
+        sample_runs(
+            blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target
+        )

@@ -10,16 +10,16 @@ from ..jit.row_arguments import Source
 from ..jit.vec import Vec, join, vecs
 from .borders import ABOVE, BELOW
 
-# How far the eight voxels around a cell reach along each axis.
+# The offsets of the voxels of a cell along each axis, from the first to the last.
 CELL = (0, 1)
 
 
 def around_block(b, dtype, fraction, source, cells, at):
     """The three weights of eight cells from `at` on, and a function that loads their voxels.
 
-    That is ``beside(corner, group, count)``: `count` voxels side by side, `corner` elements on
-    from the cell of each lane of a group, end to end. Every second lane prefetches what is read
-    a tile further on.
+    That is ``load_neighbors(corner, group, count)``: `count` voxels side by side, `corner`
+    elements on from the cell of each lane of a group, end to end. Every second lane prefetches
+    what is read a tile further on.
     """
     base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
     where = lanes.load_each(b, b.inttoptr(cells.index.value, I64.as_pointer()), at)
@@ -30,7 +30,7 @@ def around_block(b, dtype, fraction, source, cells, at):
     weights = [lanes.load(b, kind, first, (cells.length * axis).value) for axis in range(3)]
     voxel, align = elements.storage(dtype), elements.size_of(dtype)
 
-    def beside(corner, group, count):
+    def load_neighbors(corner, group, count):
         start = b.gep(base, [corner.value])
         if align * count > 4:
             parts = [lanes.load(b, voxel, start, where[lane], count, align) for lane in group]
@@ -44,7 +44,7 @@ def around_block(b, dtype, fraction, source, cells, at):
             several = b.insert_element(several, value, I32(place))
         return Vec(b, b.bitcast(several, lanes.vector(voxel, count * len(group))))
 
-    return vecs(b, weights), beside
+    return vecs(b, weights), load_neighbors
 
 
 def around_blended(b, fraction, cells, first, at):
@@ -96,23 +96,23 @@ def check_block(source, cells, at, below, above):
 
 
 @device
-def neighbor(axis, state, step, around):
+def neighbor(axis, state, step, wrap_step):
     """The step to the voxel above along an axis, and whether the ones below and above exist.
 
-    `state` says which neighbors of a cell are beyond the border, see cells.py, and `around`
-    where one above is that is the first voxel again.
+    `state` says which neighbors of a cell are out of bounds, see borders.py. The voxel after the
+    last one may be the first again: then `wrap_step` leads to it, and else it is 0.
     """
     above = state & ABOVE[axis]
     return (
-        around[axis] if above else step,
+        wrap_step[axis] if above else step,
         not state & BELOW[axis],
-        not above or around[axis] != 0,
+        not above or wrap_step[axis] != 0,
     )
 
 
 @device
 def voxel_or_fill(dtype, source, k, exists, fill):
-    """The voxel `k` of a source, or `fill` where there is none, or none is wanted."""
+    """The voxel `k` of a source, or `fill` where there is none, or none is needed."""
     if not exists:
         return fill
     elements.check(k, source.extent)
@@ -120,15 +120,15 @@ def voxel_or_fill(dtype, source, k, exists, fill):
 
 
 @device
-def corners(dtype, source, around, state, k, weights, fill):
+def corners(dtype, source, wrap_step, state, k, weights, fill):
     """The eight voxels around one cell, with care: one of weight 0 is not read, and need not exist.
 
-    `k` is the linear index of the cell, in the memory, and `state` says which neighbors are
-    beyond the border; these are `fill`, or around the corner. Ordered as the axes are.
+    `k` is the index of the cell in the memory. `state` says which neighbors are out of bounds:
+    these are `fill`, or the first voxel again. Ordered as the axes are.
     """
-    far0, near_is0, far_is0 = neighbor(0, state, source.plane, around)
-    far1, near_is1, far_is1 = neighbor(1, state, source.row, around)
-    far2, near_is2, far_is2 = neighbor(2, state, 1, around)
+    far0, near_is0, far_is0 = neighbor(0, state, source.plane, wrap_step)
+    far1, near_is1, far_is1 = neighbor(1, state, source.row, wrap_step)
+    far2, near_is2, far_is2 = neighbor(2, state, 1, wrap_step)
     near0, far_is0 = near_is0 and weights[0] < 1, far_is0 and weights[0] > 0
     near1, far_is1 = near_is1 and weights[1] < 1, far_is1 and weights[1] > 0
     near2, far_is2 = near_is2 and weights[2] < 1, far_is2 and weights[2] > 0

@@ -1,11 +1,11 @@
 """Trilinear interpolation of a row: eight voxels, and so 64 neighbors, at a time.
 
 The two neighbors along the last axis lie side by side in memory, so that one load brings
-both: four loads a voxel and not eight. Eight voxels' pairs fill a vector; the mixes along
-axes 0 and 1 work on the pairs, and the one along axis 2 on its even and odd lanes.
+both: four loads a voxel and not eight. The pairs of eight voxels fill a vector. Axes 0 and 1
+are interpolated in pairs, axis 2 between the even and the odd lanes.
 
-A row that runs parallel to the source's rows, as where nothing is rotated, mixes whole rows
-of the source along axes 0 and 1 first, and then the mixed row along axis 2: the same sums, to
+A row that runs parallel to the source's rows, as where nothing is rotated, interpolates whole
+rows of the source along axes 0 and 1 first, and then the result along axis 2: the same sums, to
 the bit, with a fourth of the loads.
 
 At 256^3 a rotated row misses the cache all the time, and the loads wait for memory. So each
@@ -45,12 +45,12 @@ from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
 def lerp_lanes(p, q, weight, exact):
     """`p` at weight 0, whatever `q` is, and `q` at weight 1; where `exact`, whatever `p` is."""
     difference = select(weight != 0.0, q - p, 0.0)
-    mixed = p + weight * difference
-    return select(weight == 1.0, q, mixed) if exact else mixed
+    result = p + weight * difference
+    return select(weight == 1.0, q, result) if exact else result
 
 
 def _linear_block(exact):
-    """The intrinsic that mixes eight voxels."""
+    """The intrinsic that interpolates eight voxels."""
 
     def mix_block(typingctx, read, write, fraction, source, cells, at, target):
         signature = types.void(read, write, fraction, source, cells, at, target)
@@ -60,19 +60,21 @@ def _linear_block(exact):
             _, _, _, source, cells, at, target = arguments
             source, cells = fields(b, Source, source), fields(b, Cells, cells)
             target = fields(b, Target, target)
-            weights, beside = around_block(b, read, fraction, source, cells, at)
+            weights, load_neighbors = around_block(b, read, fraction, source, cells, at)
             plane, row = source.plane, source.row
 
-            def mixed_group(group):
+            def lerp_group(group):
                 twice = [lane for lane in group for _ in range(2)]
                 w0, w1 = (weight.pick(twice) for weight in weights[:2])
                 corners = (row.number(0), row, plane, plane + row)
-                pairs = [elements.to_float(read, beside(corner, group, 2)) for corner in corners]
+                pairs = [
+                    elements.to_float(read, load_neighbors(corner, group, 2)) for corner in corners
+                ]
                 near, far = (lerp_lanes(*pairs[k : k + 2], w1, exact) for k in (0, 2))
                 return lerp_lanes(near, far, w0, exact)
 
-            both = join([mixed_group(range(0, 4)), mixed_group(range(4, LANES))])
-            store_voxels(b, write, target, at, mixed_pairs(both, weights[2], exact))
+            both = join([lerp_group(range(0, 4)), lerp_group(range(4, LANES))])
+            store_voxels(b, write, target, at, lerp_pairs(both, weights[2], exact))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -80,8 +82,8 @@ def _linear_block(exact):
     return mix_block
 
 
-def mixed_pairs(both, weight, exact):
-    """Eight pairs, mixed along axis 2."""
+def lerp_pairs(both, weight, exact):
+    """Eight pairs, interpolated along axis 2."""
     left, right = both.pick(range(0, 2 * LANES, 2)), both.pick(range(1, 2 * LANES, 2))
     return lerp_lanes(left, right, weight, exact)
 
@@ -94,7 +96,7 @@ exact_block = intrinsic(_linear_block(exact=True))
 
 @intrinsic
 def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
-    """Eight voxels of the source's row, mixed along axes 0 and 1; they lie `at` on from `k`."""
+    """Eight voxels of the source's row, interpolated along axes 0 and 1: those `at` on from `k`."""
     signature = types.void(read, fraction, source, cells, weights, k, at)
 
     def codegen(context, b, signature, arguments):
@@ -121,9 +123,9 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
         cells, target = fields(b, Cells, cells), fields(b, Target, target)
-        weights, beside = around_blended(b, fraction, cells, first, at)
-        both = beside(Vec(b, I64(0)), range(LANES), 2)
-        store_voxels(b, write, target, at, mixed_pairs(both, weights[2], exact=False))
+        weights, load_neighbors = around_blended(b, fraction, cells, first, at)
+        both = load_neighbors(Vec(b, I64(0)), range(LANES), 2)
+        store_voxels(b, write, target, at, lerp_pairs(both, weights[2], exact=False))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -171,20 +173,22 @@ def blocks(state, read, write, fraction, source, cells, first, stop, target):
 
 
 @device
-def voxels(state, read, write, fraction, source, around, cells, first, stop, fill, target):
-    beyond = elements.voxel(read, fill, 0)
+def voxels(state, read, write, fraction, source, wrap_step, cells, first, stop, fill, target):
+    outside = elements.voxel(read, fill, 0)
     for i in range(first, stop):
         index, weights = cell_of(fraction, cells, i)
-        found = corners(read, source, around, state, source.first + index, weights, beyond)
+        found = corners(read, source, wrap_step, state, source.first + index, weights, outside)
         value = linear_voxel(floats_of(read, found), weights)
         elements.write(write, target.address, target.first + i, value)
 
 
 @kernel
-def linear_row(read, write, fraction, source, around, cells, run, fill, target):
+def linear_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
     if not parallel_row(
         blend_block, along_block, CELL, read, write, fraction, source, cells, run, target
     ):
-        sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)
+        sample_runs(
+            blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target
+        )

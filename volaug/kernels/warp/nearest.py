@@ -19,7 +19,7 @@ def copy_voxels(dtype, source, nearest, target, first, stop):
 
 
 @kernel
-def nearest_row(dtype, _, fraction, source, around, cells, run, fill, target):
+def nearest_row(dtype, _, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(dtype, run, fill, target)
     first, stop = run.first, run.stop

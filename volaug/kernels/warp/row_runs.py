@@ -19,7 +19,7 @@ def fill_ends(write, run, fill, target):
 
 
 @device
-def sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target):
+def sample_runs(blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample the part of a row that reads, by ``blocks`` where it can be and else by ``voxels``."""
     first, stop = run.first, run.stop
     while first < stop:
@@ -31,21 +31,21 @@ def sample_runs(blocks, voxels, read, write, fraction, source, around, cells, ru
         elif state in (INSIDE, FACE) and end - first >= LANES:
             blocks(state, read, write, fraction, source, cells, first, end, target)
         else:
-            voxels(state, read, write, fraction, source, around, cells, first, end, fill, target)
+            voxels(state, read, write, fraction, source, wrap_step, cells, first, end, fill, target)
         first = end
 
 
 @device
-def in_blocks(block, reach, read, write, fraction, source, cells, first, stop, target):
-    """Sample voxels first..stop, eight or more, by a block that reads `reach` around a cell."""
+def in_blocks(block, offsets, read, write, fraction, source, cells, first, stop, target):
+    """Sample voxels first..stop, eight or more, by a block that reads a cell's `offsets`."""
     for start in range(first, stop, LANES):
         at = min(start, stop - LANES)  # the last block does some voxels once more
-        check_block(source, cells, at, *reach)
+        check_block(source, cells, at, *offsets)
         block(read, write, fraction, source, cells, at, target)
 
 
 @device
-def parallel_row(blend, along, reach, read, write, fraction, source, cells, run, target):
+def parallel_row(blend, along, offsets, read, write, fraction, source, cells, run, target):
     """Sample a row that is plain and parallel to the source's; whether it is, and long enough.
 
     `blend` sums eight voxels of the source's row over axes 0 and 1, `along` samples eight of
@@ -54,7 +54,7 @@ def parallel_row(blend, along, reach, read, write, fraction, source, cells, run,
     first, stop = run.first, run.stop
     if not run.plain or not run.parallel or stop - first < LANES:
         return False
-    below, above = reach
+    below, above = offsets
     begin, weights = cell_of(fraction, cells, first)
     end, _ = cell_of(fraction, cells, stop - 1)
     low, count = min(begin, end) + below, abs(end - begin) + above - below + 1

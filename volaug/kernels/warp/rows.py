@@ -161,16 +161,16 @@ def blend_line(plane, density, y, line):
 
 
 @device
-def surely_inside(affine, first, stop, border, reach):
+def surely_inside(affine, first, stop, border, bounds):
     """Whether voxels first..stop of a row are INSIDE, by the hull of all control points.
 
-    `reach` are the least and the greatest displacement of each axis over the whole lattice.
+    `bounds` are the minimum and the maximum displacement of each axis over the whole lattice.
     """
     known = True
     for axis in range(3):
         start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
         begin, end = start + step * first, start + step * (stop - 1)
-        low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
+        low, high = min(begin, end) + bounds[2 * axis], max(begin, end) + bounds[2 * axis + 1]
         known &= low > MARGIN and high < number_of(border, axis, INNER) - MARGIN
     return known
 
@@ -199,7 +199,7 @@ def span_state(polynomials, length, border):
 
 
 @device
-def locate_spline_row(fraction, cells, line, affine, strides, border, starts, reach):
+def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bounds):
     """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
 
     `line` (12 * spans,) are the polynomials of the row's coordinates, without SNAP, `affine`
@@ -208,7 +208,7 @@ def locate_spline_row(fraction, cells, line, affine, strides, border, starts, re
     """
     # The last block of a span runs into the next one, which is written after it.
     width = starts[-1]
-    plain = surely_inside(affine, 0, width, border, reach)
+    plain = surely_inside(affine, 0, width, border, bounds)
     state = INSIDE
     for s in range(starts.shape[0] - 1):
         first, stop = starts[s], starts[s + 1]
@@ -220,7 +220,7 @@ def locate_spline_row(fraction, cells, line, affine, strides, border, starts, re
         )  # fmt: skip
         if not plain:
             state = INSIDE
-            if not surely_inside(affine, first, stop, border, reach):
+            if not surely_inside(affine, first, stop, border, bounds):
                 state = span_state(polynomials, stop - first, border)
             for at in range(first, stop, LANES):
                 set_states(cells, at, state)

@@ -2,7 +2,7 @@
 
 It is what interpolating the indicator of each label linearly and taking the largest would
 give, in one pass, whatever the number of labels. Ties go to the label of the nearest voxel,
-half a voxel rounding up; and if that is not among them, to the least.
+half a voxel rounding up; and if that is not among them, to the smallest label.
 
 Most blocks of eight cells lie in one label. The others take a vote that has no branch: each
 corner's label gets the weights of all corners that share it, in all lanes at once. Weights
@@ -54,13 +54,13 @@ def _vote(labels, weights):
         same = labels[i] == labels[j]
         totals[i] = totals[i] + select(same, masses[j], 0.0)
         totals[j] = totals[j] + select(same, masses[i], 0.0)
-    winner, most = labels[0], totals[0]
+    winner, maximum = labels[0], totals[0]
     for label, total in zip(labels[1:], totals[1:], strict=True):
-        # among ties the nearest voxel's label stays, and else the least wins
+        # among ties the nearest voxel's label stays, and else the smallest wins
         yields = (label < winner) & (winner != labels[0])
-        wins = (total == most) & yields
-        wins = (total > most) | wins
-        winner, most = select(wins, label, winner), select(wins, total, most)
+        wins = (total == maximum) & yields
+        wins = (total > maximum) | wins
+        winner, maximum = select(wins, label, winner), select(wins, total, maximum)
     return winner
 
 
@@ -74,19 +74,18 @@ def label_block(typingctx, read, write, fraction, source, cells, at, target):
         _, _, _, source, cells, at, target = arguments
         source, cells = fields(b, Source, source), fields(b, Cells, cells)
         target = fields(b, Target, target)
-        weights, beside = around_block(b, of, fraction, source, cells, at)
+        weights, load_neighbors = around_block(b, of, fraction, source, cells, at)
         plane, row = source.plane, source.row
         corners = [row.number(0), row, plane, plane + row]
-        rows = [beside(corner, range(LANES), 2) for corner in corners]
+        rows = [load_neighbors(corner, range(LANES), 2) for corner in corners]
         differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
         for other in rows[1:]:
             differ = differ | (rows[0] ^ other)
-        mixed = differ != 0
 
         pointer = elements.pointer_to(b, of, target.address.value, target.first.value)
         ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
         lanes.store(b, rows[0].pick(ends[0]).value, pointer, at)
-        with b.if_then(mixed.any().value):
+        with b.if_then((differ != 0).any().value):
             labels = [Vec(b, row.pick(end).value, of.signed) for row in rows for end in ends]
             lanes.store(b, _vote(labels, weights).value, pointer, at)
         return context.get_dummy_value()
@@ -113,16 +112,16 @@ def blocks(state, dtype, _, fraction, source, cells, first, stop, target):
 
 
 @device
-def voxels(state, dtype, _, fraction, source, around, cells, first, stop, fill, target):
-    beyond = elements.voxel(dtype, fill, 0)
+def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fill, target):
+    outside = elements.voxel(dtype, fill, 0)
     for i in range(first, stop):
         index, weights = cell_of(fraction, cells, i)
-        found = corners(dtype, source, around, state, source.first + index, weights, beyond)
+        found = corners(dtype, source, wrap_step, state, source.first + index, weights, outside)
         elements.set_voxel(dtype, target.address, target.first + i, vote(found, weights))
 
 
 @kernel
-def label_row(read, write, fraction, source, around, cells, run, fill, target):
+def label_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
-    sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)
+    sample_runs(blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target)

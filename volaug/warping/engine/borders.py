@@ -103,12 +103,12 @@ def _axis_rule(mode: str, n: int, sampler: str, padding: int) -> list[float]:
             rule.update(clamp_high=n - ROUNDING, last_cell=math.inf, above=last, after_nearest=0.0)
     if sampler == "cubic":
         # every coefficient exists that is read, so that no cell is special
-        reach = padding - 2.0
+        margin = padding - 2.0
         rule.update(last_cell=math.inf, above=math.inf)
         if mode == "grid-constant":
-            rule.update(support_low=-reach, support_high=last + reach)
+            rule.update(support_low=-margin, support_high=last + margin)
         if mode in ("nearest", "grid-constant"):
-            rule.update(clamp_low=-reach, clamp_high=last + reach)
+            rule.update(clamp_low=-margin, clamp_high=last + margin)
         elif mode in ("reflect", "edge-constant"):
             rule.update(clamp_low=-0.5, clamp_high=half)
     return [float(rule[name]) for name in RULE]
