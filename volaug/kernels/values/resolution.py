@@ -82,6 +82,16 @@ def coarse_planes(dtype, memory, shape, planes, kept1, line1, line2, results):
         fill_plane(dtype, address, shape, planes[k], kept1, line1, line2, rows, results[k])
 
 
+@device
+def write_between(dtype, address, first, near, far, weight):
+    """Write the plane between two coarse ones, from voxel `first` on."""
+    height, width = near.shape
+    for y in range(height):
+        a, b, begin = near[y], far[y], first + y * width
+        for x in range(width):
+            elements.write(dtype, address, begin + x, a[x] + weight * (b[x] - a[x]))
+
+
 @kernel
 def lower_planes(dtype, memory, shape, kept0, kept1, line0, line1, line2, ends, first, stop):
     """Planes first..stop of a memory of voxels, in place; for the arguments see `coarse_planes`.
@@ -105,8 +115,5 @@ def lower_planes(dtype, memory, shape, kept0, kept1, line0, line1, line2, ends, 
                 copy_plane(ends[1], result)
             else:
                 fill_plane(dtype, address, shape, kept0[made], kept1, line1, line2, rows, result)
-        near, far, weight = coarse[below0[z] % 2], coarse[above0[z] % 2], weights0[z]
-        for y in range(height):
-            a, b, begin = near[y], far[y], (z * height + y) * width
-            for x in range(width):
-                elements.write(dtype, address, begin + x, a[x] + weight * (b[x] - a[x]))
+        near, far = coarse[below0[z] % 2], coarse[above0[z] % 2]
+        write_between(dtype, address, z * height * width, near, far, weights0[z])

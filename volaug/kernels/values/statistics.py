@@ -87,6 +87,12 @@ def _together(some, others):
     return [*sums, some[3].min(others[3]), some[4].max(others[4])]
 
 
+def _store_doubles(b, values, address):
+    target = b.inttoptr(address, F64.as_pointer())
+    for k, value in enumerate(values):
+        b.store(as_double(value).value, b.gep(target, [I64(k)]))
+
+
 def _add_up(finite_only):
     """The intrinsic that writes what is FOUND of voxels first..stop to the address `found`."""
 
@@ -116,9 +122,7 @@ def _add_up(finite_only):
             count, *rest = _together(one.found(), many.found())
             if not finite_only:
                 count = (stop - first).convert("sitofp", F64)
-            target = b.inttoptr(found, F64.as_pointer())
-            for k, value in enumerate((count, *rest)):
-                b.store(as_double(value).value, b.gep(target, [I64(k)]))
+            _store_doubles(b, (count, *rest), found)
             return context.get_dummy_value()
 
         return signature, codegen

@@ -53,13 +53,19 @@ def _fold_all(places, rules, folds):
     return [joined(((x, before), (y, after))) for x, y in zip(places, folded, strict=True)]
 
 
+def _are_supported(places, rules):
+    """Which lanes the border does not fill."""
+    supported = Vec(places[0].b, lanes.constant(lanes.I1, [1] * LANES))
+    for x, rule in zip(places, rules, strict=True):
+        supported = supported & (x >= rule["support_low"])
+        supported = supported & (x <= rule["support_high"])
+    return supported
+
+
 def by_rules(snapped, rules, folds):
     """Coordinates where the border's rules take them, and which lanes have a place at all."""
     places = [v - SNAP for v in snapped]
-    known = Vec(folds.b, lanes.constant(lanes.I1, [1] * LANES))
-    for x, rule in zip(places, rules, strict=True):
-        known = known & (x >= rule["support_low"])
-        known = known & (x <= rule["support_high"])
+    known = _are_supported(places, rules)
     places = _fold_all(places, rules, folds)
     for axis, rule in enumerate(rules):
         places[axis] = snap(places[axis].max(rule["clamp_low"]).min(rule["clamp_high"]))

@@ -88,19 +88,24 @@ class _Block:
         """Index and fractions, and which neighbors are out of bounds."""
         floors = [floor(v) for v in self.snapped]
         if self.rules is not None:
-            limits = [snap(rule["last_cell"]) for rule in self.rules]
-            faces = [low > limit for low, limit in zip(floors, limits, strict=True)]
-            on_face = faces[0] | faces[1] | faces[2]
-            floors = [low.min(limit) for low, limit in zip(floors, limits, strict=True)]
-            flags = out_of_bounds(floors, self.rules)
-            inside = select(on_face, FACE, self.states(INSIDE))
-            self.store_states(select(flags == 0, inside, flags))
+            floors, states = self.cell_by_rule(floors)
+            self.store_states(states)
         self.store_index(floors, self.cells.index)
         for axis in range(3):
             weight = self.snapped[axis] - floors[axis]
             if fraction == types.float32:
                 weight = weight.convert("fptrunc", F32)
             self.store(weight, self.cells.fractions, self.cells.length * axis + self.at)
+
+    def cell_by_rule(self, floors):
+        """Floors of which none is after the last cell's, and the states of the voxels."""
+        limits = [snap(rule["last_cell"]) for rule in self.rules]
+        faces = [low > limit for low, limit in zip(floors, limits, strict=True)]
+        on_face = faces[0] | faces[1] | faces[2]
+        floors = [low.min(limit) for low, limit in zip(floors, limits, strict=True)]
+        flags = out_of_bounds(floors, self.rules)
+        inside = select(on_face, FACE, self.states(INSIDE))
+        return floors, select(flags == 0, inside, flags)
 
     def store_nearest(self):
         """The index of the nearest voxel."""

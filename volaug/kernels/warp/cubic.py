@@ -22,7 +22,14 @@ from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Source, Target
 from ..jit.vec import Vec, fields, join, select, splat, vecs
 from .cells import cell_of
-from .gather import around_blended, around_block, row_loader, store_blended, store_voxels
+from .gather import (
+    blended_source,
+    load_weights,
+    neighbor_loader,
+    row_loader,
+    store_blended,
+    store_voxels,
+)
 from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
 
 TAPS = 4
@@ -85,7 +92,8 @@ def cubic_block(typingctx, read, write, fraction, source, cells, at, target):
         _, _, _, source, cells, at, target = arguments
         source, cells = fields(b, Source, source), fields(b, Cells, cells)
         target = fields(b, Target, target)
-        fractions, load_neighbors = around_block(b, read, fraction, source, cells, at)
+        load_neighbors = neighbor_loader(b, read, source, cells, at)
+        fractions = load_weights(b, fraction, cells, at)
         weights = [_weights(fraction) for fraction in fractions]
 
         def sum_of_rows(lane):
@@ -129,7 +137,9 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
         cells, target = fields(b, Cells, cells), fields(b, Target, target)
-        fractions, load_neighbors = around_blended(b, fraction, cells, first, at)
+        source = blended_source(b, cells, first)
+        load_neighbors = neighbor_loader(b, fraction, source, cells, at)
+        fractions = load_weights(b, fraction, cells, at)
         left = Vec(b, I64(-1))
         sums = join([load_neighbors(left, [lane], TAPS) for lane in range(LANES)])
         store_voxels(b, write, target, at, _sum_along(sums, _weights(fractions[2])))

@@ -14,45 +14,61 @@ from .borders import ABOVE, BELOW
 CELL = (0, 1)
 
 
-def around_block(b, dtype, fraction, source, cells, at):
-    """The three weights of eight cells from `at` on, and a function that loads their voxels.
+def load_weights(b, fraction, cells, at):
+    """The weights along axes 0, 1 and 2 of eight cells from `at` on."""
+    first = elements.pointer_to(b, fraction, cells.fractions.value, at)
+    kind, places = elements.storage(fraction), [cells.length * axis for axis in range(3)]
+    return vecs(b, [lanes.load(b, kind, first, place.value) for place in places])
+
+
+def neighbor_loader(b, dtype, source, cells, at):
+    """A function that loads the voxels around eight cells from `at` on.
 
     That is ``load_neighbors(corner, group, count)``: `count` voxels side by side, `corner`
-    elements on from the cell of each lane of a group, end to end. Every second lane prefetches
-    what is read a tile further on.
+    elements on from the cell of each lane of a group, end to end.
     """
     base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
     where = lanes.load_each(b, b.inttoptr(cells.index.value, I64.as_pointer()), at)
-    for offset in where[::2]:
-        lanes.prefetch(b, b.gep(base, [(Vec(b, offset) + source.ahead).value]))
-    kind = elements.storage(fraction)
-    first = elements.pointer_to(b, fraction, cells.fractions.value, at)
-    weights = [lanes.load(b, kind, first, (cells.length * axis).value) for axis in range(3)]
-    voxel, align = elements.storage(dtype), elements.size_of(dtype)
+    prefetch_next_tile(b, base, where, source.ahead)
+    size = elements.size_of(dtype)
 
     def load_neighbors(corner, group, count):
-        start = b.gep(base, [corner.value])
-        if align * count > 4:
-            parts = [lanes.load(b, voxel, start, where[lane], count, align) for lane in group]
-            return join(vecs(b, parts))
-        # as one integer, which one instruction puts into its place
-        whole = ir.IntType(8 * align * count)
-        several = ir.Constant(lanes.vector(whole, len(group)), ir.Undefined)
-        for place, lane in enumerate(group):
-            value = b.load(b.bitcast(b.gep(start, [where[lane]]), whole.as_pointer()))
-            value.align = align
-            several = b.insert_element(several, value, I32(place))
-        return Vec(b, b.bitcast(several, lanes.vector(voxel, count * len(group))))
+        start, indices = b.gep(base, [corner.value]), [where[lane] for lane in group]
+        load = load_parts if size * count > 4 else load_as_integers
+        return load(b, dtype, start, indices, count)
 
-    return vecs(b, weights), load_neighbors
+    return load_neighbors
 
 
-def around_blended(b, fraction, cells, first, at):
-    """`around_block` of the blended row, whose first voxel is that of index `first`."""
+def prefetch_next_tile(b, base, where, ahead):
+    """Prefetch what the next tile reads, for every second lane."""
+    for offset in where[::2]:
+        lanes.prefetch(b, b.gep(base, [(Vec(b, offset) + ahead).value]))
+
+
+def load_parts(b, dtype, start, indices, count):
+    """`count` voxels from each index on, end to end."""
+    voxel, align = elements.storage(dtype), elements.size_of(dtype)
+    return join(vecs(b, [lanes.load(b, voxel, start, at, count, align) for at in indices]))
+
+
+def load_as_integers(b, dtype, start, indices, count):
+    """The same of few bytes: each part is one integer, which one instruction puts into place."""
+    align = elements.size_of(dtype)
+    whole = ir.IntType(8 * align * count)
+    several = ir.Constant(lanes.vector(whole, len(indices)), ir.Undefined)
+    for place, at in enumerate(indices):
+        value = b.load(b.bitcast(b.gep(start, [at]), whole.as_pointer()))
+        value.align = align
+        several = b.insert_element(several, value, I32(place))
+    return Vec(b, b.bitcast(several, lanes.vector(elements.storage(dtype), count * len(indices))))
+
+
+def blended_source(b, cells, first):
+    """The blended row as a source, whose first voxel is that of index `first`."""
     none = Vec(b, I64(0))
     # a source of one row: its strides are not read, and what it prefetches is there already
-    row = Source(cells.blended, none, -Vec(b, first), none, none, none)
-    return around_block(b, fraction, fraction, row, cells, at)
+    return Source(cells.blended, none, -Vec(b, first), none, none, none)
 
 
 def row_loader(b, read, source, k, at):

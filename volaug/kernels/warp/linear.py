@@ -32,9 +32,10 @@ from .borders import FACE
 from .cells import cell_of
 from .gather import (
     CELL,
-    around_blended,
-    around_block,
+    blended_source,
     corners,
+    load_weights,
+    neighbor_loader,
     row_loader,
     store_blended,
     store_voxels,
@@ -60,7 +61,8 @@ def _linear_block(exact):
             _, _, _, source, cells, at, target = arguments
             source, cells = fields(b, Source, source), fields(b, Cells, cells)
             target = fields(b, Target, target)
-            weights, load_neighbors = around_block(b, read, fraction, source, cells, at)
+            load_neighbors = neighbor_loader(b, read, source, cells, at)
+            weights = load_weights(b, fraction, cells, at)
             plane, row = source.plane, source.row
 
             def lerp_group(group):
@@ -123,7 +125,9 @@ def along_block(typingctx, write, fraction, cells, first, at, target):
         write, fraction = (kind.dtype for kind in signature.args[:2])
         _, _, cells, first, at, target = arguments
         cells, target = fields(b, Cells, cells), fields(b, Target, target)
-        weights, load_neighbors = around_blended(b, fraction, cells, first, at)
+        source = blended_source(b, cells, first)
+        load_neighbors = neighbor_loader(b, fraction, source, cells, at)
+        weights = load_weights(b, fraction, cells, at)
         both = load_neighbors(Vec(b, I64(0)), range(LANES), 2)
         store_voxels(b, write, target, at, lerp_pairs(both, weights[2], exact=False))
         return context.get_dummy_value()

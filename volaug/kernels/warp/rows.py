@@ -35,6 +35,12 @@ def number_of(border, axis, column):
 
 
 @device
+def is_between(i, step, start, low, high):
+    """Whether voxel `i` of a line is, by the very sum that the lanes make."""
+    return low <= multiply_add(i, step, start) <= high
+
+
+@device
 def interval_within(start, step, low, high, first, stop):
     """The i in [first, stop) for which low <= start + step * i <= high, as a half-open range.
 
@@ -50,9 +56,9 @@ def interval_within(start, step, low, high, first, stop):
     # written so that NaN, of a number too large to divide, leaves the whole range
     begin = first if not lower > first else (int(lower) if lower < stop else stop)
     end = stop if not upper < stop else (int(upper) if upper > begin else begin)
-    while begin < end and not low <= multiply_add(begin, step, start) <= high:
+    while begin < end and not is_between(begin, step, start, low, high):
         begin += 1
-    while begin < end and not low <= multiply_add(end - 1, step, start) <= high:
+    while begin < end and not is_between(end - 1, step, start, low, high):
         end -= 1
     return begin, end
 
@@ -71,10 +77,17 @@ def part_within(line, border, column, first, stop):
 def is_inner(line, border, i):
     """Whether voxel `i` of an affine row needs no rule."""
     return (
-        SNAP <= multiply_add(i, line[1], line[0]) <= SNAP + number_of(border, 0, INNER)
-        and SNAP <= multiply_add(i, line[3], line[2]) <= SNAP + number_of(border, 1, INNER)
-        and SNAP <= multiply_add(i, line[5], line[4]) <= SNAP + number_of(border, 2, INNER)
+        is_between(i, line[1], line[0], SNAP, SNAP + number_of(border, 0, INNER))
+        and is_between(i, line[3], line[2], SNAP, SNAP + number_of(border, 1, INNER))
+        and is_between(i, line[5], line[4], SNAP, SNAP + number_of(border, 2, INNER))
     )
+
+
+@device
+def fill_states(cells, first, stop, state):
+    """Set the states of voxels first..stop, and of some more up to a whole block."""
+    for at in range(first, stop, LANES):
+        set_states(cells, at, state)
 
 
 @device
@@ -101,8 +114,7 @@ def locate_affine_row(fraction, cells, line, strides, border, width):
             part = end
             cells_inside(fraction, cells, at, end, at, line, strides)
             if not plain:
-                for i in range(at, end, LANES):
-                    set_states(cells, i, INSIDE)
+                fill_states(cells, at, end, INSIDE)
         else:
             part = begin if at < begin < end else stop
             cells_by_rule(fraction, cells, at, part, at, line, strides, border)
@@ -199,6 +211,16 @@ def span_state(polynomials, length, border):
 
 
 @device
+def snapped_polynomials(c):
+    """Three cubic polynomials of four coefficients each, SNAP included in the constant terms."""
+    return (
+        c[0] + SNAP, c[1], c[2], c[3],
+        c[4] + SNAP, c[5], c[6], c[7],
+        c[8] + SNAP, c[9], c[10], c[11],
+    )  # fmt: skip
+
+
+@device
 def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bounds):
     """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
 
@@ -212,18 +234,12 @@ def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bo
     state = INSIDE
     for s in range(starts.shape[0] - 1):
         first, stop = starts[s], starts[s + 1]
-        c = line[12 * s : 12 * s + 12]
-        polynomials = (
-            c[0] + SNAP, c[1], c[2], c[3],
-            c[4] + SNAP, c[5], c[6], c[7],
-            c[8] + SNAP, c[9], c[10], c[11],
-        )  # fmt: skip
+        polynomials = snapped_polynomials(line[12 * s : 12 * s + 12])
         if not plain:
             state = INSIDE
             if not surely_inside(affine, first, stop, border, bounds):
                 state = span_state(polynomials, stop - first, border)
-            for at in range(first, stop, LANES):
-                set_states(cells, at, state)
+            fill_states(cells, first, stop, state)
         if state == INSIDE:
             cells_inside(fraction, cells, first, stop, 0, polynomials, strides)
         elif state == MIXED:

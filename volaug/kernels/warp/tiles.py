@@ -83,6 +83,14 @@ def affine_line(matrix, z, y):
 
 
 @device
+def rows_of_tile(number, tile, depth, height):
+    """Where a tile begins and ends along axes 0 and 1; tiles are numbered along axis 1 first."""
+    across = (height + tile[1] - 1) // tile[1]
+    z, y = number // across * tile[0], number % across * tile[1]
+    return z, min(z + tile[0], depth), y, min(y + tile[1], height)
+
+
+@device
 def sample_band(volumes, count, z, y, rows, strides, wrap_step, workspace, band, width, outputs):
     """Sample rows y..y + rows, which are located: channel by channel, each row by row."""
     plane, row, ahead = strides
@@ -149,10 +157,8 @@ def warp_tiles(
         blended = np.empty(lattice.shape[1:])
         line = np.empty(lattice.shape[2])
 
-    across = (height + tile[1] - 1) // tile[1]
     for number in range(first, stop):
-        z_first, y_first = number // across * tile[0], number % across * tile[1]
-        z_stop, y_stop = min(z_first + tile[0], depth), min(y_first + tile[1], height)
+        z_first, z_stop, y_first, y_stop = rows_of_tile(number, tile, depth, height)
         for z in range(z_first, z_stop):
             if spline is not None:
                 blend_plane(lattice, density, z, y_first, y_stop - 1, blended)

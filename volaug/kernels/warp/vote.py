@@ -22,7 +22,7 @@ from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Source, Target
 from ..jit.vec import Vec, fields, select, vecs
 from .cells import cell_of
-from .gather import CELL, around_block, corners
+from .gather import CELL, corners, load_weights, neighbor_loader
 from .row_runs import fill_ends, in_blocks, sample_runs
 
 
@@ -31,37 +31,52 @@ def _exact(weight):
     return (weight + 64.0 - 64.0).convert("fpext", F64)
 
 
-def _vote(labels, weights):
-    """The winner among eight integer labels, in scalars or lanes.
+def _nearest_first(labels, weights):
+    """Labels, reordered so that label 0 is the nearest voxel's, and the shares of each axis.
 
-    `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
-    are those of the far ends.
+    The shares are those of its near and of its far end, after that.
     """
-    weights = [_exact(weight) for weight in weights]
     shares = []
-    # reorder, so that label 0 is the nearest voxel's
     for axis, weight in enumerate(weights):
         step = 4 >> axis
         far = weight >= 0.5
         rest = 1.0 - weight
         shares.append((select(far, weight, rest), select(far, rest, weight)))
         labels = [select(far, labels[corner ^ step], label) for corner, label in enumerate(labels)]
-    pairs = [p * q for p in shares[0] for q in shares[1]]
-    masses = [pair * p for pair in pairs for p in shares[2]]
+    return labels, shares
 
+
+def _totals(labels, masses):
+    """For each label, the sum of the masses of all that are equal to it."""
     totals = list(masses)
     for i, j in itertools.combinations(range(8), 2):
         same = labels[i] == labels[j]
         totals[i] = totals[i] + select(same, masses[j], 0.0)
         totals[j] = totals[j] + select(same, masses[i], 0.0)
+    return totals
+
+
+def _winner(labels, totals):
+    """The label of the maximum; among ties the first one stays, and else the smallest wins."""
     winner, maximum = labels[0], totals[0]
     for label, total in zip(labels[1:], totals[1:], strict=True):
-        # among ties the nearest voxel's label stays, and else the smallest wins
         yields = (label < winner) & (winner != labels[0])
         wins = (total == maximum) & yields
         wins = (total > maximum) | wins
         winner, maximum = select(wins, label, winner), select(wins, total, maximum)
     return winner
+
+
+def _vote(labels, weights):
+    """The winner among eight integer labels, in scalars or lanes.
+
+    `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
+    are those of the far ends.
+    """
+    labels, shares = _nearest_first(labels, [_exact(weight) for weight in weights])
+    pairs = [p * q for p in shares[0] for q in shares[1]]
+    masses = [pair * p for pair in pairs for p in shares[2]]
+    return _winner(labels, _totals(labels, masses))
 
 
 @intrinsic
@@ -74,7 +89,8 @@ def label_block(typingctx, read, write, fraction, source, cells, at, target):
         _, _, _, source, cells, at, target = arguments
         source, cells = fields(b, Source, source), fields(b, Cells, cells)
         target = fields(b, Target, target)
-        weights, load_neighbors = around_block(b, of, fraction, source, cells, at)
+        load_neighbors = neighbor_loader(b, of, source, cells, at)
+        weights = load_weights(b, fraction, cells, at)
         plane, row = source.plane, source.row
         corners = [row.number(0), row, plane, plane + row]
         rows = [load_neighbors(corner, range(LANES), 2) for corner in corners]
