@@ -53,7 +53,7 @@ def lerp_lanes(p, q, weight, exact):
 def _linear_block(exact):
     """The intrinsic that interpolates eight voxels."""
 
-    def mix_block(typingctx, read, write, fraction, source, cells, at, target):
+    def lerp_block(typingctx, read, write, fraction, source, cells, at, target):
         signature = types.void(read, write, fraction, source, cells, at, target)
 
         def codegen(context, b, signature, arguments):
@@ -81,7 +81,7 @@ def _linear_block(exact):
 
         return signature, codegen
 
-    return mix_block
+    return lerp_block
 
 
 def lerp_pairs(both, weight, exact):
