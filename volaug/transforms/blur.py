@@ -12,7 +12,7 @@ from ..kernels.values.gaussian import blur_columns, blur_planes
 from ..kernels.warp.samplers import arithmetic_dtype
 from ..keys import RandomStream
 from ..threads.parts import run_parts, threads_worth
-from ..warping.engine.copies import border_index
+from ..warping.engine.borders import border_index
 from ..warping.engine.in_place import in_memory_order, slowest_first
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels

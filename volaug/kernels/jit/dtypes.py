@@ -11,10 +11,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from . import lanes
 from .half import float_to_half, half_to_float
 from .lanes import F32, F64, I32, I64
 from .options import device
+from .row_arguments import tuple_of
+from .vec import Vec
 
 CHECKED = bool(numba.config.BOUNDSCHECK)
 
@@ -34,7 +35,7 @@ def size_of(dtype):
 
 
 def limits(dtype):
-    """Of integers, the least and the greatest, and whether there are negative ones."""
+    """Of integers, the minimum and the maximum, and whether there are negative ones."""
     if isinstance(dtype, types.Boolean):
         return 0, 1, False
     return dtype.minval, dtype.maxval, dtype.signed
@@ -46,39 +47,29 @@ def arithmetic(dtype):
     return types.float32 if small else types.float64
 
 
-def _like(kind, value):
-    """`kind` in as many lanes as `value` has."""
-    lanes_of = getattr(value.type, "count", None)
-    return kind if lanes_of is None else lanes.vector(kind, lanes_of)
-
-
-def to_float(b, dtype, value):
+def to_float(dtype, value):
     """A voxel, or lanes of voxels, as floats."""
     if dtype == types.float16:
-        return half_to_float(b, value)
+        return half_to_float(value)
     if isinstance(dtype, types.Float):
         return value
-    kind = _like(storage(arithmetic(dtype)), value)
-    return b.sitofp(value, kind) if limits(dtype)[2] else b.uitofp(value, kind)
+    return value.convert("sitofp" if limits(dtype)[2] else "uitofp", storage(arithmetic(dtype)))
 
 
-def from_float(b, dtype, value):
+def from_float(dtype, value):
     """Floats as voxels: rounded half away from zero and saturated, for integers."""
     if dtype == types.float16:
-        return float_to_half(b, value)
+        return float_to_half(value)
     if isinstance(dtype, types.Float):
         return value
-    kind = _like(storage(dtype), value)
     minimum, maximum, signed = limits(dtype)
-    rounded = lanes.call(b, "round", value)
+    rounded = value.call("round")
     if size_of(dtype) == 8:
-        return lanes.saturate(b, rounded, kind, signed)
+        return rounded.saturate(storage(dtype), signed)
     # with limits that are exact as floats: LLVM's own takes 0.3 ns a voxel longer, one by one
-    for relation, limit in ((">", minimum), ("<", maximum)):
-        limit = lanes.number(value.type, float(limit))
-        rounded = b.select(b.fcmp_ordered(relation, rounded, limit), rounded, limit)
+    bounded = rounded.max(float(minimum)).min(float(maximum))
     wider = I32 if size_of(dtype) < 4 else I64
-    return b.trunc(b.fptosi(rounded, _like(wider, value)), kind)
+    return bounded.convert("fptosi", wider).convert("trunc", storage(dtype))
 
 
 def pointer_to(b, dtype, address, at):
@@ -92,7 +83,7 @@ def read(typingctx, dtype, address, at):
 
     def codegen(context, b, signature, arguments):
         of = signature.args[0].dtype
-        return to_float(b, of, b.load(pointer_to(b, of, *arguments[1:])))
+        return to_float(of, Vec(b, b.load(pointer_to(b, of, *arguments[1:])))).value
 
     return arithmetic(dtype.dtype)(dtype, address, at), codegen
 
@@ -104,7 +95,7 @@ def write(typingctx, dtype, address, at, value):
     def codegen(context, b, signature, arguments):
         of = signature.args[0].dtype
         value = context.cast(b, arguments[3], signature.args[3], arithmetic(of))
-        b.store(from_float(b, of, value), pointer_to(b, of, *arguments[1:3]))
+        b.store(from_float(of, Vec(b, value)).value, pointer_to(b, of, *arguments[1:3]))
         return context.get_dummy_value()
 
     return types.void(dtype, address, at, value), codegen
@@ -136,15 +127,15 @@ def set_voxel(typingctx, dtype, address, at, value):
     return types.void(dtype, address, at, dtype.dtype), codegen
 
 
-@intrinsic(prefer_literal=True)
-def integers(typingctx, address, at, count):
-    """A tuple of so many int64, a literal number, from the one at `at` on."""
-    total = count.literal_value
-    signature = types.UniTuple(types.int64, total)(address, at, count)
+@intrinsic
+def integers(typingctx, address, at, kind):
+    """Int64 from the one at `at` on, as a named tuple of the class `kind`."""
+    result = tuple_of(kind.instance_class)
+    signature = result(address, at, kind)
 
     def codegen(context, b, signature, arguments):
         first = pointer_to(b, types.int64, *arguments[:2])
-        values = [b.load(b.gep(first, [I64(k)])) for k in range(total)]
+        values = [b.load(b.gep(first, [I64(k)])) for k in range(result.count)]
         return cgutils.pack_array(b, values)
 
     return signature, codegen
@@ -183,11 +174,11 @@ def _fill(typingctx, dtype, fill, target, place, count):
 @device
 def fill(dtype, value, target, first, stop):
     """Make voxels first..stop of a target the one at the address `value`."""
-    address, extent, place = target
     if first < stop:
-        check(place + first, extent)
-        check(place + stop - 1, extent)
-        _fill(dtype, value, address, place + first, stop - first)
+        begin = target.first + first
+        check(begin, target.extent)
+        check(target.first + stop - 1, target.extent)
+        _fill(dtype, value, target.address, begin, stop - first)
 
 
 @device

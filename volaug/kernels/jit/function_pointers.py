@@ -13,19 +13,10 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from .lanes import I8
+from .row_arguments import ROW
 from .undisturbed import undisturbed
 
-COUNTS = types.int64
-SOURCE = types.UniTuple(COUNTS, 6)  # address, extent, first voxel, strides of axes 0, 1, prefetch
-AROUND = types.UniTuple(COUNTS, 3)  # from the last voxel of an axis to the one after it, or 0
-CELLS = types.UniTuple(COUNTS, 8)  # see cells.py
-RUN = types.UniTuple(COUNTS, 5)  # where it begins, ends to read; whether plain, parallel; width
-TARGET = types.UniTuple(COUNTS, 3)  # address, extent, first voxel of the row
 DTYPES = (types.voidptr,) * 3  # of source, target and fractions
-
-
-# What every sampler takes after its dtypes: one row of one channel.
-ROW = (SOURCE, AROUND, CELLS, RUN, COUNTS, TARGET)
 
 
 def address_of(sampler, source, target, fraction):

@@ -1,8 +1,10 @@
-"""Eight voxels at a time: small steps of LLVM vector code for the intrinsics.
+"""Eight voxels at a time: the types, loads and stores of LLVM vector code.
 
 Numba has no vector type, and a compiler does not turn a trilinear gather into vector
-code by itself. These helpers emit portable LLVM IR (no instruction of any one machine),
-which LLVM lowers to whatever the processor has. `b` is always the LLVM IR builder.
+code by itself. The intrinsics emit portable LLVM IR (no instruction of any one machine),
+which LLVM lowers to whatever the processor has: memory is read and written by the functions
+here, and what happens in between is written with the operators of `vec.py`. `b` is always the
+LLVM IR builder.
 """
 
 from llvmlite import ir
@@ -12,7 +14,6 @@ LANES = 8
 
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 F32, F64 = ir.FloatType(), ir.DoubleType()
-CONTRACT = ("contract", "nsz")
 
 
 def vector(kind, lanes=LANES):
@@ -33,26 +34,6 @@ def number(kind, value):
 def data_of(context, b, array_type, array):
     """Pointer to the first element of a Numba array."""
     return context.make_array(array_type)(context, b, array).data
-
-
-def pick(b, value, lanes):
-    """The given lanes of a vector, in that order."""
-    return b.shuffle_vector(value, value, constant(I32, lanes))
-
-
-def join(b, parts):
-    """Vectors of equal length end to end; a power of two of them."""
-    while len(parts) > 1:
-        every = constant(I32, range(2 * parts[0].type.count))
-        pairs = zip(parts[::2], parts[1::2], strict=True)
-        parts = [b.shuffle_vector(low, high, every) for low, high in pairs]
-    return parts[0]
-
-
-def splat(b, scalar, lanes=LANES):
-    """One scalar in all lanes."""
-    undefined = ir.Constant(vector(scalar.type, lanes), ir.Undefined)
-    return pick(b, b.insert_element(undefined, scalar, I32(0)), [0] * lanes)
 
 
 def load(b, kind, pointer, at, lanes=LANES, align=1):
@@ -95,11 +76,6 @@ def saturate(b, value, kind, signed):
     name = f"llvm.fpto{'s' if signed else 'u'}i.sat.{_suffix(kind)}.{_suffix(value.type)}"
     signature = ir.FunctionType(kind, [value.type])
     return b.call(cgutils.get_or_insert_function(b.module, signature, name), [value])
-
-
-def any_lane(b, mask):
-    """Whether any lane of a vector of I1 is set."""
-    return b.icmp_unsigned("!=", b.bitcast(mask, ir.IntType(mask.type.count)), I8(0))
 
 
 def prefetch(b, pointer):

@@ -1,4 +1,4 @@
-"""The Jacobian determinant of a B-spline map at each voxel of a grid, and the least of them.
+"""The Jacobian determinant of a B-spline map at each voxel of a grid, and their minimum.
 
 As in rows.py, a row's polynomials are blended from those of the lattice around it: once with
 the B-splines of axes 0 and 1, once with the derivative of the one, once of the other. In a knot
@@ -8,7 +8,7 @@ coefficients are made once a span, of all spans at a time, so that a voxel takes
 
 Measured on a Zen 4 core, 256 voxels a row: with all nine polynomials evaluated at each voxel,
 2.6 times as long with 8 spans, 1.6 with 64; with a span's coefficients made one span at a time,
-1.7. The least is kept by column, since a minimum that runs along the row is no vector code.
+1.7. The minimum is kept by column, since a minimum that runs along the row is no vector code.
 """
 
 import numpy as np
@@ -96,7 +96,7 @@ def triple_products(along0, along1, line, lanes, determinants):
 
 @device
 def evaluate(determinants, lane, places, row, minimum):
-    """The determinants of a span's voxels, and what was the least so far in their columns."""
+    """The determinants of a span's voxels, and the minimum so far of their columns."""
     c0, c1, c2 = determinants[lane], determinants[LANES + lane], determinants[2 * LANES + lane]
     c3, c4 = determinants[3 * LANES + lane], determinants[4 * LANES + lane]
     c5, c6 = determinants[5 * LANES + lane], determinants[6 * LANES + lane]
@@ -111,7 +111,7 @@ def evaluate(determinants, lane, places, row, minimum):
 
 @kernel
 def jacobian_planes(lattice, density, starts, height, target, strides, first, stop):
-    """Determinants of planes first..stop of the grid along axis 0, and the least of them.
+    """Determinants of planes first..stop of the grid along axis 0, and their minimum.
 
     lattice  (k0, k1, 12 * padded) polynomials of the map, in groups of LANES spans: 12 times
              one coefficient of each

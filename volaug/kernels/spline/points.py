@@ -10,10 +10,10 @@ import numpy as np
 from ..jit.options import device, kernel
 from ..warp.rows import cubic_weights, span_of
 
-# A residual this small, relative to the greatest coordinate or to one voxel, is rounding.
+# A residual this small, relative to the largest coordinate or to one voxel, is rounding.
 ROUNDING = 1e-12
 
-# The least part of a step that is tried when all of it does not decrease the residual.
+# The smallest part of a step that is tried when all of it does not decrease the residual.
 MIN_STEP = 2.0**-12
 
 

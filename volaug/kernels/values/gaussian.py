@@ -36,49 +36,49 @@ def add_pairs(near, middle, far, weight, other, sums):
 @device
 def filter_line(line, weights, sums):
     """Filter a line that is as much longer at each end as there are weights."""
-    reach, width = weights.shape[0], sums.shape[0]
-    middle = line[reach : reach + width]
+    radius, width = weights.shape[0], sums.shape[0]
+    middle = line[radius : radius + width]
     elements.copy_row(middle, sums)
-    for k in range(1, reach, 2):
-        near = line[reach - k : reach - k + width], line[reach + k : reach + k + width]
-        far = line[reach - k - 1 : reach - k - 1 + width], line[reach + k + 1 :][:width]
+    for k in range(1, radius, 2):
+        near = line[radius - k : radius - k + width], line[radius + k : radius + k + width]
+        far = line[radius - k - 1 : radius - k - 1 + width], line[radius + k + 1 :][:width]
         add_pairs(near, middle, far, weights[k - 1], weights[k], sums)
-    if reach % 2:
-        add_symmetric_taps(line[:width], middle, line[2 * reach :], weights[reach - 1], sums)
+    if radius % 2:
+        add_symmetric_taps(line[:width], middle, line[2 * radius :], weights[radius - 1], sums)
 
 
 @device
 def filter_rows(rows, at, weights, index, sums):
     """Filter across rows, at the row `at`."""
-    reach = weights.shape[0]
-    middle, place = rows[at], at + reach
+    radius = weights.shape[0]
+    middle, place = rows[at], at + radius
     elements.copy_row(middle, sums)
-    for k in range(1, reach, 2):
+    for k in range(1, radius, 2):
         near = rows[index[place - k]], rows[index[place + k]]
         far = rows[index[place - k - 1]], rows[index[place + k + 1]]
         add_pairs(near, middle, far, weights[k - 1], weights[k], sums)
-    if reach % 2:
-        left, right = rows[index[place - reach]], rows[index[place + reach]]
-        add_symmetric_taps(left, middle, right, weights[reach - 1], sums)
+    if radius % 2:
+        left, right = rows[index[place - radius]], rows[index[place + radius]]
+        add_symmetric_taps(left, middle, right, weights[radius - 1], sums)
 
 
 @kernel
 def blur_planes(dtype, memory, floats, shape, weights1, index1, weights2, index2, first, stop):
     """Planes first..stop of a memory of voxels, along axes 2 and 1, to flat `floats`."""
     height, width = shape
-    reach = weights2.shape[0]
+    radius = weights2.shape[0]
     address = part_of(memory, first * height * width, stop * height * width)
-    line = np.empty(width + 2 * reach, floats.dtype)
+    line = np.empty(width + 2 * radius, floats.dtype)
     plane = np.empty((height, width), floats.dtype)
     for z in range(first, stop):
         begin = z * height * width
         for y in range(height):
-            row = line[reach : reach + width]
+            row = line[radius : radius + width]
             for x in range(width):
                 row[x] = elements.read(dtype, address, begin + y * width + x)
-            for k in range(reach):
+            for k in range(radius):
                 line[k] = row[index2[k]]
-                line[reach + width + k] = row[index2[reach + width + k]]
+                line[radius + width + k] = row[index2[radius + width + k]]
             filter_line(line, weights2, plane[y])
         for y in range(height):
             row = floats[begin + y * width : begin + (y + 1) * width]

@@ -24,7 +24,8 @@ STEP_0, STEP_1 = 0x9E3779B9, 0xBB67AE85
 ROUNDS = 7
 WORD = 0xFFFFFFFF
 
-# sin(pi v / 2) / v and cos(pi v / 2) in v^2, for v from -1/2 to 1/2: wrong by 3e-8 at most
+# sin(pi v / 2) / v and cos(pi v / 2) in v^2, for v from -1/2 to 1/2: wrong by 3e-8 at most;
+# made by tools/polynomials.py, and so are those of vector_math.py
 S0, S1, S2, S3 = map(np.float32, (1.57079632, -0.645963478, 0.0796802229, -0.00460216311))
 C0, C1, C2, C3 = map(np.float32, (0.999999972, -1.23369701, 0.253598608, -0.0204082555))
 

@@ -1,6 +1,6 @@
 """Changes of a memory of voxels in place: loops that LLVM vectorizes for every dtype.
 
-Voxels become floats, and floats voxels again, as in elements.py: integers are rounded and saturate.
+Voxels become floats, and floats voxels again, as in dtypes.py: integers are rounded and saturate.
 """
 
 import numpy as np

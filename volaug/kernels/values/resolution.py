@@ -4,14 +4,15 @@ A line along an axis comes to an index and a weight for each voxel: it is ``a + 
 voxels `below` and `above`, of those that were kept. Where the weight is 0, both are the same, so
 that a voxel that is not finite reaches no further than it must.
 
-Along axis 2 each of the few voxels that were kept is read; along axes 1 and 0 whole rows are mixed,
-which vectorizes. So axis 2 comes first, while there are the fewest rows; four of them at a time,
-which takes 0.9 of the time of one by one (Zen 5, all three axes).
+Along axis 2 each of the few voxels that were kept is read; along axes 1 and 0 whole rows are
+interpolated, which vectorizes. So axis 2 comes first, while there are the fewest rows; four of
+them at a time, which takes 0.9 of the time of one by one (Zen 5, all three axes).
 
-Planes are written in place from the first to the last. Plane z is mixed from coarse planes of which
-none was kept from before plane z, but for the one below the first: so nothing is read after it
-was written to, and two coarse planes are all the memory that it takes. Made beforehand and kept,
-all of them take as long in a cache that holds them, and twice as long in one that does not.
+Planes are written in place from the first to the last. Plane z is interpolated from coarse planes
+of which none was kept from before plane z, but for the one below the first: so nothing is read
+after it was written to, and two coarse planes are all the memory that it takes. Made beforehand
+and kept, all of them take as long in a cache that holds them, and twice as long in one that does
+not.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ from .pointwise import part_of
 
 
 @device
-def mix_rows(a, b, weight, result):
+def lerp_rows(a, b, weight, result):
     for i in range(result.shape[0]):
         result[i] = a[i] + weight * (b[i] - a[i])
 
@@ -34,8 +35,8 @@ def copy_plane(plane, result):
 
 
 @device
-def mixed(dtype, address, below, above, weight):
-    """Two voxels, weighed."""
+def lerp_voxels(dtype, address, below, above, weight):
+    """`lerp` of two voxels."""
     a, b = elements.read(dtype, address, below), elements.read(dtype, address, above)
     return a + weight * (b - a)
 
@@ -58,12 +59,12 @@ def fill_plane(dtype, address, shape, plane, kept1, line1, line2, rows, result):
         row0, row1, row2, row3 = rows[i0], rows[i1], rows[i2], rows[i3]
         for x in range(row0.shape[0]):
             below, above, weight = below2[x], above2[x], weights2[x]
-            row0[x] = mixed(dtype, address, begin0 + below, begin0 + above, weight)
-            row1[x] = mixed(dtype, address, begin1 + below, begin1 + above, weight)
-            row2[x] = mixed(dtype, address, begin2 + below, begin2 + above, weight)
-            row3[x] = mixed(dtype, address, begin3 + below, begin3 + above, weight)
+            row0[x] = lerp_voxels(dtype, address, begin0 + below, begin0 + above, weight)
+            row1[x] = lerp_voxels(dtype, address, begin1 + below, begin1 + above, weight)
+            row2[x] = lerp_voxels(dtype, address, begin2 + below, begin2 + above, weight)
+            row3[x] = lerp_voxels(dtype, address, begin3 + below, begin3 + above, weight)
     for y in range(height):
-        mix_rows(rows[below1[y]], rows[above1[y]], weights1[y], result[y])
+        lerp_rows(rows[below1[y]], rows[above1[y]], weights1[y], result[y])
 
 
 @kernel
@@ -79,6 +80,16 @@ def coarse_planes(dtype, memory, shape, planes, kept1, line1, line2, results):
     rows = np.empty((kept1.shape[0], shape[2]), results.dtype)
     for k in range(planes.shape[0]):
         fill_plane(dtype, address, shape, planes[k], kept1, line1, line2, rows, results[k])
+
+
+@device
+def write_between(dtype, address, first, near, far, weight):
+    """Write the plane between two coarse ones, from voxel `first` on."""
+    height, width = near.shape
+    for y in range(height):
+        a, b, begin = near[y], far[y], first + y * width
+        for x in range(width):
+            elements.write(dtype, address, begin + x, a[x] + weight * (b[x] - a[x]))
 
 
 @kernel
@@ -104,8 +115,5 @@ def lower_planes(dtype, memory, shape, kept0, kept1, line0, line1, line2, ends, 
                 copy_plane(ends[1], result)
             else:
                 fill_plane(dtype, address, shape, kept0[made], kept1, line1, line2, rows, result)
-        near, far, weight = coarse[below0[z] % 2], coarse[above0[z] % 2], weights0[z]
-        for y in range(height):
-            a, b, begin = near[y], far[y], (z * height + y) * width
-            for x in range(width):
-                elements.write(dtype, address, begin + x, a[x] + weight * (b[x] - a[x]))
+        near, far = coarse[below0[z] % 2], coarse[above0[z] % 2]
+        write_between(dtype, address, z * height * width, near, far, weights0[z])

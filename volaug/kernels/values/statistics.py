@@ -1,6 +1,6 @@
 """Number, sums and range of the finite voxels of a block of memory.
 
-A plain loop stays scalar: LLVM may not reorder a sum, nor take the least of floats that could be
+A plain loop stays scalar: LLVM may not reorder a sum, nor take the minimum of floats that could be
 NaN, without options that would break other things (see options.py). So WIDTH sums run
 side by side, which hides the four cycles that an addition takes.
 
@@ -15,12 +15,13 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..jit import dtypes as elements, lanes
-from ..jit.lanes import F64, I32, I64, number
+from ..jit.lanes import F64, I64, number
 from ..jit.options import kernel
+from ..jit.vec import Vec, select, splat, vecs
 
 WIDTH = 32
 NEUTRAL = (0.0, 0.0, 0.0, math.inf, -math.inf)
-FOUND = len(NEUTRAL)  # how many, sum and sum of squares about `shift`, least, greatest
+FOUND = len(NEUTRAL)  # how many, sum and sum of squares about `shift`, minimum, maximum
 
 
 class _Sums:
@@ -42,53 +43,54 @@ class _Sums:
 
     def add(self, value, shift, finite_only):
         """Take in floats; with `finite_only`, as if there were no others."""
-        b, kind, double = self.b, value.type, self.like(F64)
-        count, total, squares, minimum, maximum = (b.load(place) for place in self.places)
-        beyond = b.fsub(value if kind == double else b.fpext(value, double), shift)
+        count, total, squares, minimum, maximum = self.load()
+        difference = as_double(value) - shift
         low = high = value
         if finite_only:
-            zero, one = (number(double, value) for value in (0.0, 1.0))
-            infinity = number(kind, math.inf)
-            finite = b.fcmp_ordered("<", lanes.call(b, "fabs", value), infinity)
-            beyond = b.select(finite, beyond, zero)
-            count = b.fadd(count, b.select(finite, one, zero))
-            low = b.select(finite, value, infinity)
-            high = b.select(finite, value, number(kind, -math.inf))
+            finite = value.call("fabs") < math.inf
+            difference = select(finite, difference, 0.0)
+            count = count + select(finite, count.number(1.0), 0.0)
+            low = select(finite, value, math.inf)
+            high = select(finite, value, -math.inf)
         found = (
             count,
-            b.fadd(total, beyond),
-            lanes.call(b, "fma", beyond, beyond, squares),
-            _min(b, low, minimum),
-            _max(b, high, maximum),
+            total + difference,
+            difference.call("fma", difference, squares),
+            low.min(minimum),
+            high.max(maximum),
         )
         for place, value in zip(self.places, found, strict=True):
-            b.store(value, place)
+            self.b.store(value.value, place)
+
+    def load(self):
+        return vecs(self.b, [self.b.load(place) for place in self.places])
 
     def found(self):
         """What was found, as scalars: one half of the lanes is added to the other, and so on."""
-        b = self.b
-        found, count = [b.load(place) for place in self.places], self.lanes_of
+        found, count = self.load(), self.lanes_of
         while count > 1:
             count //= 2
             halves = range(count), range(count, 2 * count)
-            found = _together(b, *([lanes.pick(b, x, half) for x in found] for half in halves))
+            found = _together(*([x.pick(half) for x in found] for half in halves))
         if self.lanes_of > 1:
-            found = [b.extract_element(value, I32(0)) for value in found]
+            found = [value.lane(0) for value in found]
         return found
 
 
-def _min(b, x, y):
-    return b.select(b.fcmp_ordered("<", x, y), x, y)
+def as_double(value):
+    return value if value.element == F64 else value.convert("fpext", F64)
 
 
-def _max(b, x, y):
-    return b.select(b.fcmp_ordered(">", x, y), x, y)
-
-
-def _together(b, some, others):
+def _together(some, others):
     """What was found in two parts, of both."""
-    sums = [b.fadd(x, y) for x, y in zip(some[:3], others[:3], strict=True)]
-    return [*sums, _min(b, some[3], others[3]), _max(b, some[4], others[4])]
+    sums = [x + y for x, y in zip(some[:3], others[:3], strict=True)]
+    return [*sums, some[3].min(others[3]), some[4].max(others[4])]
+
+
+def _store_doubles(b, values, address):
+    target = b.inttoptr(address, F64.as_pointer())
+    for k, value in enumerate(values):
+        b.store(as_double(value).value, b.gep(target, [I64(k)]))
 
 
 def _add_up(finite_only):
@@ -105,24 +107,22 @@ def _add_up(finite_only):
             real = elements.storage(elements.arithmetic(of))
             many, one = _Sums(b, real, WIDTH), _Sums(b, real, 1)
 
-            blocks = b.sdiv(b.sub(stop, first), I64(WIDTH))
-            with cgutils.for_range(b, blocks) as loop:
-                at = b.add(first, b.mul(loop.index, I64(WIDTH)))
-                voxels = lanes.load(b, voxel, source, at, WIDTH, size)
-                values = elements.to_float(b, of, voxels)
-                many.add(values, lanes.splat(b, shift, WIDTH), finite_only)
-            after = b.add(first, b.mul(blocks, I64(WIDTH)))
-            with cgutils.for_range(b, b.sub(stop, after)) as loop:
-                value = b.load(b.gep(source, [b.add(after, loop.index)]))
-                one.add(elements.to_float(b, of, value), shift, finite_only)
+            first, stop, shift = vecs(b, (first, stop, shift), signed=True)
+            blocks = (stop - first).divide(WIDTH)
+            with cgutils.for_range(b, blocks.value) as loop:
+                at = first + Vec(b, loop.index) * WIDTH
+                voxels = Vec(b, lanes.load(b, voxel, source, at.value, WIDTH, size))
+                many.add(elements.to_float(of, voxels), splat(shift, WIDTH), finite_only)
+            after = first + blocks * WIDTH
+            with cgutils.for_range(b, (stop - after).value) as loop:
+                at = after + Vec(b, loop.index)
+                value = Vec(b, b.load(b.gep(source, [at.value])))
+                one.add(elements.to_float(of, value), shift, finite_only)
 
-            count, *total = _together(b, one.found(), many.found())
+            count, *rest = _together(one.found(), many.found())
             if not finite_only:
-                count = b.sitofp(b.sub(stop, first), F64)
-            target = b.inttoptr(found, F64.as_pointer())
-            for k, value in enumerate((count, *total)):
-                double = value if value.type == F64 else b.fpext(value, F64)
-                b.store(double, b.gep(target, [I64(k)]))
+                count = (stop - first).convert("sitofp", F64)
+            _store_doubles(b, (count, *rest), found)
             return context.get_dummy_value()
 
         return signature, codegen

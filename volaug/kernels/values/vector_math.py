@@ -34,7 +34,8 @@ MAX_BASE = np.finfo(np.float32).max
 # is ``n + 127``, the exponent of 2^n.
 ROUNDER = np.float32(1.5 * 2.0**MANTISSA + 127.0)
 
-# log2(1 + t) / t for 1 + t from sqrt(1/2) to sqrt(2): log2 is wrong by 2e-9 at most
+# log2(1 + t) / t for 1 + t from sqrt(1/2) to sqrt(2): log2 is wrong by 2e-9 at most; for this and
+# the next see tools/polynomials.py
 A0, A1, A2, A3, A4 = 1.44269504092, -0.721347351565, 0.480898212651, -0.360696628713, 0.288568896181
 A5, A6, A7, A8 = -0.239619044467, 0.204575291703, -0.191024979906, 0.186312098538
 A9 = -0.11020160082

@@ -4,16 +4,16 @@ The cell of a coordinate is the linear index of the voxel below it on all three 
 and three fractions in [0, 1]. A row's cells are kept in small buffers, which stay in the
 L1 cache and serve every channel of every volume that is warped together. `cells` are their
 addresses (an array would be counted as a reference wherever it is passed on: 40 ns a row)
-and what is wanted:
+and which of them are filled:
 
     index      int64 a voxel      linear index into the source
     fractions  float, 3 rows      along axes 0, 1, 2
     length                        of such a row
     nearest    int64              linear index of the nearest voxel, half a voxel rounding up
     inside     uint8              the state: INSIDE or another, see borders.py
-    blended    float              room for a row of the source, mixed along axes 0 and 1
-    mixes                         whether index and fractions are wanted
-    picks                         whether nearest is
+    blended    float              for a row of the source, interpolated along axes 0 and 1
+    wants_cells                   whether index and fractions are written
+    wants_nearest                 whether nearest is
 
 Nothing becomes an integer before it is known to be in range; the floor of a coordinate is
 float64, and the index is calculated so (it is below 2^51, and exact). Where it is not known
@@ -32,25 +32,24 @@ from ..jit import lanes
 from ..jit.dtypes import voxel
 from ..jit.lanes import F32, F64, I8, I64, LANES
 from ..jit.options import device
-from .borders import FACE, INSIDE, OUTSIDE, at_most, beyond, by_rules, folds_any, rules_of
+from ..jit.row_arguments import Cells
+from ..jit.vec import Vec, fields, select, splat, vecs
+from .borders import FACE, INSIDE, OUTSIDE, by_rules, folds_any, out_of_bounds, rules_of
 from .coordinates import SNAP, coordinates, floor, snap
 
 TO_INTEGER = 1.5 * 2.0**52  # added to a whole float64, leaves it in the low bits
 TO_INTEGER_BITS = int(np.float64(TO_INTEGER).view(np.int64))
 
-INSIDE_BUFFER, BLENDED, MIXES, PICKS = 4, 5, 6, 7  # places in `cells`
 
-
-def _linear_index(b, floors, strides):
+def _linear_index(floors, strides):
     """floor0 * plane + floor1 * row + floor2, exact in float64, as int64."""
     plane, row = strides
     # each floor is still SNAP too large; the three leave with one constant
-    excess = b.fmul(F64(SNAP), b.fadd(b.fadd(plane, row), F64(1.0)))
-    value = b.fadd(floors[2], lanes.splat(b, b.fsub(F64(TO_INTEGER), excess)))
-    value = lanes.call(b, "fmuladd", floors[1], lanes.splat(b, row), value)
-    value = lanes.call(b, "fmuladd", floors[0], lanes.splat(b, plane), value)
-    bits = b.bitcast(value, lanes.vector(I64))
-    return b.sub(bits, lanes.constant(I64, [TO_INTEGER_BITS] * LANES))
+    excess = SNAP * (plane + row + 1.0)
+    value = floors[2] + splat(TO_INTEGER - excess)
+    value = floors[1].multiply_add(splat(row), value)
+    value = floors[0].multiply_add(splat(plane), value)
+    return value.bitcast(I64) - TO_INTEGER_BITS
 
 
 class _Block:
@@ -61,71 +60,68 @@ class _Block:
     """
 
     def __init__(self, b, cells, at, snapped, strides, border=None):
-        self.b, self.cells, self.at = b, cgutils.unpack_tuple(b, cells, 8), at
-        self.snapped, self.strides = snapped, cgutils.unpack_tuple(b, strides, 2)
+        self.b, self.cells, self.at = b, fields(b, Cells, cells), Vec(b, at)
+        self.snapped, self.strides = snapped, vecs(b, cgutils.unpack_tuple(b, strides, 2))
         self.rules = None if border is None else rules_of(b, border)
         if border is not None:
             folds = folds_any(b, border)
-            self.snapped, self.known = by_rules(b, snapped, self.rules, folds)
+            self.snapped, self.known = by_rules(snapped, self.rules, folds)
             self.store_states(self.states(INSIDE))
 
     def states(self, value):
-        return lanes.constant(I8, [value] * LANES)
+        return Vec(self.b, lanes.constant(I8, [value] * LANES))
 
     def store_states(self, states):
-        states = self.b.select(self.known, states, self.states(OUTSIDE))
-        self.store(states, self.cells[INSIDE_BUFFER], self.at)
+        self.store(select(self.known, states, OUTSIDE), self.cells.inside, self.at)
 
     def store(self, value, address, place):
-        pointer = self.b.inttoptr(address, value.type.element.as_pointer())
-        lanes.store(self.b, value, pointer, place)
+        pointer = self.b.inttoptr(address.value, value.element.as_pointer())
+        lanes.store(self.b, value.value, pointer, place.value)
 
     def store_index(self, floors, address):
-        linear = _linear_index(self.b, floors, self.strides)
+        linear = _linear_index(floors, self.strides)
         if self.rules is not None:
-            linear = self.b.select(self.known, linear, lanes.constant(I64, [0] * LANES))
+            linear = select(self.known, linear, 0)
         self.store(linear, address, self.at)
 
-    def store_mixed(self, fraction):
-        """Index and fractions, and which neighbors are beyond the border."""
-        b = self.b
-        index, fractions, length = self.cells[:3]
-        floors = [floor(b, v) for v in self.snapped]
+    def store_cell(self, fraction):
+        """Index and fractions, and which neighbors are out of bounds."""
+        floors = [floor(v) for v in self.snapped]
         if self.rules is not None:
-            limits = [snap(b, rule["last_cell"]) for rule in self.rules]
-            faces = [b.fcmp_ordered(">", low, top) for low, top in zip(floors, limits, strict=True)]
-            on_face = b.or_(b.or_(faces[0], faces[1]), faces[2])
-            floors = [at_most(b, low, limit) for low, limit in zip(floors, limits, strict=True)]
-            flags = beyond(b, floors, self.rules)
-            inside = b.select(on_face, self.states(FACE), self.states(INSIDE))
-            whole = b.icmp_signed("==", flags, self.states(0))
-            self.store_states(b.select(whole, inside, flags))
-        self.store_index(floors, index)
+            floors, states = self.cell_by_rule(floors)
+            self.store_states(states)
+        self.store_index(floors, self.cells.index)
         for axis in range(3):
-            weight = b.fsub(self.snapped[axis], floors[axis])
+            weight = self.snapped[axis] - floors[axis]
             if fraction == types.float32:
-                weight = b.fptrunc(weight, lanes.vector(F32))
-            self.store(weight, fractions, b.add(b.mul(length, I64(axis)), self.at))
+                weight = weight.convert("fptrunc", F32)
+            self.store(weight, self.cells.fractions, self.cells.length * axis + self.at)
+
+    def cell_by_rule(self, floors):
+        """Floors of which none is after the last cell's, and the states of the voxels."""
+        limits = [snap(rule["last_cell"]) for rule in self.rules]
+        faces = [low > limit for low, limit in zip(floors, limits, strict=True)]
+        on_face = faces[0] | faces[1] | faces[2]
+        floors = [low.min(limit) for low, limit in zip(floors, limits, strict=True)]
+        flags = out_of_bounds(floors, self.rules)
+        inside = select(on_face, FACE, self.states(INSIDE))
+        return floors, select(flags == 0, inside, flags)
 
     def store_nearest(self):
         """The index of the nearest voxel."""
-        b = self.b
-        half = lanes.constant(F64, [0.5] * LANES)
-        floors = [floor(b, b.fadd(v, half)) for v in self.snapped]
+        floors = [floor(v + 0.5) for v in self.snapped]
         if self.rules is not None:
             for axis, rule in enumerate(self.rules):
-                last, after = snap(b, rule["last_nearest"]), snap(b, rule["after_nearest"])
-                is_after = b.fcmp_ordered(">", floors[axis], last)
-                floors[axis] = b.select(is_after, after, floors[axis])
-        self.store_index(floors, self.cells[3])
+                last, after = snap(rule["last_nearest"]), snap(rule["after_nearest"])
+                floors[axis] = select(floors[axis] > last, after, floors[axis])
+        self.store_index(floors, self.cells.nearest)
 
-    def store_wanted(self, fraction):
+    def store_outputs(self, fraction):
         """What the flags of `cells` ask for."""
         b = self.b
-        mixes, picks = self.cells[MIXES], self.cells[PICKS]
-        with b.if_then(b.icmp_signed("!=", mixes, I64(0))):
-            self.store_mixed(fraction)
-        with b.if_then(b.icmp_signed("!=", picks, I64(0))):
+        with b.if_then((self.cells.wants_cells != 0).value):
+            self.store_cell(fraction)
+        with b.if_then((self.cells.wants_nearest != 0).value):
             self.store_nearest()
 
 
@@ -150,20 +146,20 @@ def _inside(store):
     return store_block
 
 
-mixed_inside = intrinsic(_inside(_Block.store_mixed))
-wanted_inside = intrinsic(_inside(_Block.store_wanted))
+cell_inside = intrinsic(_inside(_Block.store_cell))
+outputs_inside = intrinsic(_inside(_Block.store_outputs))
 
 
 @intrinsic
-def wanted_by_rule(typingctx, fraction, cells, at, offset, polynomials, strides, border):
-    """What is wanted of eight voxels, each by the border's rule."""
+def outputs_by_rule(typingctx, fraction, cells, at, offset, polynomials, strides, border):
+    """The outputs of eight voxels, each by the border's rule."""
     signature = types.void(fraction, cells, at, offset, polynomials, strides, border)
 
     def codegen(context, b, signature, arguments):
         _, cells, at, offset, polynomials, strides, border = arguments
         snapped = coordinates(b, offset, polynomials, signature.args[4].count)
         rules = b.inttoptr(border, F64.as_pointer())
-        _Block(b, cells, at, snapped, strides, rules).store_wanted(signature.args[0].dtype)
+        _Block(b, cells, at, snapped, strides, rules).store_outputs(signature.args[0].dtype)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -174,19 +170,19 @@ def cells_inside(fraction, cells, first, stop, offset, polynomials, strides):
     """The cells of voxels first..stop, which are INSIDE; `first` is at `offset` along the row."""
     # two loops: with the flags tested in one, its constants are loaded for each block, and
     # locating takes 1.2 times as long
-    if cells[PICKS]:
+    if cells.wants_nearest:
         for at in range(first, stop, LANES):
-            wanted_inside(fraction, cells, at, at - first + offset, polynomials, strides)
+            outputs_inside(fraction, cells, at, at - first + offset, polynomials, strides)
     else:
         for at in range(first, stop, LANES):
-            mixed_inside(fraction, cells, at, at - first + offset, polynomials, strides)
+            cell_inside(fraction, cells, at, at - first + offset, polynomials, strides)
 
 
 @device
 def cells_by_rule(fraction, cells, first, stop, offset, polynomials, strides, border):
     """The cells of voxels first..stop; `first` is at `offset` along the row."""
     for at in range(first, stop, LANES):
-        wanted_by_rule(fraction, cells, at, at - first + offset, polynomials, strides, border)
+        outputs_by_rule(fraction, cells, at, at - first + offset, polynomials, strides, border)
 
 
 @intrinsic
@@ -196,8 +192,8 @@ def set_states(typingctx, cells, at, state):
 
     def codegen(context, b, signature, arguments):
         cells, at, state = arguments
-        inside = b.inttoptr(b.extract_value(cells, INSIDE_BUFFER), I8.as_pointer())
-        lanes.store(b, lanes.splat(b, b.trunc(state, I8)), inside, at)
+        inside = b.inttoptr(fields(b, Cells, cells).inside.value, I8.as_pointer())
+        lanes.store(b, splat(Vec(b, state).convert("trunc", I8)).value, inside, at)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -210,30 +206,29 @@ def equal_states(typingctx, cells, at, state):
 
     def codegen(context, b, signature, arguments):
         cells, at, state = arguments
-        inside = b.inttoptr(b.extract_value(cells, INSIDE_BUFFER), I8.as_pointer())
+        inside = b.inttoptr(fields(b, Cells, cells).inside.value, I8.as_pointer())
         eight = b.load(b.bitcast(b.gep(inside, [at]), I64.as_pointer()))
         eight.align = 1
-        different = b.xor(eight, b.mul(state, I64(0x0101010101010101)))
+        different = Vec(b, eight) ^ (Vec(b, state) * 0x0101010101010101)
         # the lowest byte is the first one: little-endian, as all that Numba compiles for
-        return b.lshr(b.cttz(different, lanes.I1(0)), I64(3))
+        return (different.like(b.cttz(different.value, lanes.I1(0))) >> 3).value
 
     return signature, codegen
 
 
 @device
 def state_of(cells, i):
-    """OUTSIDE, INSIDE, FACE, or which neighbors are beyond the border."""
-    return np.int64(voxel(uint8, cells[INSIDE_BUFFER], i))
+    """OUTSIDE, INSIDE, FACE, or which neighbors are out of bounds."""
+    return np.int64(voxel(uint8, cells.inside, i))
 
 
 @device
 def cell_of(fraction, cells, i):
     """The index and the three fractions of one voxel."""
-    length = cells[2]
-    return voxel(int64, cells[0], i), (
-        voxel(fraction, cells[1], i),
-        voxel(fraction, cells[1], i + length),
-        voxel(fraction, cells[1], i + 2 * length),
+    return voxel(int64, cells.index, i), (
+        voxel(fraction, cells.fractions, i),
+        voxel(fraction, cells.fractions, i + cells.length),
+        voxel(fraction, cells.fractions, i + 2 * cells.length),
     )
 
 

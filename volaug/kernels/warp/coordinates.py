@@ -11,37 +11,38 @@ from numba.extending import intrinsic
 
 from ..jit import lanes
 from ..jit.lanes import F64, I64, LANES
+from ..jit.vec import Vec, splat, vecs
 
 SNAP = 1.5 * 2.0**20  # float64 there is spaced by 2^-32
 ROUNDING = 2.0**-32  # and up to MAX_AXIS_LENGTH voxels: SNAP +- these stays below 2^21
 
 
-def polynomial(b, t, coefficients):
+def polynomial(t, coefficients):
     """Horner's rule in all lanes; `coefficients` are scalars, the constant first."""
-    value = lanes.splat(b, coefficients[-1])
+    value = splat(coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
-        value = lanes.call(b, "fmuladd", value, t, lanes.splat(b, coefficient))
+        value = value.multiply_add(t, splat(coefficient))
     return value
 
 
-def floor(b, snapped):
+def floor(snapped):
     """Floor of a snapped coordinate: its fraction is the lower half of the bits."""
-    bits = b.bitcast(snapped, lanes.vector(I64))
-    whole = b.and_(bits, lanes.constant(I64, [-(2**32)] * LANES))
-    return b.bitcast(whole, lanes.vector(F64))
+    whole = snapped.bitcast(I64) & -(2**32)
+    return whole.bitcast(F64)
 
 
-def snap(b, values):
+def snap(values):
     """Snapped lanes of coordinates, or the limits that these are compared with."""
-    return b.fadd(values, lanes.constant(F64, [SNAP] * LANES))
+    return values + SNAP
 
 
 def coordinates(b, offset, polynomials, count):
     """Snapped coordinates of eight voxels from `offset` on, by a polynomial an axis."""
-    t = b.fadd(lanes.splat(b, b.sitofp(offset, F64)), lanes.constant(F64, range(LANES)))
-    scalars = cgutils.unpack_tuple(b, polynomials, count)
+    start = Vec(b, offset).convert("sitofp", F64)
+    t = splat(start) + Vec(b, lanes.constant(F64, range(LANES)))
+    scalars = vecs(b, cgutils.unpack_tuple(b, polynomials, count))
     terms = count // 3
-    return [polynomial(b, t, scalars[terms * axis : terms * (axis + 1)]) for axis in range(3)]
+    return [polynomial(t, scalars[terms * axis : terms * (axis + 1)]) for axis in range(3)]
 
 
 @intrinsic

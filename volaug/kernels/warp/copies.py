@@ -17,8 +17,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..jit import lanes
-from ..jit.lanes import I32, I64
+from ..jit.lanes import I32
 from ..jit.options import kernel
+from ..jit.vec import vecs
 
 # Rows and columns of the block that is transposed at once, by bytes of an element: a cache
 # line, where that many rows fit into the registers (32 rows of int16 take 1.3 times as long).
@@ -62,10 +63,11 @@ def transpose_block(typingctx, source, at, step, target, place, target_step):
         half = width // 2
         line = lanes.vector(ir.IntType(8 * itemsize), width)
 
+        step, place, target_step = vecs(b, (step, place, target_step))
         start = b.gep(lanes.data_of(context, b, source_type, source), [at])
         block = []
         for x in range(width):
-            pointer = b.gep(start, [b.mul(step, I64(x))])
+            pointer = b.gep(start, [(step * x).value])
             block.append(b.load(b.bitcast(pointer, line.as_pointer())))
             block[-1].align = itemsize
         low = [lane // 2 + lane % 2 * width for lane in range(width)]
@@ -78,7 +80,7 @@ def transpose_block(typingctx, source, at, step, target, place, target_step):
             ]
         data = lanes.data_of(context, b, target_type, target)
         for y, row in enumerate(block):
-            lanes.store(b, row, data, b.add(place, b.mul(target_step, I64(y))))
+            lanes.store(b, row, data, (place + target_step * y).value)
         return context.get_dummy_value()
 
     return signature, codegen

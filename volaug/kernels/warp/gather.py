@@ -2,85 +2,97 @@
 
 from llvmlite import ir
 from numba import int64
-from numba.core import cgutils
 
 from ..jit import dtypes as elements, lanes
 from ..jit.lanes import I32, I64, LANES
 from ..jit.options import device
+from ..jit.row_arguments import Source
+from ..jit.vec import Vec, join, vecs
 from .borders import ABOVE, BELOW
-from .cells import BLENDED
 
-# How far the eight voxels around a cell reach along each axis.
+# The offsets of the voxels of a cell along each axis, from the first to the last.
 CELL = (0, 1)
 
 
-def around_block(b, dtype, fraction, source, cells, at):
-    """The three weights of eight cells from `at` on, and a function that loads their voxels.
+def load_weights(b, fraction, cells, at):
+    """The weights along axes 0, 1 and 2 of eight cells from `at` on."""
+    first = elements.pointer_to(b, fraction, cells.fractions.value, at)
+    kind, places = elements.storage(fraction), [cells.length * axis for axis in range(3)]
+    return vecs(b, [lanes.load(b, kind, first, place.value) for place in places])
 
-    That is ``beside(corner, group, count)``: `count` voxels side by side, `corner` elements on
-    from the cell of each lane of a group, end to end. Every second lane prefetches what is read
-    a tile further on.
+
+def neighbor_loader(b, dtype, source, cells, at):
+    """A function that loads the voxels around eight cells from `at` on.
+
+    That is ``load_neighbors(corner, group, count)``: `count` voxels side by side, `corner`
+    elements on from the cell of each lane of a group, end to end.
     """
-    address, _, origin, _, _, ahead = cgutils.unpack_tuple(b, source, 6)
-    index, fractions, length = cgutils.unpack_tuple(b, cells, 8)[:3]
-    base = elements.pointer_to(b, dtype, address, origin)
-    where = lanes.load_each(b, b.inttoptr(index, I64.as_pointer()), at)
+    base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
+    where = lanes.load_each(b, b.inttoptr(cells.index.value, I64.as_pointer()), at)
+    prefetch_next_tile(b, base, where, source.ahead)
+    size = elements.size_of(dtype)
+
+    def load_neighbors(corner, group, count):
+        start, indices = b.gep(base, [corner.value]), [where[lane] for lane in group]
+        load = load_parts if size * count > 4 else load_as_integers
+        return load(b, dtype, start, indices, count)
+
+    return load_neighbors
+
+
+def prefetch_next_tile(b, base, where, ahead):
+    """Prefetch what the next tile reads, for every second lane."""
     for offset in where[::2]:
-        lanes.prefetch(b, b.gep(base, [b.add(offset, ahead)]))
-    kind = elements.storage(fraction)
-    first = elements.pointer_to(b, fraction, fractions, at)
-    weights = [lanes.load(b, kind, first, b.mul(length, I64(axis))) for axis in range(3)]
+        lanes.prefetch(b, b.gep(base, [(Vec(b, offset) + ahead).value]))
+
+
+def load_parts(b, dtype, start, indices, count):
+    """`count` voxels from each index on, end to end."""
     voxel, align = elements.storage(dtype), elements.size_of(dtype)
-
-    def beside(corner, group, count):
-        start = b.gep(base, [corner])
-        if align * count > 4:
-            return lanes.join(
-                b, [lanes.load(b, voxel, start, where[lane], count, align) for lane in group]
-            )
-        # as one integer, which one instruction puts into its place
-        whole = ir.IntType(8 * align * count)
-        several = ir.Constant(lanes.vector(whole, len(group)), ir.Undefined)
-        for place, lane in enumerate(group):
-            value = b.load(b.bitcast(b.gep(start, [where[lane]]), whole.as_pointer()))
-            value.align = align
-            several = b.insert_element(several, value, I32(place))
-        return b.bitcast(several, lanes.vector(voxel, count * len(group)))
-
-    return weights, beside
+    return join(vecs(b, [lanes.load(b, voxel, start, at, count, align) for at in indices]))
 
 
-def around_blended(b, fraction, cells, first, at):
-    """`around_block` of the blended row, whose first voxel is that of index `first`."""
-    address, none = b.extract_value(cells, BLENDED), I64(0)
+def load_as_integers(b, dtype, start, indices, count):
+    """The same of few bytes: each part is one integer, which one instruction puts into place."""
+    align = elements.size_of(dtype)
+    whole = ir.IntType(8 * align * count)
+    several = ir.Constant(lanes.vector(whole, len(indices)), ir.Undefined)
+    for place, at in enumerate(indices):
+        value = b.load(b.bitcast(b.gep(start, [at]), whole.as_pointer()))
+        value.align = align
+        several = b.insert_element(several, value, I32(place))
+    return Vec(b, b.bitcast(several, lanes.vector(elements.storage(dtype), count * len(indices))))
+
+
+def blended_source(b, cells, first):
+    """The blended row as a source, whose first voxel is that of index `first`."""
+    none = Vec(b, I64(0))
     # a source of one row: its strides are not read, and what it prefetches is there already
-    row = cgutils.pack_array(b, (address, none, b.neg(first), none, none, none))
-    return around_block(b, fraction, fraction, row, cells, at)
+    return Source(cells.blended, none, -Vec(b, first), none, none, none)
 
 
 def row_loader(b, read, source, k, at):
     """A function that loads eight voxels of the source's row, `at` and a corner on from `k`."""
-    first = elements.pointer_to(b, read, b.extract_value(source, 0), b.add(k, at))
+    first = elements.pointer_to(b, read, source.address.value, b.add(k, at))
     kind, align = elements.storage(read), elements.size_of(read)
 
     def eight(corner):
-        return elements.to_float(b, read, lanes.load(b, kind, first, corner, align=align))
+        voxels = lanes.load(b, kind, first, corner.value, align=align)
+        return elements.to_float(read, Vec(b, voxels))
 
     return eight
 
 
 def store_blended(b, fraction, cells, at, value):
     """Write eight voxels of the blended row."""
-    lanes.store(
-        b, value, elements.pointer_to(b, fraction, b.extract_value(cells, BLENDED), at), I64(0)
-    )
+    pointer = elements.pointer_to(b, fraction, cells.blended.value, at)
+    lanes.store(b, value.value, pointer, I64(0))
 
 
 def store_voxels(b, write, target, at, value):
     """Write voxels at..at + 8 of the target's row."""
-    address, _, place = cgutils.unpack_tuple(b, target, 3)
-    pointer = elements.pointer_to(b, write, address, place)
-    lanes.store(b, elements.from_float(b, write, value), pointer, at)
+    pointer = elements.pointer_to(b, write, target.address.value, target.first.value)
+    lanes.store(b, elements.from_float(write, value).value, pointer, at)
 
 
 @device
@@ -90,49 +102,49 @@ def check_block(source, cells, at, below, above):
     That is from `below` to `above` steps along each axis.
     """
     if elements.CHECKED:
-        _, extent, first, plane, row, _ = source
         for lane in range(at, at + LANES):
-            k = first + elements.voxel(int64, cells[0], lane)
+            k = source.first + elements.voxel(int64, cells.index, lane)
             for i in (below, above):
                 for j in (below, above):
-                    elements.check(k + i * plane + j * row + below, extent)
-                    elements.check(k + i * plane + j * row + above, extent)
+                    row = k + i * source.plane + j * source.row
+                    elements.check(row + below, source.extent)
+                    elements.check(row + above, source.extent)
 
 
 @device
-def neighbor(axis, state, step, around):
+def neighbor(axis, state, step, wrap_step):
     """The step to the voxel above along an axis, and whether the ones below and above exist.
 
-    `state` says which neighbors of a cell are beyond the border, see cells.py, and `around`
-    where one above is that is the first voxel again.
+    `state` says which neighbors of a cell are out of bounds, see borders.py. The voxel after the
+    last one may be the first again: then `wrap_step` leads to it, and else it is 0.
     """
     above = state & ABOVE[axis]
     return (
-        around[axis] if above else step,
+        wrap_step[axis] if above else step,
         not state & BELOW[axis],
-        not above or around[axis] != 0,
+        not above or wrap_step[axis] != 0,
     )
 
 
 @device
 def voxel_or_fill(dtype, source, k, exists, fill):
-    """The voxel `k` of a source, or `fill` where there is none, or none is wanted."""
+    """The voxel `k` of a source, or `fill` where there is none, or none is needed."""
     if not exists:
         return fill
-    elements.check(k, source[1])
-    return elements.voxel(dtype, source[0], k)
+    elements.check(k, source.extent)
+    return elements.voxel(dtype, source.address, k)
 
 
 @device
-def corners(dtype, source, around, state, k, weights, fill):
+def corners(dtype, source, wrap_step, state, k, weights, fill):
     """The eight voxels around one cell, with care: one of weight 0 is not read, and need not exist.
 
-    `k` is the linear index of the cell, in the memory, and `state` says which neighbors are
-    beyond the border; these are `fill`, or around the corner. Ordered as the axes are.
+    `k` is the index of the cell in the memory. `state` says which neighbors are out of bounds:
+    these are `fill`, or the first voxel again. Ordered as the axes are.
     """
-    far0, near_is0, far_is0 = neighbor(0, state, source[3], around)
-    far1, near_is1, far_is1 = neighbor(1, state, source[4], around)
-    far2, near_is2, far_is2 = neighbor(2, state, 1, around)
+    far0, near_is0, far_is0 = neighbor(0, state, source.plane, wrap_step)
+    far1, near_is1, far_is1 = neighbor(1, state, source.row, wrap_step)
+    far2, near_is2, far_is2 = neighbor(2, state, 1, wrap_step)
     near0, far_is0 = near_is0 and weights[0] < 1, far_is0 and weights[0] > 0
     near1, far_is1 = near_is1 and weights[1] < 1, far_is1 and weights[1] > 0
     near2, far_is2 = near_is2 and weights[2] < 1, far_is2 and weights[2] > 0

@@ -35,6 +35,12 @@ def number_of(border, axis, column):
 
 
 @device
+def is_between(i, step, start, low, high):
+    """Whether voxel `i` of a line is, by the very sum that the lanes make."""
+    return low <= multiply_add(i, step, start) <= high
+
+
+@device
 def interval_within(start, step, low, high, first, stop):
     """The i in [first, stop) for which low <= start + step * i <= high, as a half-open range.
 
@@ -50,9 +56,9 @@ def interval_within(start, step, low, high, first, stop):
     # written so that NaN, of a number too large to divide, leaves the whole range
     begin = first if not lower > first else (int(lower) if lower < stop else stop)
     end = stop if not upper < stop else (int(upper) if upper > begin else begin)
-    while begin < end and not low <= multiply_add(begin, step, start) <= high:
+    while begin < end and not is_between(begin, step, start, low, high):
         begin += 1
-    while begin < end and not low <= multiply_add(end - 1, step, start) <= high:
+    while begin < end and not is_between(end - 1, step, start, low, high):
         end -= 1
     return begin, end
 
@@ -71,10 +77,17 @@ def part_within(line, border, column, first, stop):
 def is_inner(line, border, i):
     """Whether voxel `i` of an affine row needs no rule."""
     return (
-        SNAP <= multiply_add(i, line[1], line[0]) <= SNAP + number_of(border, 0, INNER)
-        and SNAP <= multiply_add(i, line[3], line[2]) <= SNAP + number_of(border, 1, INNER)
-        and SNAP <= multiply_add(i, line[5], line[4]) <= SNAP + number_of(border, 2, INNER)
+        is_between(i, line[1], line[0], SNAP, SNAP + number_of(border, 0, INNER))
+        and is_between(i, line[3], line[2], SNAP, SNAP + number_of(border, 1, INNER))
+        and is_between(i, line[5], line[4], SNAP, SNAP + number_of(border, 2, INNER))
     )
+
+
+@device
+def fill_states(cells, first, stop, state):
+    """Set the states of voxels first..stop, and of some more up to a whole block."""
+    for at in range(first, stop, LANES):
+        set_states(cells, at, state)
 
 
 @device
@@ -101,8 +114,7 @@ def locate_affine_row(fraction, cells, line, strides, border, width):
             part = end
             cells_inside(fraction, cells, at, end, at, line, strides)
             if not plain:
-                for i in range(at, end, LANES):
-                    set_states(cells, i, INSIDE)
+                fill_states(cells, at, end, INSIDE)
         else:
             part = begin if at < begin < end else stop
             cells_by_rule(fraction, cells, at, part, at, line, strides, border)
@@ -161,16 +173,16 @@ def blend_line(plane, density, y, line):
 
 
 @device
-def surely_inside(affine, first, stop, border, reach):
+def surely_inside(affine, first, stop, border, bounds):
     """Whether voxels first..stop of a row are INSIDE, by the hull of all control points.
 
-    `reach` are the least and the greatest displacement of each axis over the whole lattice.
+    `bounds` are the minimum and the maximum displacement of each axis over the whole lattice.
     """
     known = True
     for axis in range(3):
         start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
         begin, end = start + step * first, start + step * (stop - 1)
-        low, high = min(begin, end) + reach[2 * axis], max(begin, end) + reach[2 * axis + 1]
+        low, high = min(begin, end) + bounds[2 * axis], max(begin, end) + bounds[2 * axis + 1]
         known &= low > MARGIN and high < number_of(border, axis, INNER) - MARGIN
     return known
 
@@ -199,7 +211,17 @@ def span_state(polynomials, length, border):
 
 
 @device
-def locate_spline_row(fraction, cells, line, affine, strides, border, starts, reach):
+def snapped_polynomials(c):
+    """Three cubic polynomials of four coefficients each, SNAP included in the constant terms."""
+    return (
+        c[0] + SNAP, c[1], c[2], c[3],
+        c[4] + SNAP, c[5], c[6], c[7],
+        c[8] + SNAP, c[9], c[10], c[11],
+    )  # fmt: skip
+
+
+@device
+def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bounds):
     """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
 
     `line` (12 * spans,) are the polynomials of the row's coordinates, without SNAP, `affine`
@@ -208,22 +230,16 @@ def locate_spline_row(fraction, cells, line, affine, strides, border, starts, re
     """
     # The last block of a span runs into the next one, which is written after it.
     width = starts[-1]
-    plain = surely_inside(affine, 0, width, border, reach)
+    plain = surely_inside(affine, 0, width, border, bounds)
     state = INSIDE
     for s in range(starts.shape[0] - 1):
         first, stop = starts[s], starts[s + 1]
-        c = line[12 * s : 12 * s + 12]
-        polynomials = (
-            c[0] + SNAP, c[1], c[2], c[3],
-            c[4] + SNAP, c[5], c[6], c[7],
-            c[8] + SNAP, c[9], c[10], c[11],
-        )  # fmt: skip
+        polynomials = snapped_polynomials(line[12 * s : 12 * s + 12])
         if not plain:
             state = INSIDE
-            if not surely_inside(affine, first, stop, border, reach):
+            if not surely_inside(affine, first, stop, border, bounds):
                 state = span_state(polynomials, stop - first, border)
-            for at in range(first, stop, LANES):
-                set_states(cells, at, state)
+            fill_states(cells, first, stop, state)
         if state == INSIDE:
             cells_inside(fraction, cells, first, stop, 0, polynomials, strides)
         elif state == MIXED:

@@ -24,8 +24,8 @@ def arithmetic_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def fraction_dtype(interpolation: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of the weights; nothing is calculated with what is picked or voted for."""
-    mixes = interpolation in ("linear", "cubic")
-    return arithmetic_dtype(dtype) if mixes else np.dtype(np.float32)
+    interpolates = interpolation in ("linear", "cubic")
+    return arithmetic_dtype(dtype) if interpolates else np.dtype(np.float32)
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 It is what interpolating the indicator of each label linearly and taking the largest would
 give, in one pass, whatever the number of labels. Ties go to the label of the nearest voxel,
-half a voxel rounding up; and if that is not among them, to the least.
+half a voxel rounding up; and if that is not among them, to the smallest label.
 
 Most blocks of eight cells lie in one label. The others take a vote that has no branch: each
 corner's label gets the weights of all corners that share it, in all lanes at once. Weights
@@ -12,62 +12,71 @@ order of the axes in memory, and what should tie does.
 
 import itertools
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..jit import dtypes as elements, lanes
-from ..jit.lanes import F64, I64, LANES
+from ..jit.lanes import F64, LANES
 from ..jit.options import device, kernel
+from ..jit.row_arguments import Cells, Source, Target
+from ..jit.vec import Vec, fields, select, vecs
 from .cells import cell_of
-from .gather import CELL, around_block, corners
+from .gather import CELL, corners, load_weights, neighbor_loader
 from .row_runs import fill_ends, in_blocks, sample_runs
 
 
-def _exact(b, weight):
+def _exact(weight):
     """A float32 weight as float64, rounded to a multiple of 2^-17: float32 at 64 is so spaced."""
-    shift = lanes.number(weight.type, 64.0)
-    rounded = b.fsub(b.fadd(weight, shift), shift)
-    lanes_of = getattr(weight.type, "count", None)
-    return b.fpext(rounded, F64 if lanes_of is None else lanes.vector(F64, lanes_of))
+    return (weight + 64.0 - 64.0).convert("fpext", F64)
 
 
-def _vote(b, dtype, labels, weights):
-    """The winner among eight labels of an integer dtype, in scalars or lanes.
+def _nearest_first(labels, weights):
+    """Labels, reordered so that label 0 is the nearest voxel's, and the shares of each axis.
+
+    The shares are those of its near and of its far end, after that.
+    """
+    shares = []
+    for axis, weight in enumerate(weights):
+        step = 4 >> axis
+        far = weight >= 0.5
+        rest = 1.0 - weight
+        shares.append((select(far, weight, rest), select(far, rest, weight)))
+        labels = [select(far, labels[corner ^ step], label) for corner, label in enumerate(labels)]
+    return labels, shares
+
+
+def _totals(labels, masses):
+    """For each label, the sum of the masses of all that are equal to it."""
+    totals = list(masses)
+    for i, j in itertools.combinations(range(8), 2):
+        same = labels[i] == labels[j]
+        totals[i] = totals[i] + select(same, masses[j], 0.0)
+        totals[j] = totals[j] + select(same, masses[i], 0.0)
+    return totals
+
+
+def _winner(labels, totals):
+    """The label of the maximum; among ties the first one stays, and else the smallest wins."""
+    winner, maximum = labels[0], totals[0]
+    for label, total in zip(labels[1:], totals[1:], strict=True):
+        yields = (label < winner) & (winner != labels[0])
+        wins = (total == maximum) & yields
+        wins = (total > maximum) | wins
+        winner, maximum = select(wins, label, winner), select(wins, total, maximum)
+    return winner
+
+
+def _vote(labels, weights):
+    """The winner among eight integer labels, in scalars or lanes.
 
     `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
     are those of the far ends.
     """
-    weights = [_exact(b, weight) for weight in weights]
-    one, half, nothing = (lanes.number(weights[0].type, value) for value in (1.0, 0.5, 0.0))
-    shares = []
-    # reorder, so that label 0 is the nearest voxel's
-    for axis, weight in enumerate(weights):
-        step = 4 >> axis
-        far = b.fcmp_ordered(">=", weight, half)
-        rest = b.fsub(one, weight)
-        shares.append((b.select(far, weight, rest), b.select(far, rest, weight)))
-        labels = [
-            b.select(far, labels[corner ^ step], label) for corner, label in enumerate(labels)
-        ]
-    pairs = [b.fmul(p, q) for p in shares[0] for q in shares[1]]
-    masses = [b.fmul(pair, p) for pair in pairs for p in shares[2]]
-
-    totals = list(masses)
-    for i, j in itertools.combinations(range(8), 2):
-        same = b.icmp_unsigned("==", labels[i], labels[j])
-        totals[i] = b.fadd(totals[i], b.select(same, masses[j], nothing))
-        totals[j] = b.fadd(totals[j], b.select(same, masses[i], nothing))
-    winner, most = labels[0], totals[0]
-    for label, total in zip(labels[1:], totals[1:], strict=True):
-        # among ties the nearest voxel's label stays, and else the least wins
-        less = (b.icmp_signed if dtype.signed else b.icmp_unsigned)("<", label, winner)
-        yields = b.and_(less, b.icmp_unsigned("!=", winner, labels[0]))
-        wins = b.and_(b.fcmp_ordered("==", total, most), yields)
-        wins = b.or_(b.fcmp_ordered(">", total, most), wins)
-        winner, most = b.select(wins, label, winner), b.select(wins, total, most)
-    return winner
+    labels, shares = _nearest_first(labels, [_exact(weight) for weight in weights])
+    pairs = [p * q for p in shares[0] for q in shares[1]]
+    masses = [pair * p for pair in pairs for p in shares[2]]
+    return _winner(labels, _totals(labels, masses))
 
 
 @intrinsic
@@ -78,23 +87,23 @@ def label_block(typingctx, read, write, fraction, source, cells, at, target):
     def codegen(context, b, signature, arguments):
         of, _, fraction = (kind.dtype for kind in signature.args[:3])
         _, _, _, source, cells, at, target = arguments
-        weights, beside = around_block(b, of, fraction, source, cells, at)
-        _, _, _, plane, row, _ = cgutils.unpack_tuple(b, source, 6)
-        corners = [I64(0), row, plane, b.add(plane, row)]
-        rows = [beside(corner, range(LANES), 2) for corner in corners]
-        swapped = lanes.pick(b, rows[0], [lane ^ 1 for lane in range(2 * LANES)])
-        differ = b.xor(rows[0], swapped)
+        source, cells = fields(b, Source, source), fields(b, Cells, cells)
+        target = fields(b, Target, target)
+        load_neighbors = neighbor_loader(b, of, source, cells, at)
+        weights = load_weights(b, fraction, cells, at)
+        plane, row = source.plane, source.row
+        corners = [row.number(0), row, plane, plane + row]
+        rows = [load_neighbors(corner, range(LANES), 2) for corner in corners]
+        differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
         for other in rows[1:]:
-            differ = b.or_(differ, b.xor(rows[0], other))
-        mixed = b.icmp_unsigned("!=", differ, ir.Constant(differ.type, None))
+            differ = differ | (rows[0] ^ other)
 
-        address, _, place = cgutils.unpack_tuple(b, target, 3)
-        pointer = elements.pointer_to(b, of, address, place)
+        pointer = elements.pointer_to(b, of, target.address.value, target.first.value)
         ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
-        lanes.store(b, lanes.pick(b, rows[0], ends[0]), pointer, at)
-        with b.if_then(lanes.any_lane(b, mixed)):
-            labels = [lanes.pick(b, row, end) for row in rows for end in ends]
-            lanes.store(b, _vote(b, of, labels, weights), pointer, at)
+        lanes.store(b, rows[0].pick(ends[0]).value, pointer, at)
+        with b.if_then((differ != 0).any().value):
+            labels = [Vec(b, row.pick(end).value, of.signed) for row in rows for end in ends]
+            lanes.store(b, _vote(labels, weights).value, pointer, at)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -106,9 +115,9 @@ def vote(typingctx, labels, weights):
 
     def codegen(context, b, signature, arguments):
         labels, weights = arguments
-        labels = cgutils.unpack_tuple(b, labels, 8)
-        dtype = signature.args[0].dtype
-        return _vote(b, dtype, labels, cgutils.unpack_tuple(b, weights, 3))
+        signed = signature.args[0].dtype.signed
+        labels = vecs(b, cgutils.unpack_tuple(b, labels, 8), signed=signed)
+        return _vote(labels, vecs(b, cgutils.unpack_tuple(b, weights, 3))).value
 
     return labels.dtype(labels, weights), codegen
 
@@ -119,16 +128,16 @@ def blocks(state, dtype, _, fraction, source, cells, first, stop, target):
 
 
 @device
-def voxels(state, dtype, _, fraction, source, around, cells, first, stop, fill, target):
-    beyond = elements.voxel(dtype, fill, 0)
+def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fill, target):
+    outside = elements.voxel(dtype, fill, 0)
     for i in range(first, stop):
         index, weights = cell_of(fraction, cells, i)
-        found = corners(dtype, source, around, state, source[2] + index, weights, beyond)
-        elements.set_voxel(dtype, target[0], target[2] + i, vote(found, weights))
+        found = corners(dtype, source, wrap_step, state, source.first + index, weights, outside)
+        elements.set_voxel(dtype, target.address, target.first + i, vote(found, weights))
 
 
 @kernel
-def label_row(read, write, fraction, source, around, cells, run, fill, target):
-    """Sample one row of one channel; for the arguments see calls.py and cells.py."""
+def label_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
+    """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
-    sample_runs(blocks, voxels, read, write, fraction, source, around, cells, run, fill, target)
+    sample_runs(blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target)

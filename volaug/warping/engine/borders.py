@@ -37,7 +37,11 @@ EXTENSIONS = {
     "grid-constant": "grid-constant",
 }
 
+# No index, and not next to any.
+OUTSIDE = -2
+
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 
 @functools.lru_cache(256)
@@ -102,13 +106,38 @@ def _axis_rule(mode: str, n: int, sampler: str, padding: int) -> list[float]:
         if n > 1:
             rule.update(clamp_high=n - ROUNDING, last_cell=math.inf, above=last, after_nearest=0.0)
     if sampler == "cubic":
-        # every coefficient exists that is read, so that no cell is special
-        reach = padding - 2.0
-        rule.update(last_cell=math.inf, above=math.inf)
-        if mode == "grid-constant":
-            rule.update(support_low=-reach, support_high=last + reach)
-        if mode in ("nearest", "grid-constant"):
-            rule.update(clamp_low=-reach, clamp_high=last + reach)
-        elif mode in ("reflect", "edge-constant"):
-            rule.update(clamp_low=-0.5, clamp_high=half)
+        rule.update(_cubic_changes(mode, n, padding))
     return [float(rule[name]) for name in RULE]
+
+
+def _cubic_changes(mode: str, n: int, padding: int) -> dict[str, float]:
+    """What differs for "cubic": every coefficient exists that is read, so no cell is special."""
+    last, margin = n - 1.0, padding - 2.0
+    changes = {"last_cell": math.inf, "above": math.inf}
+    if mode == "grid-constant":
+        changes.update(support_low=-margin, support_high=last + margin)
+    if mode in ("nearest", "grid-constant"):
+        changes.update(clamp_low=-margin, clamp_high=last + margin)
+    elif mode in ("reflect", "edge-constant"):
+        changes.update(clamp_low=-0.5, clamp_high=n - 0.5)
+    return changes
+
+
+def border_index(places: Indices, length: int, mode: str) -> Indices:
+    """Which voxel of an axis of `length` a whole place reads, or `OUTSIDE`."""
+    if mode in ("constant", "grid-constant", "edge-constant"):
+        return np.where((places >= 0) & (places < length), places, OUTSIDE)
+    if mode == "nearest":
+        return np.clip(places, 0, length - 1)
+    if mode == "grid-wrap":
+        return places % length
+    if mode == "reflect":
+        turn = places % (2 * length)
+        return np.minimum(turn, 2 * length - 1 - turn)
+    period = max(length - 1, 1)
+    if mode == "mirror":
+        turn = places % (2 * period)
+        return np.minimum(np.minimum(turn, 2 * period - turn), length - 1)
+    # "wrap": the first voxel and the last are one place; it is the last when coming from below
+    outside = np.where(places < 0, period - (-places) % period, places % period)
+    return np.where((places >= 0) & (places < length), places, np.minimum(outside, length - 1))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ...kernels.warp.coordinates import ROUNDING
 from ...kernels.warp.copies import BLOCK_WIDTH, reverse_planes, transpose_planes
 from ...threads.parts import run_parts
+from .borders import OUTSIDE, border_index
 from .memory_layout import memory_of
 
 Array = npt.NDArray[Any]
@@ -31,9 +32,6 @@ SMALL_BOX = 2**12
 
 # On an axis with more runs than this, a source much shorter than the output is repeated.
 MAX_RUNS = 16
-
-# No index, and not next to any.
-OUTSIDE = -2
 
 
 class VoxelMap(NamedTuple):
@@ -77,16 +75,8 @@ def whole_voxel_map(
     columns = [axis for axis in range(3) if last[axis]]
     permutation, signs, shifts = [], [], []
     for *row, offset in affine.tolist():
-        if abs(offset) > 2.0**53:
-            return None
-        steps = [round(row[axis]) for axis in columns]
-        if sorted(map(abs, steps)) not in ([0] * len(steps), [0] * (len(steps) - 1) + [1]):
-            return None
-        rests = [(row[axis] - step) * last[axis] for axis, step in zip(columns, steps, strict=True)]
-        rest = offset - round(offset)
-        lowest = rest + sum(min(x, 0.0) for x in rests)
-        highest = rest + sum(max(x, 0.0) for x in rests)
-        if max(-lowest, highest) >= ROUNDING / 2:
+        steps = _whole_steps([row[axis] for axis in columns], offset, [last[a] for a in columns])
+        if steps is None:
             return None
         step = sum(steps)
         permutation.append(columns[steps.index(step)] if step else None)
@@ -97,6 +87,23 @@ def whole_voxel_map(
         return None
     axes = [free.pop(0) if axis is None else axis for axis in permutation]
     return VoxelMap(tuple(axes), tuple(signs), tuple(shifts))  # type: ignore[arg-type]
+
+
+def _whole_steps(row: list[float], offset: float, last: list[int]) -> list[int] | None:
+    """A row of a matrix in whole numbers, of which at most one is 1 or -1; None if it is not so.
+
+    `last` are the last voxels of the output along the row's axes.
+    """
+    if abs(offset) > 2.0**53:
+        return None
+    steps = [round(value) for value in row]
+    if sorted(map(abs, steps)) not in ([0] * len(steps), [0] * (len(steps) - 1) + [1]):
+        return None
+    rests = [(value - step) * n for value, step, n in zip(row, steps, last, strict=True)]
+    rest = offset - round(offset)
+    lowest = rest + sum(min(x, 0.0) for x in rests)
+    highest = rest + sum(max(x, 0.0) for x in rests)
+    return None if max(-lowest, highest) >= ROUNDING / 2 else steps
 
 
 def copy_voxels(
@@ -135,15 +142,7 @@ def copy_voxels(
 
     runs = []
     for axis, first in enumerate(shifts):
-        count, length = target.shape[1 + axis], source.shape[1 + axis]
-        if 0 <= first <= length - count:
-            runs.append([Run(0, count, first, 1)])
-            continue
-        index = border_index(np.arange(first, first + count), length, mode)
-        found = _runs(index)
-        if len(found) > MAX_RUNS:
-            source = source.take(index, axis=1 + axis)
-            found = [Run(0, count, 0, 1)]
+        source, found = _runs_along(source, 1 + axis, first, target.shape[1 + axis], mode)
         runs.append(found)
 
     tasks: list[tuple[list[Copy], int, int]] = []
@@ -166,6 +165,23 @@ def copy_voxels(
     run_parts(work, len(tasks), threads if target.nbytes > PIECE else 1)
 
 
+def _runs_along(
+    source: Array, axis: int, first: int, count: int, mode: str
+) -> tuple[Array, list[Run]]:
+    """The runs of places first..first + count of an axis, and the source that they read.
+
+    Of too many runs, the source is made as long as the output, and one run reads it.
+    """
+    length = source.shape[axis]
+    if 0 <= first <= length - count:
+        return source, [Run(0, count, first, 1)]
+    index = border_index(np.arange(first, first + count), length, mode)
+    found = _runs(index)
+    if len(found) > MAX_RUNS:
+        return source.take(index, axis=axis), [Run(0, count, 0, 1)]
+    return source, found
+
+
 def _outer_axis(target: Array, source: Array) -> int:
     """The axis along which to cut: the rows of neither array, and the target's outermost."""
     rows = {
@@ -174,26 +190,6 @@ def _outer_axis(target: Array, source: Array) -> int:
     }
     others = (axis for axis in range(3) if axis not in rows)
     return max(others, key=lambda axis: (target.shape[axis] > 1, abs(target.strides[axis])))
-
-
-def border_index(places: Indices, length: int, mode: str) -> Indices:
-    """Which voxel of an axis of `length` a whole place reads, or `OUTSIDE`."""
-    if mode in ("constant", "grid-constant", "edge-constant"):
-        return np.where((places >= 0) & (places < length), places, OUTSIDE)
-    if mode == "nearest":
-        return np.clip(places, 0, length - 1)
-    if mode == "grid-wrap":
-        return places % length
-    if mode == "reflect":
-        turn = places % (2 * length)
-        return np.minimum(turn, 2 * length - 1 - turn)
-    period = max(length - 1, 1)
-    if mode == "mirror":
-        turn = places % (2 * period)
-        return np.minimum(np.minimum(turn, 2 * period - turn), length - 1)
-    # "wrap": the first voxel and the last are one place; it is the last when coming from below
-    outside = np.where(places < 0, period - (-places) % period, places % period)
-    return np.where((places >= 0) & (places < length), places, np.minimum(outside, length - 1))
 
 
 def _runs(index: Indices) -> list[Run]:

@@ -30,32 +30,19 @@ class Memory(NamedTuple):
 
 def memory_of(array: npt.NDArray[Any]) -> Memory | None:
     """How to walk an array (C, n0, n1, n2); None if no axis has its voxels side by side."""
-    item = array.itemsize
     shape = array.shape[1:]
     if array.flags.c_contiguous and array.flags.aligned and shape[2] > 1:
-        _, n1, n2 = shape
-        flat = array.reshape(-1)
-        return Memory(flat, 0, (shape[0] * n1 * n2, n1 * n2, n2), shape, (0, 1, 2), False)
+        return _contiguous_memory(array)
     # an axis of length 1 has no voxels side by side, whatever its stride: it goes first
     order = sorted(range(3), key=lambda axis: (shape[axis] > 1, -abs(array.strides[1 + axis])))
     lengths = [shape[axis] for axis in order]
     counts = [array.shape[0], *lengths]
     steps = [array.strides[0], *(array.strides[1 + axis] for axis in order)]
     steps = [step if count > 1 else 0 for step, count in zip(steps, counts, strict=True)]
-    spread = [step for step, count in zip(steps[1:], lengths, strict=True) if count > 1]
-    if (
-        not array.flags.aligned
-        or any(step % item for step in steps)
-        or 0 in spread
-        or (spread and abs(spread[-1]) != item)
-    ):
+    if not _can_be_walked(array, steps, counts):
         return None
-    *strides, step = (step // item for step in steps)
-    forwards = array[tuple(slice(None, None, -1 if s < 0 else 1) for s in array.strides)]
-    extent = 1 + sum((n - 1) * abs(s) // item for n, s in zip(counts, steps, strict=True))
-    flat = np.lib.stride_tricks.as_strided(
-        forwards, (extent,), (item,), writeable=array.flags.writeable
-    )
+    *strides, step = (step // array.itemsize for step in steps)
+    flat = _flat_memory(array, steps, counts)
     # the walk begins at the array's first voxel, but runs forwards along its last axis
     starts = zip(counts[:3], strides, strict=True)
     first = sum((n - 1) * -stride for n, stride in starts if stride < 0)
@@ -66,6 +53,36 @@ def memory_of(array: npt.NDArray[Any]) -> Memory | None:
         (lengths[0], lengths[1], lengths[2]),
         (order[0], order[1], order[2]),
         step < 0,
+    )
+
+
+def _contiguous_memory(array: npt.NDArray[Any]) -> Memory:
+    shape = array.shape[1:]
+    _, n1, n2 = shape
+    strides = (shape[0] * n1 * n2, n1 * n2, n2)
+    return Memory(array.reshape(-1), 0, strides, shape, (0, 1, 2), False)
+
+
+def _can_be_walked(array: npt.NDArray[Any], steps: list[int], counts: list[int]) -> bool:
+    """Whether an array of such strides is aligned, its axes apart and the last one dense.
+
+    `steps` are in bytes, those of the channels first and then in the order of the walk, and 0 for
+    an axis of one voxel.
+    """
+    item = array.itemsize
+    spread = [step for step, count in zip(steps[1:], counts[1:], strict=True) if count > 1]
+    is_dense = not spread or abs(spread[-1]) == item
+    is_whole = array.flags.aligned and not any(step % item for step in steps)
+    return is_whole and 0 not in spread and is_dense
+
+
+def _flat_memory(array: npt.NDArray[Any], steps: list[int], counts: list[int]) -> npt.NDArray[Any]:
+    """The memory from the lowest address of an array to the highest."""
+    item = array.itemsize
+    forwards = array[tuple(slice(None, None, -1 if s < 0 else 1) for s in array.strides)]
+    extent = 1 + sum((n - 1) * abs(s) // item for n, s in zip(counts, steps, strict=True))
+    return np.lib.stride_tricks.as_strided(
+        forwards, (extent,), (item,), writeable=array.flags.writeable
     )
 
 

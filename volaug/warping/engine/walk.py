@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...kernels.warp.samplers import fraction_dtype, sampler_address
-from ...kernels.warp.tiles import room_size, warp_tiles
+from ...kernels.warp.tiles import Volume, warp_tiles, workspace_size
 from ...threads.parts import run_parts, threads_worth
 from ..geometry.blas import matmul
 from ..geometry.bounds import source_box
@@ -67,19 +67,19 @@ def warp_volumes(
             source = memory_layout.memory_of_copy(sampling.source)
         target = memory_layout.memory_of(sampling.target)
         if target is None:  # no axis of it has its voxels side by side
-            wanted = sampling.target
+            given = sampling.target
             written = memory_layout.empty_in_order(
-                source.order, wanted.shape[0], wanted.shape[1:], wanted.dtype
+                source.order, given.shape[0], given.shape[1:], given.dtype
             )
-            copies.append((wanted, written))
+            copies.append((given, written))
             target = memory_layout.memory_of(written)
             assert target is not None
         geometry = _geometry(sampling, source, target, origin)
         walks.setdefault(geometry, []).append((sampling, source, target))
     for geometry, volumes in walks.items():
         _walk(geometry, volumes, affine, control_points, threads)
-    for wanted, written in copies:
-        np.copyto(wanted, written)
+    for given, written in copies:
+        np.copyto(given, written)
 
 
 def _part_that_is_read(
@@ -117,7 +117,7 @@ def _geometry(
 ) -> Geometry:
     padding = sampling.padding
     shape = tuple(n - 2 * padding for n in source.shape)
-    # an axis of one voxel has no second one to mix with: its stride is 0
+    # an axis of one voxel has no neighbor to interpolate with: its stride is 0
     strides = tuple(
         step if n > 1 else 0 for step, n in zip(source.strides[1:], source.shape, strict=False)
     )
@@ -169,47 +169,49 @@ def _walk(
     z, y, x = (max(-1e6, min(step * tile[1], 1e6)) for step in matrix[:, 1].tolist())
     strides = (plane, row, round(z) * plane + round(y) * row + round(x))
     border = border_rules(geometry.mode, geometry.shape, geometry.sampler, padding)
-    around = (0, 0, 0)
+    wrap_step = (0, 0, 0)
     if geometry.mode == "grid-wrap":
         n0, n1, n2 = geometry.shape
-        around = ((1 - n0) * plane, (1 - n1) * row, 1 - n2)
+        wrap_step = ((1 - n0) * plane, (1 - n1) * row, 1 - n2)
 
     table = np.array(
         [
-            (
-                sampler_address(sampling.interpolation, sampling.target.dtype),
-                _address(source.flat),
-                source.flat.size,
-                source.first + padding * (plane + row + 1),
-                source.strides[0],
-                sampling.source.shape[0],
-                _address(target.flat),
-                target.flat.size,
-                target.first,
-                *target.strides,
-                _address(sampling.fills),
-                sampling.fills.itemsize,
+            Volume(
+                sampler=sampler_address(sampling.interpolation, sampling.target.dtype),
+                source=_address(source.flat),
+                source_extent=source.flat.size,
+                source_first=source.first + padding * (plane + row + 1),
+                source_channel=source.strides[0],
+                channels=sampling.source.shape[0],
+                target=_address(target.flat),
+                target_extent=target.flat.size,
+                target_first=target.first,
+                target_channel=target.strides[0],
+                target_plane=target.strides[1],
+                target_row=target.strides[2],
+                fills=_address(sampling.fills),
+                fill_step=sampling.fills.itemsize,
             )
             for sampling, source, target in volumes
         ],
         np.int64,
     )
     interpolations = {sampling.interpolation for sampling, _, _ in volumes}
-    wanted = (int(interpolations != {"nearest"}), int("nearest" in interpolations))
+    outputs = (int(interpolations != {"nearest"}), int("nearest" in interpolations))
 
     def work(first: int, stop: int) -> None:
-        room = np.empty(room_size(band, shape[2], source.shape[2]), geometry.fractions)
+        workspace = np.empty(workspace_size(band, shape[2], source.shape[2]), geometry.fractions)
         warp_tiles(
             table,
             strides,
-            around,
+            wrap_step,
             border,
             matrix,
             spline,
-            room,
+            workspace,
             tile,
             band,
-            wanted,
+            outputs,
             shape,
             first,
             stop,

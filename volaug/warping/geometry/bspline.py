@@ -30,7 +30,7 @@ class SplineMap(NamedTuple):
     lattice: Floats  # (k0, k1, 12 * spans): per span along axis 2, 3 axes of 4 coefficients
     density: Floats  # (2,) knot spans per voxel along axes 0 and 1
     starts: npt.NDArray[np.int64]  # (spans + 1,) first voxel of each span, and the end
-    reach: Floats  # (6,) least and greatest displacement of each axis
+    bounds: Floats  # (6,) minimum and maximum displacement of each axis
 
 
 def knot_spacing(shape: tuple[int, ...], lattice: tuple[int, ...]) -> list[float]:
@@ -83,10 +83,10 @@ def spline_map(affine: Floats, displacement: Floats, shape: tuple[int, ...]) -> 
     """
     lattice, starts = row_polynomials(of_coordinates(affine, displacement, shape), shape[2])
     density = 1.0 / np.array(knot_spacing(shape, displacement.shape[1:])[:2])
-    flat, reach = displacement.reshape(3, -1), np.empty(6)
-    flat.min(axis=1, out=reach[::2])
-    flat.max(axis=1, out=reach[1::2])
-    return SplineMap(lattice, density, starts, reach)
+    flat, bounds = displacement.reshape(3, -1), np.empty(6)
+    flat.min(axis=1, out=bounds[::2])
+    flat.max(axis=1, out=bounds[1::2])
+    return SplineMap(lattice, density, starts, bounds)
 
 
 def row_polynomials(control_points: Floats, length: int) -> tuple[Floats, npt.NDArray[np.int64]]:
