@@ -216,7 +216,7 @@ def _box_copy(target: Array, source: Array, box: tuple[Run, ...], fill: Any) -> 
     if any(run.start == OUTSIDE for run in box):
         return lambda first, stop: np.copyto(written[first:stop], fill)
     # read-only, as all that are broadcast: one compilation for any source
-    read = np.broadcast_to(source[tuple(_places(run) for run in box)], written.shape)
+    read = np.broadcast_to(source[tuple(_slice_of(run) for run in box)], written.shape)
     fast = _kernel_copy(written, read) if written.size >= SMALL_BOX else None
     return fast or (lambda first, stop: np.copyto(written[first:stop], read[first:stop]))
 
@@ -234,7 +234,7 @@ def _boxes(*runs: Sequence[Run]) -> Iterator[tuple[Run, ...]]:
                 yield run, *box
 
 
-def _places(run: Run) -> slice:
+def _slice_of(run: Run) -> slice:
     if run.step == 0:
         return slice(run.start, run.start + 1)
     stop = run.start + run.step * (run.stop - run.first)
