@@ -9,12 +9,12 @@ from scipy.spatial import cKDTree
 
 from .problem import SEED, Array, Volume
 
-TISSUES = 4  # background, grey matter, white matter, and what else is in the brain
+TISSUES = 4  # background, gray matter, white matter, and what else is in the brain
 
 
 @functools.lru_cache(2)
 def brain(side: int) -> Volume:
-    """Return the T1 average, 0 to 1, cut or padded with zeros to a cube about its centre."""
+    """Return the T1 average, 0 to 1, cut or padded with zeros to a cube about its center."""
     from nilearn.datasets import load_mni152_template
 
     image: Any = load_mni152_template(resolution=1)
@@ -23,7 +23,7 @@ def brain(side: int) -> Volume:
 
 @functools.lru_cache(2)
 def labels(side: int) -> npt.NDArray[np.uint8]:
-    """Return the labels that the demo writes: 0 background, 1 grey, 2 white matter, 3 other."""
+    """Return the labels that the demo writes: 0 background, 1 gray, 2 white matter, 3 other."""
     from volaug.cli.demo.brain import load_brain
 
     return _cube(load_brain().labels, side)
@@ -47,7 +47,7 @@ def parcels(side: int, classes: int) -> npt.NDArray[np.int16]:
 
 
 def _cube(scan: Array, side: int) -> Array:
-    """Return a scan cut or padded with zeros about its centre."""
+    """Return a scan cut or padded with zeros about its center."""
     cube = np.zeros((side, side, side), scan.dtype)
     cut = tuple(slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in scan.shape)
     place = tuple(slice(max(0, (side - n) // 2), max(0, (side - n) // 2) + n) for n in scan.shape)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from volaug.engine import walk
+from volaug.warping.engine import walk
 
 KERNEL = "warp_tiles"
 SAMPLES = 25

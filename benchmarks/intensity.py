@@ -2,14 +2,20 @@
 
 import numpy as np
 
-from volaug.operations.artefacts import BiasField, Blur, LowResolution, Noise
-from volaug.operations.base import IntensityOperation, Place
-from volaug.operations.intensity import Brightness, Contrast, Gamma, HistogramShift
+from volaug.transforms.bias_field import BiasField
+from volaug.transforms.blur import Blur
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.histogram_shift import HistogramShift
+from volaug.transforms.low_resolution import LowResolution
+from volaug.transforms.noise import Noise
+from volaug.transforms.per_channel import ChannelId, IntensityOperation
 
 from .operations import THREADS, _Operation
 from .problem import Array, head
 
-CHANNEL = Place("image", 0)
+CHANNEL = ChannelId("image", 0)
 
 
 class _Change(_Operation):

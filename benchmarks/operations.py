@@ -5,6 +5,7 @@ import abc
 import numpy as np
 
 import volaug
+from volaug.checks import Interpolation
 
 from .measured import _Measured, times_a_copy
 from .problem import (
@@ -65,7 +66,7 @@ class _Operation(_Measured, abc.ABC):
 class _Affine(_Operation):
     """`volaug.affine_transform` into an array that exists."""
 
-    interpolation = "linear"
+    interpolation: Interpolation = "linear"
 
     def matrix(self, side: int) -> Floats:
         return pull_matrix(side)
@@ -102,7 +103,7 @@ class LinearInt16(_Affine):
 class Nearest(_Affine):
     """Labels, uint8, by the nearest voxel."""
 
-    interpolation = "nearest"
+    interpolation: Interpolation = "nearest"
 
     def made(self, side: int) -> Array:
         return labels(side)
@@ -111,13 +112,13 @@ class Nearest(_Affine):
 class Label(Nearest):
     """Labels, uint8, by the largest weight."""
 
-    interpolation = "label"
+    interpolation: Interpolation = "label"
 
 
 class Cubic(_Affine):
     """float32, by the cubic B-spline through the voxels."""
 
-    interpolation = "cubic"
+    interpolation: Interpolation = "cubic"
 
     def made(self, side: int) -> Array:
         return head(side)
@@ -173,25 +174,25 @@ class ImageAndLabel(_Operation):
 
 
 class MinJacobian(_Operation):
-    """`Warp.min_jacobian` of the elastic warp."""
+    """`Warp.min_jacobian_determinant` of the elastic warp."""
 
     def prepare(self, side: int) -> Array:
         self.warp = elastic_warp(side)
         return head(side)
 
     def call(self) -> None:
-        self.warp.min_jacobian(threads=THREADS)
+        self.warp.min_jacobian_determinant(threads=THREADS)
 
 
 class MapPoints(_Operation):
-    """`Warp.map_points` of landmarks, through the elastic warp."""
+    """`Warp.points_to_output` of landmarks, through the elastic warp."""
 
     def prepare(self, side: int) -> Array:
         self.warp = elastic_warp(side)
         # of the output, so that each has a place there
         places = np.random.default_rng(SEED).uniform(0, side - 1, (LANDMARKS, 3))
-        self.landmarks = self.warp.pull_points(places)
+        self.landmarks = self.warp.points_to_input(places)
         return head(side)
 
     def call(self) -> None:
-        self.warp.map_points(self.landmarks)
+        self.warp.points_to_output(self.landmarks)

@@ -30,7 +30,7 @@ DEGREES = 15.0  # to either side, about each axis
 SCALE = (0.85, 1.2)
 SLOPE = 0.02  # of a shear, to either side
 KNOTS = 7  # control points along each axis
-FARTHEST = 7 / 128  # of the side: how far a control point moves at most
+MAX_LENGTH = 7 / 128  # of the side: how far a control point moves at most
 
 # How many more voxels along each axis nnU-Net loads than a patch has: 164 of 128.
 LOADED = 164 / 128
@@ -41,7 +41,7 @@ GREATEST = {"uint8": 255, "int16": 4095}
 
 
 def pull_matrix(side: int) -> Floats:
-    """Return the (3, 4) matrix from output to input voxels of a cube, about its centre."""
+    """Return the (3, 4) matrix from output to input voxels of a cube, about its center."""
     linear = np.eye(3)
     for axis, degrees in enumerate(ANGLES):
         i, j = (axis + 1) % 3, (axis + 2) % 3
@@ -50,8 +50,8 @@ def pull_matrix(side: int) -> Floats:
         rotation[[i, i, j, j], [i, j, i, j]] = cosine, -sine, sine, cosine
         linear = rotation @ linear
     linear = linear @ np.array(SHEAR) @ np.diag(STRETCH)
-    centre = np.full(3, (side - 1) / 2)
-    return np.column_stack([linear, centre - linear @ centre + SHIFT])
+    center = np.full(3, (side - 1) / 2)
+    return np.column_stack([linear, center - linear @ center + SHIFT])
 
 
 def flip_matrix(side: int) -> Floats:

@@ -6,7 +6,7 @@ from typing import Any
 
 import volaug
 
-from .problem import DEGREES, FARTHEST, KNOTS, SCALE, SEED, SLOPE
+from .problem import DEGREES, KNOTS, MAX_LENGTH, SCALE, SEED, SLOPE
 
 
 def random_pipeline(
@@ -19,7 +19,7 @@ def random_pipeline(
         volaug.RandomAffine(degrees=DEGREES, scale=SCALE, shear=SLOPE, translation=0.0, p=1.0),
     ]
     if elastic:
-        steps.append(volaug.RandomElastic(FARTHEST * side, control_points=KNOTS, p=1.0))
+        steps.append(volaug.RandomElastic(MAX_LENGTH * side, num_control_points=KNOTS, p=1.0))
     return volaug.Compose(steps, seed=SEED, **options)
 
 

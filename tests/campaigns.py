@@ -16,7 +16,7 @@ import numpy as np
 from faults import Injected, in_a_fork, interrupted_after
 
 import volaug
-from volaug import threads
+from volaug.threads import limits
 
 FULL = os.environ.get("VOLAUG_CAMPAIGNS") == "full"
 
@@ -163,6 +163,6 @@ def forks(count):
 
 if __name__ == "__main__":
     faulthandler.enable()
-    if threads.granted_threads() < 2:
-        threads.granted_threads = lambda: 2
+    if limits.granted_threads() < 2:
+        limits.granted_threads = lambda: 2
     sys.exit({"interrupts": interrupts, "forks": forks}[sys.argv[1]](int(sys.argv[2])) > 0)

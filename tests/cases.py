@@ -32,21 +32,21 @@ def random_volume(shape, dtype=np.float32, seed=0):
 
 
 def random_affine(rng, source, target, size=1.0):
-    """A map that takes the target's centre near the source's; far from symmetric."""
+    """A map that takes the target's center near the source's; far from symmetric."""
     matrix = Rotation.random(random_state=rng).as_matrix() @ np.diag(rng.uniform(0.6, 1.5, 3))
     matrix += rng.uniform(-0.2, 0.2, (3, 3))
-    centre = (np.subtract(source, 1) / 2) + rng.uniform(-2, 2, 3) * size
-    return matrix, centre - matrix @ (np.subtract(target, 1) / 2)
+    center = (np.subtract(source, 1) / 2) + rng.uniform(-2, 2, 3) * size
+    return matrix, center - matrix @ (np.subtract(target, 1) / 2)
 
 
 def mild_affine(shape):
-    """Rotation by 15, 10 and -12 degrees, stretch and shear about the centre, and a shift."""
+    """Rotation by 15, 10 and -12 degrees, stretch and shear about the center, and a shift."""
     matrix = Rotation.from_euler("xyz", (15, 10, -12), degrees=True).as_matrix()
     matrix = (
         matrix @ np.diag((1.1, 0.95, 1.05)) @ np.array([[1, 0.05, 0], [0, 1, -0.03], [0, 0, 1]])
     )
-    centre = np.subtract(shape, 1) / 2
-    return matrix, centre - matrix @ centre + (1.2, -2.1, 1.7)
+    center = np.subtract(shape, 1) / 2
+    return matrix, center - matrix @ center + (1.2, -2.1, 1.7)
 
 
 def nan_filled(shape, dtype):

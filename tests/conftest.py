@@ -2,11 +2,11 @@
 
 import pytest
 
-from volaug import threads
+from volaug.threads import limits
 
 
 @pytest.fixture(autouse=True)
 def threads_as_before():
     """See that a test leaves the number of threads to the next one as it was."""
     yield
-    assert threads._requested is None
+    assert limits._requested is None

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from volaug.operations.artefacts import Blur, LowResolution, Noise
-from volaug.operations.intensity import Brightness, Contrast, Gamma
-from volaug.operations.spatial import Affine
+from volaug.transforms.affine import Affine
+from volaug.transforms.blur import Blur
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.low_resolution import LowResolution
+from volaug.transforms.noise import Noise
 
 torch = pytest.importorskip("torch")
 trainer = pytest.importorskip("nnunetv2.training.nnUNetTrainer.nnUNetTrainer").nnUNetTrainer
@@ -32,7 +36,7 @@ STEPS = {
     "inverted gamma": "inverted GammaTransform",
     "RandomGamma": "GammaTransform",
     "MaskImage": "MaskImageTransform",
-    "ReplaceLabel": "RemoveLabelTransform",
+    "RemapLabels": "RemoveLabelTransform",
     "LabelPyramid": "DownsampleSegForDSTransform",
 }
 

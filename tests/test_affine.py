@@ -112,13 +112,13 @@ def test_identity_flips_and_whole_shifts_are_exact(shape):
 
 
 def test_a_quarter_turn_loses_no_voxel_to_rounding():
-    """cos(90 degrees) is 6e-17 and the centre's offset not exact, yet every voxel is there."""
+    """cos(90 degrees) is 6e-17 and the center's offset not exact, yet every voxel is there."""
     volume = random_volume((21, 21, 21))
     turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     turn = turn + np.cos(np.pi / 2)
-    centre = np.full(3, 10.0)
-    result = affine_transform(volume, turn, centre - turn @ centre + 1e-13, cval=np.nan)
-    expected = affine_transform(volume, np.round(turn), centre - np.round(turn) @ centre)
+    center = np.full(3, 10.0)
+    result = affine_transform(volume, turn, center - turn @ center + 1e-13, cval=np.nan)
+    expected = affine_transform(volume, np.round(turn), center - np.round(turn) @ center)
     np.testing.assert_allclose(result, expected, atol=1e-6)
     np.testing.assert_array_equal(expected, volume.transpose(1, 0, 2)[:, ::-1])
 

@@ -13,8 +13,8 @@ from benchmarks.cold_start import FIRST_CALL, ColdStart
 from benchmarks.problem import as_integers, head, pull_matrix, tiled
 from benchmarks.samples import drawing, random_patch, random_pipeline, sampling
 from benchmarks.warps import Affine, Elastic
-from volaug.engine import walk
-from volaug.threads import granted_threads
+from volaug.threads.limits import granted_threads
+from volaug.warping.engine import walk
 
 ROOT = Path(__file__).parents[1]
 SIDE = 48  # large enough to be shared out among threads
@@ -199,8 +199,8 @@ def test_the_matrix_is_no_other_by_mistake():
     linear = matrix[:, :3]
     others = [linear.T, np.linalg.inv(linear), linear[::-1, ::-1], np.eye(3)]
     assert min(np.abs(linear - other).max() for other in others) > 0.1
-    centre = np.full(3, (SIDE - 1) / 2)
-    assert np.abs(linear @ centre + matrix[:, 3] - centre).max() < 4  # the shift alone
+    center = np.full(3, (SIDE - 1) / 2)
+    assert np.abs(linear @ center + matrix[:, 3] - center).max() < 4  # the shift alone
 
 
 def test_as_integers():

@@ -4,8 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.lib.stride_tricks import as_strided
 
 from volaug import (
@@ -263,8 +262,8 @@ def test_a_mask_is_never_dropped():
         lambda: affine_transform(VOLUME, EYE, cval=masked(1)),
         lambda: elastic_deform(VOLUME, masked((3, 4, 4, 4))),
         lambda: warp.apply_all({"a": VOLUME}, out={"a": masked((4, 5, 6))}),
-        lambda: warp.pull_points(masked((2, 3))),
-        lambda: warp.map_boxes(masked((2, 2, 3))),
+        lambda: warp.points_to_input(masked((2, 3))),
+        lambda: warp.boxes_to_output(masked((2, 2, 3))),
         lambda: spline_filter(masked((4, 5, 6))),
     ]
     for call in calls:
@@ -320,8 +319,8 @@ def test_tensors_without_numbers_at_hand_say_what_to_do(what):
         lambda: affine_transform(VOLUME, EYE, cval=tensor(1)),
         lambda: elastic_deform(VOLUME, tensor(3, 4, 4, 4)),
         lambda: Warp((4, 5, 6), tensor(3, 3)),
-        lambda: warp.pull_points(tensor(2, 3)),
-        lambda: warp.map_boxes(tensor(2, 2, 3)),
+        lambda: warp.points_to_input(tensor(2, 3)),
+        lambda: warp.boxes_to_output(tensor(2, 2, 3)),
         lambda: pipeline.draw((4, 5, 6), spacing=tensor(3), index=0),
         lambda: pipeline.draw((4, 5, 6), affine=tensor(4, 4), index=0),
         lambda: pipeline(image=tensor(4, 5, 6), index=0),

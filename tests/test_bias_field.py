@@ -13,13 +13,12 @@ from scipy.interpolate import BSpline
 
 from volaug import Compose, RandomBiasField, Record
 from volaug.checks import DTYPES
-from volaug.engine.bias_field import multiply_field
-from volaug.operations.artefacts import BiasField
-from volaug.operations.base import Place
+from volaug.transforms.bias_field import BiasField, multiply_field
+from volaug.transforms.per_channel import ChannelId
 
 SHAPE = (33, 41, 37)
 LATTICE = (4, 5, 7)
-HERE = Place("image", 0)
+HERE = ChannelId("image", 0)
 NAN, INF = np.nan, np.inf
 FLOATS = {"float16": 1e-3, "float32": 2e-6, "float64": 2e-6}
 
@@ -218,18 +217,18 @@ def is_even(values, low, high):
 
 def test_control_points_are_drawn_evenly():
     most = math.log(1.5)
-    points = fields(RandomBiasField((0.5, 0.5), (4, 5, 6), p=1), 50)
+    points = fields(RandomBiasField((0.5, 0.5), num_control_points=(4, 5, 6), p=1), 50)
     assert points.shape == (50, 4, 5, 6)
     assert is_even(points.ravel(), -most, most)
     assert np.abs(points).max() <= most
-    neighbours = np.corrcoef(points[:, 1:].ravel(), points[:, :-1].ravel())
-    assert abs(neighbours[0, 1]) < 0.1
+    neighbors = np.corrcoef(points[:, 1:].ravel(), points[:, :-1].ravel())
+    assert abs(neighbors[0, 1]) < 0.1
 
 
 @pytest.mark.parametrize(("given", "low", "high"), [(0.4, 0, 0.4), ((0.3, 2.0), 0.3, 2.0)])
 def test_a_strength_is_drawn_evenly(given, low, high):
     """It is nearly what the largest of very many control points is."""
-    points = fields(RandomBiasField(given, 12, p=1))
+    points = fields(RandomBiasField(given, num_control_points=12, p=1))
     strengths = np.expm1(np.abs(points).max(axis=(1, 2, 3)))
     assert strengths.max() <= high
     assert is_even(strengths, low, high)
@@ -237,7 +236,7 @@ def test_a_strength_is_drawn_evenly(given, low, high):
 
 @pytest.mark.parametrize("strength", [0.2, 0.5, 5.0])
 def test_factors_are_within_the_strength(strength):
-    step = RandomBiasField((strength, strength), 5, p=1)
+    step = RandomBiasField((strength, strength), num_control_points=5, p=1)
     ones = np.ones((19, 23, 21), np.float64)
     least, greatest = [], []
     for index in range(30):
@@ -251,21 +250,25 @@ def test_factors_are_within_the_strength(strength):
 
 def test_no_strength_is_no_field():
     image = random_volume((2, *SHAPE))
-    result = drawn([RandomBiasField(0, apart=True, p=1)], SHAPE, channels=2).apply(image=image)
+    result = drawn([RandomBiasField(0, per_channel=True, p=1)], SHAPE, channels=2).apply(
+        image=image
+    )
     np.testing.assert_array_equal(result["image"], image)
 
 
 def test_one_lattice_for_all_axes_or_one_for_each():
     assert fields(RandomBiasField(p=1), 1).shape == (1, 4, 4, 4)
-    assert fields(RandomBiasField(control_points=6, p=1), 1).shape == (1, 6, 6, 6)
-    assert fields(RandomBiasField(control_points=[4, 67, 5], p=1), 1).shape == (1, 4, 67, 5)
-    assert fields(RandomBiasField(control_points=np.array([7, 4, 5]), p=1), 1).shape[1:] == (
+    assert fields(RandomBiasField(num_control_points=6, p=1), 1).shape == (1, 6, 6, 6)
+    assert fields(RandomBiasField(num_control_points=[4, 67, 5], p=1), 1).shape == (1, 4, 67, 5)
+    assert fields(RandomBiasField(num_control_points=np.array([7, 4, 5]), p=1), 1).shape[1:] == (
         (7, 4, 5)
     )
 
 
 def test_channels_are_drawn_for_apart_and_together():
-    apart = fields(RandomBiasField(0.5, (4, 5, 6), apart=True, p=1), 40, channels=3)
+    apart = fields(
+        RandomBiasField(0.5, num_control_points=(4, 5, 6), per_channel=True, p=1), 40, channels=3
+    )
     assert apart.shape == (40, 3, 4, 5, 6)
     flat = np.moveaxis(apart, 1, 0).reshape(3, -1)
     assert np.abs(np.corrcoef(flat) - np.eye(3)).max() < 0.1
@@ -275,14 +278,14 @@ def test_channels_are_drawn_for_apart_and_together():
     together = drawn([RandomBiasField(0.5, p=1)], SHAPE, channels=3).apply(image=image)["image"]
     np.testing.assert_array_equal(together[0], together[1])
     np.testing.assert_array_equal(together[0], together[2])
-    single = fields(RandomBiasField(0.5, (4, 5, 6), apart=True, p=1), 40)
+    single = fields(RandomBiasField(0.5, num_control_points=(4, 5, 6), per_channel=True, p=1), 40)
     np.testing.assert_array_equal(single[:, 0], apart[:, 0])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("apart", [False, True])
 def test_a_record_keeps_every_bit(apart, channels):
-    step = RandomBiasField(control_points=(4, 6, 5), apart=apart, p=1)
+    step = RandomBiasField(num_control_points=(4, 6, 5), per_channel=apart, p=1)
     record = drawn([step], SHAPE, channels=channels)
     points = np.asarray(record.steps[0][1].control_points)
     assert points.shape == ((channels,) if apart else ()) + (4, 6, 5)
@@ -334,20 +337,20 @@ def test_wrong_strengths_of_a_step():
 def test_wrong_control_points_of_a_step():
     for value in (3, 0, -4, 68, (4, 3, 4), (4, 4, 68), 2**70):
         with pytest.raises(ValueError, match="control_points must be from 4 to 67, got "):
-            RandomBiasField(control_points=value)
+            RandomBiasField(num_control_points=value)
     for value in ((), (4,), (4, 4), (4, 4, 4, 4)):
         with pytest.raises(ValueError, match=r"control_points must be one or three, got \("):
-            RandomBiasField(control_points=value)
+            RandomBiasField(num_control_points=value)
     for value in [*NO_NUMBERS, 4.0, NAN, INF, ((4, 4, 4),)]:
         for wrong in (value, (4, value, 4)):
             with pytest.raises(TypeError, match="control_points must be a whole number, got "):
-                RandomBiasField(control_points=wrong)
+                RandomBiasField(num_control_points=wrong)
 
 
 def test_wrong_flags_and_chances_of_a_step():
     for value in (0, 1, None, "yes", [True], 1.0):
-        with pytest.raises(TypeError, match="apart must be True or False, got "):
-            RandomBiasField(apart=value)
+        with pytest.raises(TypeError, match="per_channel must be True or False, got "):
+            RandomBiasField(per_channel=value)
     for value in (-0.1, 1.001, NAN, INF, 2):
         with pytest.raises(ValueError, match=f"p must be from 0 to 1, got {value}"):
             RandomBiasField(p=value)

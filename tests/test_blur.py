@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from volaug import RandomBlur
 from volaug.checks import DTYPES
-from volaug.engine.blur import blur
+from volaug.transforms.blur import blur
 
 SHAPE = (33, 41, 37)
 SIGMA = (0.7, 1.3, 2.0)
@@ -86,7 +86,7 @@ def test_it_moves_nothing():
     assert result.argmax() == volume.argmax()
 
 
-def test_nan_reaches_its_neighbourhood():
+def test_nan_reaches_its_neighborhood():
     volume = random_volume((20, 20, 20))
     volume[10, 10, 10] = np.nan
     found = np.argwhere(np.isnan(blurred(volume, (0.5, 0.5, 0.5))))
@@ -116,7 +116,7 @@ def test_the_step_is_in_mm():
 
 def test_channels_apart():
     image = np.stack([random_volume(SHAPE)] * 40)[:, :8, :8, :8]
-    step = [RandomBlur(apart=True, p_channel=0.5, isotropic=True, p=1)]
+    step = [RandomBlur(per_channel=True, p_channel=0.5, isotropic=True, p=1)]
     record = drawn(step, image.shape[1:], channels=40)
     sigmas = np.array(record.steps[0][1].sigma)
     assert (sigmas == sigmas[:, :1]).all()

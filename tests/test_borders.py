@@ -10,7 +10,7 @@ from cases import SHAPES, mild_affine, nan_filled, random_affine, random_volume
 
 from volaug import Warp, affine_transform
 from volaug.checks import INTERPOLATIONS
-from volaug.engine.borders import MODES
+from volaug.warping.engine.borders import MODES
 
 SCIPY_MODES = [mode for mode in MODES if mode != "edge-constant"]
 FILLED = ("constant", "grid-constant", "edge-constant")

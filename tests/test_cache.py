@@ -12,8 +12,8 @@ from numba import int8, int16
 from numba.core.registry import cpu_target
 
 import volaug
-from volaug.kernels import cache as caches
-from volaug.kernels.cache import KernelCache
+from volaug.kernels.jit import cache as caches
+from volaug.kernels.jit.cache import KernelCache
 
 # A kernel of its own in a copy of the kernels' machinery: the real ones take seconds.
 KERNELS = Path(volaug.__file__).parent / "kernels"
@@ -31,19 +31,19 @@ assert triple.double(21) == 63
 def small(tmp_path):
     """A package of two kernels of one name, and a helper, beside the real options and cache."""
     package = tmp_path / "small"
-    package.mkdir()
+    (package / "jit").mkdir(parents=True)
     (package / "__init__.py").touch()
     for name in ("options.py", "cache.py", "trust.py", "undisturbed.py"):
-        shutil.copy(KERNELS / name, package / name)
+        shutil.copy(KERNELS / "jit" / name, package / "jit" / name)
     (package / "helper.py").write_text(
-        "from .options import device\n\n@device\ndef twice(x):\n    return 2 * x\n"
+        "from .jit.options import device\n\n@device\ndef twice(x):\n    return 2 * x\n"
     )
     (package / "kernel.py").write_text(
-        "from .helper import twice\nfrom .options import kernel\n\n"
+        "from .helper import twice\nfrom .jit.options import kernel\n\n"
         "@kernel\ndef double(x):\n    return twice(x)\n"
     )
     (package / "triple.py").write_text(
-        "from .helper import twice\nfrom .options import kernel\n\n"
+        "from .helper import twice\nfrom .jit.options import kernel\n\n"
         "@kernel\ndef double(x):\n    return 3 * x\n"
     )
     return package
@@ -129,7 +129,7 @@ def test_a_kernel_that_holds_more_than_its_source_is_not_kept():
 
 def test_changed_options_are_seen(small, tmp_path):
     run(small, tmp_path / "cache")
-    options = small / "options.py"
+    options = small / "jit" / "options.py"
     options.write_text(options.read_text().replace('{"contract", "nsz"}', '{"contract"}'))
     assert run(small, tmp_path / "cache") == (42, 0, "")
 
@@ -217,7 +217,7 @@ def test_many_processes_fill_it_at_once(small, tmp_path):
 
 def test_the_kernels_themselves_are_cached(tmp_path):
     code = (
-        "import numpy, volaug; from volaug.kernels.tiles import warp_tiles;"
+        "import numpy, volaug; from volaug.kernels.warp.tiles import warp_tiles;"
         "volaug.affine_transform(numpy.zeros((4, 4, 4), numpy.uint8), 0.5 * numpy.eye(3),"
         " interpolation='nearest'); print(sum(warp_tiles.stats.cache_hits.values()))"
     )

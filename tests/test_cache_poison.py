@@ -23,9 +23,8 @@ import numba
 import pytest
 from numba import int64
 
-from volaug.kernels import cache as caches
-from volaug.kernels import trust
-from volaug.kernels.options import kernel
+from volaug.kernels.jit import cache as caches, trust
+from volaug.kernels.jit.options import kernel
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes")
 as_root = pytest.mark.skipif(
@@ -49,7 +48,7 @@ def subject_of(cache, dispatcher, signature=(int64,)):
 
 
 @dataclass
-class Place:
+class ChannelId:
     """A cache of one kernel: top / cache / folder / file."""
 
     top: Path
@@ -92,7 +91,7 @@ def place(monkeypatch):
     (folder,) = seal._folders()
     folder.mkdir(parents=True)
     file = folder / seal._file_name(subject_of(seal, dispatcher))
-    place = Place(top, top / "mark", cache, folder, file)
+    place = ChannelId(top, top / "mark", cache, folder, file)
     file.write_bytes(place.evil())
     for path in (cache.parent, cache, folder):
         path.chmod(0o755)

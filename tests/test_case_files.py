@@ -18,10 +18,10 @@ from volaug import (
     RandomTranslation,
     Stream,
 )
-from volaug.cases import Case, as_parts
-from volaug.engine.borders import UNFOLDED
-from volaug.files import npy
-from volaug.files.opening import open_volume
+from volaug.data.cases import Case, as_parts
+from volaug.data.files import npy
+from volaug.data.files.opening import open_volume
+from volaug.warping.engine.borders import UNFOLDED
 
 SHAPE = (40, 44, 48)
 IMAGE, LABEL = random_volume(SHAPE), random_volume(SHAPE, np.int16)
@@ -67,7 +67,9 @@ def test_a_lazy_volume_gives_the_same_bits_and_little_of_it_is_read():
 def test_parts_hold_all_that_is_read(mode, interpolation):
     options = {"mode": {"image": mode}, "interpolation": {"image": interpolation}}
     for index in range(5):
-        pipeline = Compose([RandomAffine(40.0, (0.5, 2.0), p=1), CenterCrop(16)], seed=1, **options)
+        pipeline = Compose(
+            [RandomAffine(40.0, scale=(0.5, 2.0), p=1), CenterCrop(16)], seed=1, **options
+        )
         record = pipeline.draw(SHAPE, index=index)
         parts, origin = as_parts(Case({"image": Lazy(IMAGE)}, pipeline.table).open(), record)
         assert parts["image"].size < IMAGE.size
@@ -91,7 +93,7 @@ def test_what_needs_all_of_a_volume_reads_it(options):
 
 
 def test_a_patch_beyond_the_volume_reads_one_voxel_of_it():
-    shift = [RandomAffine(0, 0, 0, ((1000, 1000), 0, 0), p=1)]
+    shift = [RandomAffine(0, scale=0, shear=0, translation=((1000, 1000), 0, 0), p=1)]
     lazy = Lazy(IMAGE)
     assert (batch_of({"image": lazy}, shift)["image"] == 0).all()
     assert max(lazy.read) == 1

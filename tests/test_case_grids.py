@@ -10,7 +10,7 @@ from cases import random_volume
 from scipy.spatial.transform import Rotation
 
 from volaug import CaseError, Compose, RandomAffine, RandomElastic, RandomFlip, Stream
-from volaug.cases import Case
+from volaug.data.cases import Case
 
 SHAPE = (24, 20, 28)
 IMAGE = random_volume(SHAPE)

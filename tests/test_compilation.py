@@ -14,9 +14,9 @@ import pytest
 from faults import exit_status, fork, in_a_fork
 from numba.core.compiler_lock import global_compiler_lock
 
-from volaug.kernels import undisturbed as compilations
-from volaug.kernels.options import kernel
-from volaug.kernels.undisturbed import undisturbed
+from volaug.kernels.jit import undisturbed as compilations
+from volaug.kernels.jit.options import kernel
+from volaug.kernels.jit.undisturbed import undisturbed
 
 SECONDS = 200  # until something is taken to hang
 

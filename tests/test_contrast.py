@@ -8,8 +8,8 @@ from cases import drawn, random_volume
 
 from volaug import RandomContrast
 from volaug.checks import DTYPES
-from volaug.operations.base import Place
-from volaug.operations.intensity import Contrast
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.per_channel import ChannelId
 
 SHAPE = (20, 24, 28)
 
@@ -44,7 +44,7 @@ def test_contrast_equals_its_definition(dtype, factor, preserve_range):
     image[2] += 70
     image = np.clip(image, 0, None) if dtype.startswith("u") else np.clip(image, -128, 127)
     image = image.round(2).astype(dtype)
-    step = RandomContrast((factor, factor), preserve_range, p=1)
+    step = RandomContrast((factor, factor), preserve_range=preserve_range, p=1)
     result = drawn([step], (5, 6, 7)).apply(image=image)["image"]
     assert result.dtype == image.dtype
     expected = np.stack([with_contrast(channel, factor, preserve_range) for channel in image])
@@ -60,7 +60,7 @@ def test_contrast_equals_its_definition(dtype, factor, preserve_range):
 
 def changed(values, factor, preserve_range, dtype):
     channel = np.array(values, dtype).reshape(1, 1, -1)
-    Contrast(factor, preserve_range).change(channel, Place("image", 0), 1)
+    Contrast(factor, preserve_range).change(channel, ChannelId("image", 0), 1)
     return channel.ravel()
 
 

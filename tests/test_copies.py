@@ -7,8 +7,8 @@ from cases import nan_filled, random_volume
 from scipy.spatial.transform import Rotation
 
 from volaug.checks import DTYPES
-from volaug.engine import copies
-from volaug.kernels.copies import BLOCK_WIDTH, reverse_planes, transpose_planes
+from volaug.kernels.warp.copies import BLOCK_WIDTH, reverse_planes, transpose_planes
+from volaug.warping.engine import copies
 
 MAPS = [
     (order, signs)
@@ -74,8 +74,8 @@ def copied(volume, order, signs, shifts, shape, mode="constant", fills=None, thr
     return out
 
 
-def centred(order, signs, source, shape):
-    """Shifts that take the output's centre near the source's."""
+def centered(order, signs, source, shape):
+    """Shifts that take the output's center near the source's."""
     return [
         (n - 1 - sign * (shape[axis] - 1)) // 2 + extra
         for n, sign, axis, extra in zip(source, signs, order, (1, -2, 3), strict=True)
@@ -88,7 +88,7 @@ def test_all_maps_equal_numpy(source, shape, mode):
     volume = random_volume((2, *source))
     fills = np.array([7.0, -3.0], np.float32)
     for order, signs in MAPS:
-        shifts = centred(order, signs, source, shape)
+        shifts = centered(order, signs, source, shape)
         result = copied(volume, order, signs, shifts, shape, mode, fills)
         expected = padded(volume, order, signs, shifts, shape, mode, fills)
         np.testing.assert_array_equal(result, expected, err_msg=f"{order} {signs}")
@@ -132,7 +132,7 @@ def test_bits_of_any_dtype_in_all_maps(dtype):
         volume = raw.view(dtype)
     bits = f"u{dtype.itemsize}"
     for order, signs in MAPS:
-        shifts = centred(order, signs, source, shape)
+        shifts = centered(order, signs, source, shape)
         result = copied(volume, order, signs, shifts, shape, "mirror")
         expected = padded(volume.view(bits), order, signs, shifts, shape, "mirror", None)
         np.testing.assert_array_equal(result.view(bits), expected, err_msg=f"{order} {signs}")
@@ -201,7 +201,7 @@ def test_any_layout_to_any_layout(source, target):
         ((1, 2, 0), (-1, 1, -1), "mirror"),
     ):
         shape = (24, 37, 25)
-        shifts = centred(order, signs, volume.shape[1:], shape)
+        shifts = centered(order, signs, volume.shape[1:], shape)
         fills = np.array([5, 6], np.int16)
         out = LAYOUTS[target](nan_filled((2, *shape), np.int16))
         copied(given, order, signs, shifts, shape, mode, fills, out=out)
@@ -226,7 +226,7 @@ def test_same_bits_in_any_pieces_for_any_threads(order, signs, mode, monkeypatch
     monkeypatch.setattr(copies, "PIECE", 5000)
     source, shape = SHAPES[-1]
     volume = random_volume((2, *source))
-    shifts = centred(order, signs, source, shape)
+    shifts = centered(order, signs, source, shape)
     fills = np.array([1, 2], np.float32)
     expected = padded(volume, order, signs, shifts, shape, mode, fills)
     for threads in (1, 2, 3, 7):
@@ -290,9 +290,9 @@ def test_a_source_that_is_one_plane_repeated():
             np.testing.assert_array_equal(result, expected)
 
 
-def about_the_centre(matrix, shape):
-    centre = (np.array(shape) - 1) / 2
-    return np.column_stack([matrix, centre - matrix @ centre])
+def about_the_center(matrix, shape):
+    center = (np.array(shape) - 1) / 2
+    return np.column_stack([matrix, center - matrix @ center])
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -305,7 +305,7 @@ def test_a_quarter_turn_by_cosines_is_whole(axis, degrees):
     plain = np.eye(3)
     plain[np.ix_(plane, plane)] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     for turn in (matrix, plain, plain.T):
-        order, signs, shifts = copies.whole_voxel_map(about_the_centre(turn, shape), shape)
+        order, signs, shifts = copies.whole_voxel_map(about_the_center(turn, shape), shape)
         np.testing.assert_array_equal(affine_of(order, signs, shifts)[:, :3], np.rint(turn))
         assert shifts == tuple(255 if sign < 0 else 0 for sign in signs)
 
@@ -319,7 +319,7 @@ def test_a_turn_maps_as_numpy_does():
             [np.cos(angle), np.sin(angle)],
             [-np.sin(angle), np.cos(angle)],
         ]
-        voxel_map = copies.whole_voxel_map(about_the_centre(matrix, (20, 20, 20)), (20, 20, 20))
+        voxel_map = copies.whole_voxel_map(about_the_center(matrix, (20, 20, 20)), (20, 20, 20))
         out = nan_filled(volume.shape, volume.dtype)
         copies.copy_voxels(volume, out, voxel_map, "constant", np.zeros(1, np.float32), 1)
         np.testing.assert_array_equal(out[0], np.rot90(volume[0], axes=axes))

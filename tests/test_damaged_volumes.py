@@ -19,8 +19,8 @@ import SimpleITK
 from cases import random_volume
 
 from volaug import CaseError, Compose, Stream
-from volaug.files.opening import open_volume
-from volaug.files.safety import FileError
+from volaug.data.files.opening import open_volume
+from volaug.data.files.safety import FileError
 
 SHAPE = (20, 22, 24)
 IMAGE = (1000 * random_volume(SHAPE)).astype(np.int16)

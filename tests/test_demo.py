@@ -144,7 +144,7 @@ def test_tissues_grow_as_the_warp_does(demo, stem):
     assert len(after) == 4
 
 
-def centre_of_mass(demo, stem):
+def center_of_mass(demo, stem):
     return np.array(ndimage.center_of_mass(voxels(demo, stem)))
 
 
@@ -168,7 +168,7 @@ def test_translation_is_as_said(demo):
     for number, rest in said(demo, "translation"):
         axis, sign = SIGNS[rest.removeprefix(" mm ")]
         expected[axis] = sign * number
-    moved = centre_of_mass(demo, "translation") - centre_of_mass(demo, "original")
+    moved = center_of_mass(demo, "translation") - center_of_mass(demo, "original")
     assert (abs(moved) > 5).all()
     np.testing.assert_allclose(moved, expected, atol=0.06)
 
@@ -193,12 +193,12 @@ def linear_map_as_said(demo, stem):
 
 @pytest.mark.parametrize("stem", ["rotation", "stretch", "shear"])
 def test_linear_maps_are_as_said(demo, stem):
-    centre = (np.array(SHAPE) - 1) / 2
-    before = centre_of_mass(demo, "original")
+    center = (np.array(SHAPE) - 1) / 2
+    before = center_of_mass(demo, "original")
     matrix = linear_map_as_said(demo, stem)
-    expected = centre + matrix @ (before - centre)
+    expected = center + matrix @ (before - center)
     assert np.abs(expected - before).max() > 1.5
-    np.testing.assert_allclose(centre_of_mass(demo, stem), expected, atol=0.15)
+    np.testing.assert_allclose(center_of_mass(demo, stem), expected, atol=0.15)
     drawn = np.linalg.inv(record_of(demo, stem).warp.matrix)
     np.testing.assert_allclose(drawn, matrix, atol=0.006)
 
@@ -220,7 +220,7 @@ def test_turns_are_as_said(axis, part, moves, degrees):
     line = words.rotation(record)[axis]
     assert line == f"{words.signed(degrees, 1)}° about {'xyz'[axis]}: {moves[degrees]}"
     where, sign = SIGNS[moves[degrees].split(" ", 1)[1]]
-    (place,) = record.warp.map_points([np.array((10, 10, 10)) + 10 * np.array(part)])
+    (place,) = record.warp.points_to_output([np.array((10, 10, 10)) + 10 * np.array(part)])
     assert sign * (place[where] - 10) > 1
 
 
@@ -277,7 +277,9 @@ def test_slices_follow_their_landmarks():
     affine = np.eye(4)
     affine[:3, 3] = (-5, -7, -11)
     image = rng.random(shape, np.float32)
-    after = Brain(warp.apply(image), np.zeros(shape, np.uint8), warp.map_points(places), affine)
+    after = Brain(
+        warp.apply(image), np.zeros(shape, np.uint8), warp.points_to_output(places), affine
+    )
     for shown, before, now in zip(slices_of(after, warp), places, after.landmarks, strict=True):
         view = shown.view
         index = round(now[view.axis])
@@ -302,17 +304,17 @@ def test_landmarks_move_along():
     small = Brain(volume, volume.astype(np.uint8), places, np.eye(4))
     made, record = augmented(STRATEGIES["all-together"], small, 1)
     assert abs(made.landmarks - places).max() > 1
-    np.testing.assert_allclose(record.warp.pull_points(made.landmarks), places, atol=1e-6)
+    np.testing.assert_allclose(record.warp.points_to_input(made.landmarks), places, atol=1e-6)
 
 
 def test_sheet_is_a_picture(sheet):
     height, width = sheet.shape[:2]
     assert width > 2000
     assert height > 4000
-    grey = np.ptp(sheet, axis=2) < 0.02
+    gray = np.ptp(sheet, axis=2) < 0.02
     assert 0.3 < (sheet.max(axis=2) == 0).mean() < 0.9  # black background
-    assert 0.05 < (grey & (sheet[..., 0] > 0.3)).mean() < 0.5  # brains
-    assert 0.005 < (~grey).mean() < 0.2  # outlines
+    assert 0.05 < (gray & (sheet[..., 0] > 0.3)).mean() < 0.5  # brains
+    assert 0.005 < (~gray).mean() < 0.2  # outlines
     for edge in (sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]):
         assert edge.max() == 0  # nothing is cut off
     beside = sheet[HEADER:, MARGIN + WORDS - 10 : MARGIN + WORDS]

@@ -23,8 +23,14 @@ from numba.extending import intrinsic
 from scipy import ndimage
 
 from volaug import Warp, affine_transform, elastic_deform, spline_filter
-from volaug.engine import bias_field, blur, intensity, low_resolution
-from volaug.engine.prefilter import MODES, padded_coefficients
+from volaug.transforms.bias_field import multiply_field
+from volaug.transforms.blur import blur
+from volaug.transforms.channels import apply_linear, statistics
+from volaug.transforms.gamma import apply_power
+from volaug.transforms.histogram_shift import apply_cubics
+from volaug.transforms.low_resolution import lower_resolution
+from volaug.transforms.noise import add_noise
+from volaug.warping.engine.prefilter import MODES, padded_coefficients
 
 needs_flags = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64") or numba.config.DISABLE_JIT,
@@ -286,11 +292,9 @@ def test_determinants():
 
 def _gamma(exponent):
     def change(channel):
-        found = intensity.statistics(channel, 1)
-        width = found.greatest - found.least
-        intensity.curve(
-            channel, found.least, 1 / width, exponent, width, found.least, channel.size, 1
-        )
+        found = statistics(channel, 1)
+        width = found.max - found.min
+        apply_power(channel, found.min, 1 / width, exponent, width, found.min, channel.size, 1)
 
     return change
 
@@ -298,17 +302,17 @@ def _gamma(exponent):
 CUBICS = np.array([[0, 1.1, -0.1, 0.02], [1.02, 0.8, 0.1, 0.1]])
 LATTICE = np.random.default_rng(0).normal(0, 0.3, (6, 7, 8))
 CHANGES = {
-    "blur": lambda c: blur.blur(c, (0.7, 1.3, 3.0), 4.0, 1),
-    "blur, cut off late": lambda c: blur.blur(c, (2.0, 1.0, 0.5), 9.0, 1),
-    "blur, hardly cut off": lambda c: blur.blur(c, (2.0, 1.0, 0.5), 40.0, 1),
-    "low resolution": lambda c: low_resolution.lower_resolution(c, (40, 50, 51), 1),
-    "bias field": lambda c: bias_field.multiply_field(c, LATTICE, 1),
-    "strong bias field": lambda c: bias_field.multiply_field(c, 20 * LATTICE, 1),
+    "blur": lambda c: blur(c, (0.7, 1.3, 3.0), 4.0, 1),
+    "blur, cut off late": lambda c: blur(c, (2.0, 1.0, 0.5), 9.0, 1),
+    "blur, hardly cut off": lambda c: blur(c, (2.0, 1.0, 0.5), 40.0, 1),
+    "low resolution": lambda c: lower_resolution(c, (40, 50, 51), 1),
+    "bias field": lambda c: multiply_field(c, LATTICE, 1),
+    "strong bias field": lambda c: multiply_field(c, 20 * LATTICE, 1),
     **{f"gamma {exponent}": _gamma(exponent) for exponent in (0.05, 0.7, 1.5, 4.0, 40.0)},
-    "histogram shift": lambda c: intensity.remap(c, 0.0, float(c.max()), CUBICS, 1),
-    "line": lambda c: intensity.line(c, 0.1, 1.3, 0.05, (-np.inf, np.inf), 1),
-    "noise": lambda c: intensity.noise(c, 0.1, False, 3, 5, 1),
-    "Rician noise": lambda c: intensity.noise(c, 0.1, True, 3, 5, 1),
+    "histogram shift": lambda c: apply_cubics(c, 0.0, float(c.max()), CUBICS, 1),
+    "line": lambda c: apply_linear(c, 0.1, 1.3, 0.05, (-np.inf, np.inf), 1),
+    "noise": lambda c: add_noise(c, 0.1, False, 3, 5, 1),
+    "Rician noise": lambda c: add_noise(c, 0.1, True, 3, 5, 1),
 }
 
 
@@ -338,10 +342,10 @@ def test_powers_of_all_sizes(exponent, dtype):
     expected = volume.astype(float) ** exponent
 
     def changed():
-        intensity.curve(volume, 0.0, 1.0, exponent, 1.0, 0.0, volume.size, 1)
+        apply_power(volume, 0.0, 1.0, exponent, 1.0, 0.0, volume.size, 1)
         return volume
 
-    result = assert_clean(changed, "curved").astype(float)
+    result = assert_clean(changed, "power_law").astype(float)
     seen = result != 0
     np.testing.assert_allclose(result[seen], expected[seen], rtol=1e-5)
     assert expected[~seen].max() < 1e-10
@@ -352,7 +356,7 @@ def test_a_blur_ends_where_nothing_is_seen(dtype):
     """A Gaussian that is hardly cut off is that of scipy."""
     volume = on_zeros(dtype, (50, 40, 45))
     expected = ndimage.gaussian_filter(volume.astype(float), 1.5, truncate=40.0, mode="mirror")
-    blur.blur(volume, (1.5, 1.5, 1.5), 40.0, 1)
+    blur(volume, (1.5, 1.5, 1.5), 40.0, 1)
     np.testing.assert_allclose(volume, expected, rtol=0, atol=5e-7 if dtype == "float32" else 1e-14)
 
 

@@ -20,8 +20,8 @@ def exact_affine(shape):
     """A mild map whose coordinates are multiples of 2^-10, and so known to the bit."""
     matrix, _ = mild_affine(shape)
     matrix = np.round(matrix * 2**10) / 2**10
-    centre = np.subtract(shape, 1) / 2
-    return matrix, np.round((centre - matrix @ centre) * 4) / 4
+    center = np.subtract(shape, 1) / 2
+    return matrix, np.round((center - matrix @ center) * 4) / 4
 
 
 def limits(dtype):

@@ -18,17 +18,18 @@ from cases import mild_affine, random_volume
 from faults import Injected, failing_thread_starts, in_a_fork, raising_at
 
 import volaug
-from volaug import Compose, RandomAffine, RandomElastic, RandomNoise, Stream, Warp, threads, workers
-from volaug.threads import run_parts
+from volaug import Compose, RandomAffine, RandomElastic, RandomNoise, Stream, Warp
+from volaug.threads import limits, workers
+from volaug.threads.parts import run_parts
 
-THREADS = ("volaug/threads.py", "volaug/workers.py")
-STREAM = (*THREADS, "volaug/stream.py", "volaug/prefetch.py")
+THREADS = ("volaug/threads/parts.py", "volaug/threads/workers.py")
+STREAM = (*THREADS, "volaug/data/stream.py", "volaug/data/prefetch.py")
 
 
 @pytest.fixture(autouse=True)
 def _four(monkeypatch):
     """As if the machine had 4 processors, so that the work is really divided."""
-    monkeypatch.setattr(threads, "granted_threads", lambda: 4)
+    monkeypatch.setattr(limits, "granted_threads", lambda: 4)
 
 
 class Work:
@@ -102,7 +103,7 @@ def test_an_exception_anywhere_in_a_worker_loses_no_part():
         left = [number]
 
         def trace(frame, kind, argument, left=left):
-            if not frame.f_code.co_filename.endswith("volaug/threads.py"):
+            if not frame.f_code.co_filename.endswith("volaug/threads/parts.py"):
                 return None
             frame.f_trace_opcodes = True
             left[0] -= kind == "opcode"
@@ -290,7 +291,7 @@ volume = np.random.default_rng(0).random((64, 64, 64), np.float32)
 def call(what):
     result = volaug.affine_transform(volume, 0.9 * np.eye(3), threads=2)
     print(what, round(float(result.sum()), 1), flush=True)
-volaug.threads.granted_threads = lambda: 2
+volaug.threads.limits.granted_threads = lambda: 2
 call("now")
 atexit.register(call, "at exit")
 def later():
@@ -298,7 +299,7 @@ def later():
     call("later")
 threading.Thread(target=later).start()
 """
-    code = code.replace("import numpy", "import volaug.threads, numpy")
+    code = code.replace("import numpy", "import volaug.threads.limits, numpy")
     out, err, _ = in_a_process(code)
     lines = out.splitlines()
     assert [line.rsplit(" ", 1)[0] for line in lines] == ["now", "later", "at exit"]

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import scipy.interpolate
 from cases import drawn
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from volaug import CenterCrop, Compose, RandomAffine, RandomElastic, Warp
-from volaug.geometry.folding import FREE_REACH, unfolding_factor
+from volaug.warping.geometry.folding import CHOI_LEE_LIMIT, max_injective_scale
 
 SHAPE, SPACING = (17, 15, 19), (0.8, 1.1, 3.0)
 CHOI_LEE = 1 / 2.479472335  # of the knot spacing: their limit for three dimensions
@@ -86,12 +85,12 @@ def worst_signs(shape, lattice, place, rng):
         (0.4033, {}),
         (1e4, {}),
         (0.4033, {"locked_borders": 2}),
-        (1e4, {"control_points": (4, 5, 10)}),
+        (1e4, {"num_control_points": (4, 5, 10)}),
     ],
 )
 def test_none_of_many_draws_at_the_limit_folds(reach, options, spacing):
     """The limit is what needs no certificate; far beyond it, the displacement shrinks."""
-    lattice = np.broadcast_to(options.get("control_points", 7), 3)
+    lattice = np.broadcast_to(options.get("num_control_points", 7), 3)
     limit = reach * spans(SHAPE, lattice) * (1.0 if spacing is None else np.array(spacing))
     pipeline = Compose([RandomElastic(tuple(limit), p=1, **options)], seed=5)
     least = []
@@ -112,12 +111,14 @@ def test_the_worst_of_all_displacements_at_the_limit_does_not_fold():
     for _ in range(80):
         place = rng.integers(0, shape)
         signs = worst_signs(shape, lattice, place, rng)
-        points = FREE_REACH * spans(shape, lattice)[:, None, None, None] * signs
-        assert unfolding_factor(points * (1 - 1e-8), shape, np.ones(3)) >= 1
+        points = CHOI_LEE_LIMIT * spans(shape, lattice)[:, None, None, None] * signs
+        assert max_injective_scale(points * (1 - 1e-8), shape, np.ones(3)) >= 1
         warp = Warp(shape, control_points=points)
         least.append(warp.jacobian_determinant().min())
-        np.testing.assert_allclose(warp.map_points(warp.pull_points(places)), places, atol=1e-6)
-        beyond.append(Warp(shape, control_points=1.001 * points).min_jacobian())
+        np.testing.assert_allclose(
+            warp.points_to_output(warp.points_to_input(places)), places, atol=1e-6
+        )
+        beyond.append(Warp(shape, control_points=1.001 * points).min_jacobian_determinant())
     assert 0 < min(least) < 1e-3
     assert min(beyond) < 0
 
@@ -126,12 +127,12 @@ def test_the_worst_of_all_displacements_at_the_limit_does_not_fold():
 @pytest.mark.parametrize(
     "options",
     [
-        {"max_displacement": 2.0, "control_points": 7},
-        {"max_displacement": 4.0, "control_points": (4, 5, 7)},
-        {"max_displacement": 1e6, "control_points": 5},
-        {"max_displacement": (0, 5.0, 5.0), "control_points": (1, 7, 7)},
-        {"max_displacement": (0, 0, 25.0), "control_points": (4, 7, 4)},
-        {"max_displacement": (50.0, 0.1, 0.1), "control_points": (6, 7, 8)},
+        {"max_displacement": 2.0, "num_control_points": 7},
+        {"max_displacement": 4.0, "num_control_points": (4, 5, 7)},
+        {"max_displacement": 1e6, "num_control_points": 5},
+        {"max_displacement": (0, 5.0, 5.0), "num_control_points": (1, 7, 7)},
+        {"max_displacement": (0, 0, 25.0), "num_control_points": (4, 7, 4)},
+        {"max_displacement": (50.0, 0.1, 0.1), "num_control_points": (6, 7, 8)},
     ],
 )
 def test_it_shrinks_by_no_more_than_is_needed(options, spacing):
@@ -158,13 +159,13 @@ def test_it_is_asked_of_all_steps_together():
     shrunk = 0
     for index in range(50):
         lattices = (5, 7, 11)
-        free = [RandomElastic(0.7, k, folding="allow", p=1) for k in lattices]
+        free = [RandomElastic(0.7, num_control_points=k, folding="allow", p=1) for k in lattices]
         assert all(is_certain(drawn([s], SHAPE, index).warp.control_points, SHAPE) for s in free)
         total = drawn(free, SHAPE, index).warp.control_points
         ways = zip(lattices, ("allow", "forbid", "warn"), strict=True)
-        steps = [RandomElastic(0.7, k, folding=way, p=1) for k, way in ways]
+        steps = [RandomElastic(0.7, num_control_points=k, folding=way, p=1) for k, way in ways]
         warp = drawn(steps, SHAPE, index).warp
-        assert warp.min_jacobian() > 0
+        assert warp.min_jacobian_determinant() > 0
         share = np.abs(warp.control_points).max() / np.abs(total).max()
         np.testing.assert_allclose(warp.control_points, share * total, atol=1e-12)
         if not is_certain(total, SHAPE):
@@ -180,9 +181,9 @@ def test_what_shrinks_evenly_stops_just_before_nothing_is_left():
         points = np.zeros((3, 6, 7, 8))
         ramp = (np.arange(points.shape[1 + axis]) - 1) * spans(SHAPE, points.shape[1:])[axis]
         points[axis] = -1.5 * np.expand_dims(ramp, [other for other in range(3) if other != axis])
-        factor = unfolding_factor(points, SHAPE, np.ones(3))
+        factor = max_injective_scale(points, SHAPE, np.ones(3))
         assert factor == pytest.approx(1 / 1.5, rel=1e-8)
-        assert 0 < Warp(SHAPE, control_points=factor * points).min_jacobian() < 1e-8
+        assert 0 < Warp(SHAPE, control_points=factor * points).min_jacobian_determinant() < 1e-8
 
 
 def test_a_crop_counts_its_own_knots():
@@ -191,7 +192,7 @@ def test_a_crop_counts_its_own_knots():
     for index in range(50):
         warp = drawn(steps, (60, 70, 50), index).warp
         assert is_certain(warp.control_points, (9, 8, 11))
-        assert warp.min_jacobian() > 0
+        assert warp.min_jacobian_determinant() > 0
 
 
 @pytest.mark.parametrize("reach", [1.0, 2.0, 5.0, 30.0])
@@ -208,7 +209,7 @@ def test_a_warning_comes_exactly_if_it_folds(reach):
         assert len(caught) == (least <= 0)
         if caught:
             message = str(caught[0].message)
-            assert f"folds: its least Jacobian determinant is {least:.3g}" in message
+            assert f"folds: its minimal Jacobian determinant is {least:.3g}" in message
         outcomes.add((is_certain(warp.control_points, SHAPE), least > 0))
     expected = {
         1.0: {(True, True)},
@@ -224,14 +225,16 @@ def test_what_is_allowed_stays_as_it_was_drawn():
     record = drawn([RandomElastic(50.0, folding="allow", p=1)], SHAPE, spacing=SPACING)
     expected = record.steps[0][1].control_points / np.reshape(SPACING, (3, 1, 1, 1))
     np.testing.assert_allclose(record.warp.control_points, expected, rtol=1e-15)
-    assert record.warp.min_jacobian() < 0
+    assert record.warp.min_jacobian_determinant() < 0
     assert np.abs(record.steps[0][1].control_points).max() > 49
 
 
 @pytest.mark.parametrize("locked", range(4))
 def test_locked_layers_do_not_move(locked):
     reach = (3.0, 4.0, 5.0)
-    step = RandomElastic(reach, (8, 9, 10), locked_borders=locked, folding="allow", p=1)
+    step = RandomElastic(
+        reach, num_control_points=(8, 9, 10), locked_borders=locked, folding="allow", p=1
+    )
     record = drawn([step], SHAPE)
     points = record.steps[0][1].control_points
     free = np.ones(points.shape[1:], bool)
@@ -247,7 +250,7 @@ def test_locked_layers_do_not_move(locked):
         for face in (0.0, SHAPE[axis] - 1.0):
             on_face = places.copy()
             on_face[:, axis] = face
-            moved = np.abs(record.warp.pull_points(on_face) - on_face)
+            moved = np.abs(record.warp.points_to_input(on_face) - on_face)
             moves = np.maximum(moves, moved.max(axis=0))
     if locked == 3:
         assert (moves == 0).all()
@@ -262,7 +265,10 @@ def test_locked_layers_do_not_move(locked):
 def test_volume_is_kept_within_locked_borders(index, lattice, reach):
     """The mean Jacobian determinant is that of the affine part."""
     shape = (41, 43, 45)
-    steps = [RandomAffine(p=1), RandomElastic(reach, lattice, locked_borders=3, p=1)]
+    steps = [
+        RandomAffine(p=1),
+        RandomElastic(reach, num_control_points=lattice, locked_borders=3, p=1),
+    ]
     warp = drawn(steps, shape, index, spacing=SPACING).warp
     mean = warp.jacobian_determinant()
     assert np.ptp(mean) > 1e-3
@@ -274,13 +280,15 @@ def test_volume_is_kept_within_locked_borders(index, lattice, reach):
 @pytest.mark.parametrize("axis", range(3))
 def test_one_control_point_is_the_same_displacement_all_along_an_axis(axis):
     lattice, reach = np.insert([6, 7], axis, 1), np.insert([2.0, 3.0], axis, 1.0)
-    step = RandomElastic(tuple(reach), tuple(lattice), locked_borders=2, folding="allow", p=1)
+    step = RandomElastic(
+        tuple(reach), num_control_points=tuple(lattice), locked_borders=2, folding="allow", p=1
+    )
     warp = drawn([step], SHAPE).warp
     places = np.random.default_rng(0).uniform(0, 1, (100, 3)) * np.subtract(SHAPE, 1)
-    moved = warp.pull_points(places) - places
+    moved = warp.points_to_input(places) - places
     elsewhere = places.copy()
     elsewhere[:, axis] = places[::-1, axis]
-    np.testing.assert_allclose(warp.pull_points(elsewhere) - elsewhere, moved, atol=1e-12)
+    np.testing.assert_allclose(warp.points_to_input(elsewhere) - elsewhere, moved, atol=1e-12)
     assert (np.abs(moved).max(axis=0) > 0.2).all()
 
 
@@ -295,7 +303,7 @@ def test_no_voxel_moves_further_than_said(reach, spacing):
             step = RandomElastic(reach, folding=folding, p=1)
             warp = drawn([step], SHAPE, index, spacing=spacing).warp
             voxels = np.indices(SHAPE).reshape(3, -1).T
-            moved = np.abs(warp.pull_points(voxels) - voxels) * spacing
+            moved = np.abs(warp.points_to_input(voxels) - voxels) * spacing
             assert (moved <= limit).all()
             farthest = np.maximum(farthest, moved.max(axis=0))
     assert (farthest >= 0.5 * limit).all()

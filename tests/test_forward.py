@@ -13,7 +13,7 @@ from volaug import (
     RandomShear,
     RandomTranslation,
 )
-from volaug.geometry.forward import shaping, turning
+from volaug.warping.geometry.forward import shaping, turning
 
 SPACING = np.array((0.8, 1.1, 3.0))
 AFFINE_STEP = RandomAffine(
@@ -111,13 +111,13 @@ def test_a_shear_moves_one_axis_along_with_another(which, along, moves):
 
 
 def test_a_turned_ball_stays_a_ball_in_mm():
-    """Its centre moves as the axes of mm turn, and its covariance stays the same on all axes."""
+    """Its center moves as the axes of mm turn, and its covariance stays the same on all axes."""
     shape, degrees = (90, 70, 30), (30, 40, 50)
-    centre, away = (np.array(shape) - 1) / 2, np.array((10.0, -8.0, 6.0))
-    ball = blob(shape, centre + away / SPACING, 6.0 / SPACING)
+    center, away = (np.array(shape) - 1) / 2, np.array((10.0, -8.0, 6.0))
+    ball = blob(shape, center + away / SPACING, 6.0 / SPACING)
     step, smooth = RandomRotation(fixed(*degrees), p=1), {"image": "cubic"}
     turned = drawn([step], shape, spacing=SPACING, interpolation=smooth).apply(image=ball)["image"]
-    moved = (centroid(turned) - centre) * SPACING
+    moved = (centroid(turned) - center) * SPACING
     expected = Rotation.from_euler("xyz", degrees, degrees=True).apply(away)
     np.testing.assert_allclose(moved, expected, atol=0.05)
     from_centroid = (np.indices(shape).T - centroid(turned)) * SPACING
@@ -125,25 +125,25 @@ def test_a_turned_ball_stays_a_ball_in_mm():
     np.testing.assert_allclose(covariance / turned.sum(), 36 * np.eye(3), atol=0.4)
 
 
-def test_a_step_of_all_is_the_product_about_the_centre_in_mm():
+def test_a_step_of_all_is_the_product_about_the_center_in_mm():
     """From the definition: x goes to R H S (x - c) + c + t."""
     shape = (20, 31, 18)
     record = drawn([AFFINE_STEP], shape, spacing=SPACING)
     stretch = np.diag((1.3, 0.8, 1.1))
     shear = np.array(((1, 0.1, -0.2), (0, 1, 0.3), (0, 0, 1)))
     turn = Rotation.from_euler("xyz", (20, -35, 50), degrees=True).as_matrix()
-    centre = (np.array(shape) - 1) / 2
+    center = (np.array(shape) - 1) / 2
     places = np.random.default_rng(0).uniform(-20, 40, (50, 3))
-    moved = (places - centre) * SPACING @ (turn @ shear @ stretch).T + (4, -6, 9)
+    moved = (places - center) * SPACING @ (turn @ shear @ stretch).T + (4, -6, 9)
     mapped = record.apply(points=places)["points"]
-    np.testing.assert_allclose(mapped, moved / SPACING + centre, atol=1e-11)
+    np.testing.assert_allclose(mapped, moved / SPACING + center, atol=1e-11)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_an_affine_stands_for_its_spacing(mirrored):
     """However it turns the axes, and whether they are right- or left-handed."""
     shape = (20, 31, 18)
-    steps = [AFFINE_STEP, RandomElastic((2.0, 3.0, 1.0), 6, p=1)]
+    steps = [AFFINE_STEP, RandomElastic((2.0, 3.0, 1.0), num_control_points=6, p=1)]
     by_spacing = drawn(steps, shape, spacing=SPACING).warp
     by_affine = drawn(steps, shape, affine=oblique(SPACING, mirrored)).warp
     np.testing.assert_allclose(by_affine.matrix, by_spacing.matrix, atol=1e-13)

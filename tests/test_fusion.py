@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import scipy.interpolate
 from cases import drawn, fixed, random_volume
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.spatial.transform import Rotation
 
 from volaug import (
@@ -30,8 +29,8 @@ from volaug import (
     Warp,
 )
 from volaug.checks import DTYPES
-from volaug.operations.base import Place
-from volaug.operations.spatial import Crop
+from volaug.transforms.crop import Crop
+from volaug.transforms.per_channel import ChannelId
 
 SPACING = np.array((0.8, 1.1, 3.0))
 SHAPE = (31, 40, 22)
@@ -47,7 +46,7 @@ CONTRAST = RandomContrast(p=1)
 
 
 def five_matrices():
-    """What the five steps do to places in mm about the centre, (4, 4) each."""
+    """What the five steps do to places in mm about the center, (4, 4) each."""
     matrices = np.tile(np.eye(4), (5, 1, 1))
     matrices[0, [0, 2], [0, 2]] = -1
     matrices[1, :3, 3] = SHIFT
@@ -67,7 +66,7 @@ def scipy_displacement(control_points, shape, places):
 
 
 def sharpness(volume):
-    """The energy of the differences between neighbours, away from the border."""
+    """The energy of the differences between neighbors, away from the border."""
     inner = np.asarray(volume, dtype=float)[8:-8, 8:-8, 8:-8]
     return sum(np.square(np.diff(inner, axis=axis)).sum() for axis in range(3))
 
@@ -76,12 +75,12 @@ def sharpness(volume):
 @pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (2, 4, 0, 3, 1)])
 def test_five_affine_steps_are_their_product_in_the_order_listed(order, spacing):
     size = np.ones(3) if spacing is None else spacing
-    to_mm, from_centre = np.diag((*size, 1.0)), np.eye(4)
-    from_centre[:3, 3] = (1 - np.array(SHAPE)) / 2
+    to_mm, from_center = np.diag((*size, 1.0)), np.eye(4)
+    from_center[:3, 3] = (1 - np.array(SHAPE)) / 2
     forward = np.eye(4)
     for place in order:
         forward = five_matrices()[place] @ forward
-    to_middle = to_mm @ from_centre
+    to_middle = to_mm @ from_center
     expected = np.linalg.inv(np.linalg.inv(to_middle) @ forward @ to_middle)
     warp = drawn([FIVE_STEPS[place] for place in order], SHAPE, spacing=spacing).warp
     assert warp.shape == SHAPE
@@ -131,7 +130,7 @@ def test_a_crop_is_a_window_of_the_whole(kind, window):
         begin = zip(crop.start, crop.shape, strict=True)
         part = tuple(slice(margin + start, margin + start + n) for start, n in begin)
         whole = drawn([affine], SHAPE, index).warp
-        first = whole.pull_points([[-margin] * 3])[0]
+        first = whole.points_to_input([[-margin] * 3])[0]
         around = Warp(np.add(SHAPE, 2 * margin), whole.matrix, first)
         sample = record.apply(image=image, label=label)
         np.testing.assert_allclose(sample["image"], around.apply(image)[part], atol=1e-6)
@@ -148,7 +147,7 @@ def test_a_crop_is_a_window_of_the_whole(kind, window):
 )
 def test_a_patch_is_a_crop_of_the_whole(shape, window, index):
     volume = random_volume(shape)
-    steps = [RandomFlip(), RandomAffine(40.0, (0.5, 2.0), 0.2, 3.0, p=1)]
+    steps = [RandomFlip(), RandomAffine(40.0, scale=(0.5, 2.0), shear=0.2, translation=3.0, p=1)]
     window = tuple(map(min, window, shape))
     record = drawn([*steps, RandomCrop(window)], shape, index)
     start = record.steps[-1][1].start
@@ -174,15 +173,15 @@ def test_nothing_outside_of_the_window_is_computed():
     assert peak < 500_000
 
 
-def test_turns_are_about_the_centre_of_what_there_is():
+def test_turns_are_about_the_center_of_what_there_is():
     turn = RandomRotation(fixed(30, 0, 0), p=1)
     crop = CenterCrop((11, 9, 16))  # leaves 10 voxels before it, 15, and 3
     start = np.array((10, 15, 3))
     before, after = drawn([turn, crop], SHAPE).warp, drawn([crop, turn], SHAPE).warp
     assert before.shape == after.shape == (11, 9, 16)
-    centre, middle = (np.array(SHAPE) - 1) / 2, (np.array((11, 9, 16)) - 1) / 2
-    np.testing.assert_allclose(before.pull_points([centre - start]), [centre], atol=1e-12)
-    np.testing.assert_allclose(after.pull_points([middle]), [middle + start], atol=1e-12)
+    center, middle = (np.array(SHAPE) - 1) / 2, (np.array((11, 9, 16)) - 1) / 2
+    np.testing.assert_allclose(before.points_to_input([center - start]), [center], atol=1e-12)
+    np.testing.assert_allclose(after.points_to_input([middle]), [middle + start], atol=1e-12)
     assert np.abs(before.offset - after.offset).max() > 0.1
     np.testing.assert_array_equal(before.matrix, after.matrix)
 
@@ -226,15 +225,17 @@ def test_a_flip_copies_bits(dtype, axes):
 def test_displacements_add_up_exactly(lattices):
     """At any place they are the sum of the fields that were drawn, each on its own lattice."""
     shape = (70, 66, 68)
-    steps = [RandomElastic((2.0, 3.0, 4.0), k, folding="allow", p=1) for k in lattices]
+    steps = [
+        RandomElastic((2.0, 3.0, 4.0), num_control_points=k, folding="allow", p=1) for k in lattices
+    ]
     record = drawn(steps, shape, spacing=SPACING)
     places = np.random.default_rng(0).uniform(0, 1, (500, 3)) * np.subtract(shape, 1)
     expected = np.zeros((500, 3))
     for (_, operation), step in zip(record.steps, steps, strict=True):
         points = operation.control_points
-        assert points.shape[1:] == tuple(4 if k == 1 else k for k in step.control_points)
+        assert points.shape[1:] == tuple(4 if k == 1 else k for k in step.num_control_points)
         expected += scipy_displacement(points / SPACING[:, None, None, None], shape, places)
-    result = record.warp.pull_points(places) - places
+    result = record.warp.points_to_input(places) - places
     assert np.abs(expected).max() > 1
     np.testing.assert_allclose(result, expected, atol=1e-11)
     many = np.lcm.reduce([[max(k, 4) - 3 for k in lattice] for lattice in lattices])
@@ -248,11 +249,16 @@ def test_a_displacement_acts_in_the_output_wherever_it_is_listed():
     straight = drawn([turn, crop], SHAPE).warp
     places = np.random.default_rng(0).uniform(0, 19, (50, 3))
     moved = places + scipy_displacement(first.control_points, (20, 20, 20), places)
-    np.testing.assert_allclose(first.pull_points(places), straight.pull_points(moved), atol=1e-11)
+    np.testing.assert_allclose(
+        first.points_to_input(places), straight.points_to_input(moved), atol=1e-11
+    )
     assert np.abs(moved - places).max() > 0.5
 
 
-A, B = RandomElastic(1.0, 7, p=0.5), RandomElastic(1.0, 20, p=0.5)  # 4 and 17 spans: 68
+A, B = (
+    RandomElastic(1.0, num_control_points=7, p=0.5),
+    RandomElastic(1.0, num_control_points=20, p=0.5),
+)  # 4 and 17 spans: 68
 SHARP = RandomContrast(p=1)
 NO_LATTICE = "the elastic steps of one warp must have a common lattice of at most 67 control points"
 
@@ -262,12 +268,18 @@ NO_LATTICE = "the elastic steps of one warp must have a common lattice of at mos
     [
         [A, B],
         [B, A],
-        [RandomElastic(1.0, (7, 1, 1), p=0.1), RandomFlip(), RandomElastic(1.0, (20, 4, 4), p=1)],
+        [
+            RandomElastic(1.0, num_control_points=(7, 1, 1), p=0.1),
+            RandomFlip(),
+            RandomElastic(1.0, num_control_points=(20, 4, 4), p=1),
+        ],
         [A, RandomContrast(p=0.99), B],
         [A, OneOf([SHARP, RandomFlip()]), B],
         [A, OneOf([SHARP, RandomCrop(5)], p=1), B],
         [OneOf([A, SHARP]), Compose([RandomFlip(), Compose([B])], p=0.1)],
-        [RandomElastic(1.0, k, p=0.5) for k in (7, 8, 10)],  # 4, 5 and 7 spans: 140
+        [
+            RandomElastic(1.0, num_control_points=k, p=0.5) for k in (7, 8, 10)
+        ],  # 4, 5 and 7 spans: 140
     ],
 )
 def test_steps_that_may_have_no_common_lattice_are_refused(transforms):
@@ -280,7 +292,7 @@ def test_what_to_choose_for_a_common_lattice():
     with pytest.raises(ValueError, match=r"20 of one are drawn with 7 of others: .* 19 or 21 in"):
         Compose([A, B])
     for near in (19, 21):
-        Compose([A, RandomElastic(1.0, near, p=0.5)])
+        Compose([A, RandomElastic(1.0, num_control_points=near, p=0.5)])
 
 
 @pytest.mark.parametrize(
@@ -290,10 +302,13 @@ def test_what_to_choose_for_a_common_lattice():
         [OneOf([A, B])],
         [OneOf([A, B]), SHARP, OneOf([B, A])],
         [A, OneOf([SHARP, RandomGamma()]), B],  # what is picked is taken for certain
-        [A, RandomElastic(1.0, 20, p=0)],
+        [A, RandomElastic(1.0, num_control_points=20, p=0)],
         [A, OneOf([B, RandomFlip()], weights=[0, 1])],
         [A, Compose([B], p=0)],
-        [RandomElastic(1.0, 20, p=1), RandomElastic(1.0, (37, 20, 20), p=1)],
+        [
+            RandomElastic(1.0, num_control_points=20, p=1),
+            RandomElastic(1.0, num_control_points=(37, 20, 20), p=1),
+        ],
     ],
 )
 def test_steps_that_never_share_a_warp_need_no_common_lattice(transforms):
@@ -304,7 +319,10 @@ def test_steps_that_never_share_a_warp_need_no_common_lattice(transforms):
 
 def test_a_record_with_lattices_that_have_no_common_one_is_refused():
     """It comes from a file, and not from a pipeline."""
-    steps = [drawn([RandomElastic(1.0, k, p=1)], (90, 90, 90)).to_dict() for k in (7, 20)]
+    steps = [
+        drawn([RandomElastic(1.0, num_control_points=k, p=1)], (90, 90, 90)).to_dict()
+        for k in (7, 20)
+    ]
     steps[0]["steps"] += steps[1]["steps"]
     with pytest.raises(ValueError, match=r"common lattice .* got \(7, 7, 7\), \(20, 20, 20\)"):
         Record.from_dict(steps[0])
@@ -346,11 +364,13 @@ def test_a_displacement_that_was_made_smaller_is_said_once_and_in_the_record():
 )
 def test_a_lattice_may_be_finer_than_the_voxels(shape, lattice):
     """As on few slices that are far apart."""
-    record = drawn([RandomElastic((0.0, 2.0, 2.0), lattice, folding="allow", p=1)], shape)
+    record = drawn(
+        [RandomElastic((0.0, 2.0, 2.0), num_control_points=lattice, folding="allow", p=1)], shape
+    )
     points = record.steps[0][1].control_points
     places = np.random.default_rng(0).uniform(0, 1, (50, 3)) * np.subtract(shape, 1)
     places[:, 0] = np.round(places[:, 0])
-    moved = record.warp.pull_points(places) - places
+    moved = record.warp.points_to_input(places) - places
     if shape[0] > 1:
         np.testing.assert_allclose(moved, scipy_displacement(points, shape, places), atol=1e-12)
     assert np.abs(moved).max() > 0.5
@@ -370,7 +390,7 @@ def test_a_change_of_intensity_parts_two_warps_only_if_it_is_drawn():
     sample = record.apply(image=image, label=label)
     first, second = record.warps
     between = first.apply(image)
-    record.stages[1].change(between, Place("image", 0), 1)
+    record.stages[1].change(between, ChannelId("image", 0), 1)
     np.testing.assert_array_equal(sample["image"], second.apply(between))
     turned = first.apply(label, interpolation="label")
     np.testing.assert_array_equal(sample["label"], second.apply(turned, interpolation="label"))

@@ -13,7 +13,7 @@ import ctypes, faulthandler, itertools, math, mmap, sys
 import numpy as np
 from cases import random_volume
 from volaug import Warp
-from volaug.engine.borders import MODES
+from volaug.warping.engine.borders import MODES
 
 faulthandler.enable()
 interpolation = sys.argv[1]
@@ -61,7 +61,7 @@ for shape, at_end, dtype in itertools.product(shapes, (False, True), dtypes):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are guarded by Linux's mprotect")
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_neighbouring_pages_are_not_touched(interpolation):
+def test_neighboring_pages_are_not_touched(interpolation):
     command = [sys.executable, "-c", CODE, interpolation]
     paths = {"PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | paths)

@@ -12,14 +12,13 @@ from scipy.interpolate import PchipInterpolator
 
 from volaug import Compose, RandomHistogramShift, Record
 from volaug.checks import DTYPES
-from volaug.engine.intensity import remap
-from volaug.operations.base import Place
-from volaug.operations.intensity import HistogramShift
+from volaug.transforms.histogram_shift import HistogramShift, apply_cubics
+from volaug.transforms.per_channel import ChannelId
 
 SHAPE = (33, 41, 37)  # more than one block of voxels, and not a whole number of them
 LEVELS = (0.0, 0.31, 0.35, 0.66, 0.9, 1.0)
 CURVES = [LEVELS, (0.0, 0.8, 1.0), (0.1, 0.1, 0.7), (0.0, 0.0, 0.5, 0.5, 1.0, 1.0), (0.2, 0.9)]
-HERE = Place("image", 0)
+HERE = ChannelId("image", 0)
 NAN, INF = np.nan, np.inf
 BOUNDS = {"float16": 2e-3, "float32": 2e-6, "float64": 1e-12}  # of the range
 
@@ -79,7 +78,7 @@ def test_remap_takes_any_cubics_of_equal_units(dtype):
     image = np.arange(-30, 61).astype(dtype).reshape(1, 7, 13)
     cubics = np.random.default_rng(2).uniform(-50, 50, (3, 4))
     result = image.copy()
-    remap(result, -30.0, 60.0, cubics, 1)
+    apply_cubics(result, -30.0, 60.0, cubics, 1)
     unit = np.minimum((image.astype(int) + 30) // 30, 2)
     place = (image.astype(float) + 30) / 30 - unit
     expected = sum(cubics[unit, power] * place**power for power in range(4))
@@ -228,7 +227,7 @@ def is_even(values, low, high):
 )
 @pytest.mark.parametrize("count", [3, 6, 11])
 def test_each_level_is_drawn_evenly_around_its_place(count, given, low, high):
-    levels = levels_of(RandomHistogramShift(given, count, p=1))
+    levels = levels_of(RandomHistogramShift(given, num_control_points=count, p=1))
     assert levels.shape == (400, count)
     assert (levels[:, 0] == 0).all()
     assert (levels[:, -1] == 1).all()
@@ -250,7 +249,7 @@ def test_no_shift_is_the_identity():
 
 def test_channels_apart_and_together():
     image = np.stack([random_volume(SHAPE)] * 3)
-    record = drawn([RandomHistogramShift(apart=True, p=1)], SHAPE, channels=3)
+    record = drawn([RandomHistogramShift(per_channel=True, p=1)], SHAPE, channels=3)
     levels = record.steps[0][1].levels
     assert len(levels) == 3
     assert len(set(levels)) == 3
@@ -277,7 +276,7 @@ def test_each_channel_has_its_own_range():
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_a_record_keeps_every_bit(apart):
-    record = drawn([RandomHistogramShift(apart=apart, p=1)], SHAPE, channels=2)
+    record = drawn([RandomHistogramShift(per_channel=apart, p=1)], SHAPE, channels=2)
     for again in (Record.from_json(record.to_json()), pickle.loads(pickle.dumps(record))):
         assert again == record
         assert again.steps == record.steps
@@ -309,16 +308,16 @@ def test_wrong_shifts_of_a_step():
 def test_wrong_control_points_of_a_step():
     for value in (2, 0, -1, 257, 2**70):
         with pytest.raises(ValueError, match="control_points must be from 3 to 256, got "):
-            RandomHistogramShift(control_points=value)
+            RandomHistogramShift(num_control_points=value)
     for value in [*NO_NUMBERS, 5.0, NAN, INF, (5, 5), (5,)]:
         with pytest.raises(TypeError, match="control_points must be a whole number, got "):
-            RandomHistogramShift(control_points=value)
+            RandomHistogramShift(num_control_points=value)
 
 
 def test_wrong_flags_and_chances_of_a_step():
     for value in (0, 1, None, "yes", [True], 1.0):
-        with pytest.raises(TypeError, match="apart must be True or False, got "):
-            RandomHistogramShift(apart=value)
+        with pytest.raises(TypeError, match="per_channel must be True or False, got "):
+            RandomHistogramShift(per_channel=value)
     for value in (-0.1, 1.001, NAN, INF, 2):
         with pytest.raises(ValueError, match=f"p must be from 0 to 1, got {value}"):
             RandomHistogramShift(p=value)
@@ -327,8 +326,8 @@ def test_wrong_flags_and_chances_of_a_step():
             RandomHistogramShift(p=value)
     with pytest.raises(TypeError, match="name must be a string, got 5"):
         RandomHistogramShift(name=5)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'num_control_points'"):
-        RandomHistogramShift(num_control_points=5)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'control_points'"):
+        RandomHistogramShift(control_points=5)
 
 
 ASCENDING = "levels must be two or more in ascending order, got "

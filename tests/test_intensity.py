@@ -22,15 +22,17 @@ from volaug import (
     Record,
 )
 from volaug.checks import DTYPES
-from volaug.engine.intensity import BLOCK, noise, statistics
-from volaug.kernels.functions import exp2, power, power_constants
-from volaug.kernels.options import kernel
-from volaug.operations.artefacts import Noise
-from volaug.operations.base import Place
-from volaug.operations.intensity import Brightness, Contrast, Gamma
+from volaug.kernels.jit.options import kernel
+from volaug.kernels.values.vector_math import exp2, power, power_constants
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.channels import BLOCK, statistics
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.noise import Noise, add_noise
+from volaug.transforms.per_channel import ChannelId
 
 SHAPE = (33, 34, 35)  # more than one block of voxels, and not a whole number of them
-HERE = Place("image", 0)
+HERE = ChannelId("image", 0)
 CHANGES = [
     Contrast(1.3),
     Brightness(0.8, 0.3),
@@ -152,7 +154,7 @@ def test_statistics_are_of_what_is_finite():
 
 def test_a_small_spread_far_from_zero_is_not_lost():
     image = (1e7 + np.random.default_rng(0).normal(0, 1, SHAPE)).astype(np.float64)
-    np.testing.assert_allclose(statistics(image, 1).deviation, image.std(), rtol=1e-9)
+    np.testing.assert_allclose(statistics(image, 1).std, image.std(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES[1:])
@@ -225,7 +227,7 @@ def test_any_memory_order(change):
 
 def noise_of(count, key=11, stream=0):
     volume = np.zeros((1, 1, count), np.float32)
-    noise(volume, 1.0, False, stream, key, 1)
+    add_noise(volume, 1.0, False, stream, key, 1)
     return volume.ravel().astype(float)
 
 
@@ -258,8 +260,8 @@ def test_noise_is_another_for_each_key_channel_and_target():
     first = changed(one, image)
     others = [
         changed(Noise(1.0, "gaussian", False, 4), image),
-        changed(one, image, place=Place("image", 1)),
-        changed(one, image, place=Place("t2", 0)),
+        changed(one, image, place=ChannelId("image", 1)),
+        changed(one, image, place=ChannelId("t2", 0)),
     ]
     for other in others:
         assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 4 / math.sqrt(image.size)
@@ -280,7 +282,7 @@ def test_noise_is_relative_to_the_channel():
 
 def test_channels_apart_and_together():
     image = np.stack([image_of(np.float32)] * 3)
-    apart = [RandomGamma(apart=True, p=1)]
+    apart = [RandomGamma(per_channel=True, p=1)]
     result = drawn(apart, SHAPE, channels=3).apply(image=image)["image"]
     assert not np.array_equal(result[0], result[1])
     one = drawn(apart, SHAPE)
@@ -289,7 +291,7 @@ def test_channels_apart_and_together():
     with pytest.raises(ValueError, match="Gamma was drawn for 1 channels, but 'image' has 3: "):
         one.apply(image=image, out=out)
     assert np.isnan(out["image"]).all()
-    for step in (RandomGamma(p=1), RandomBrightness(shift=0.5, p=1), RandomContrast(p=1)):
+    for step in (RandomGamma(p=1), RandomBrightness(std_shift=0.5, p=1), RandomContrast(p=1)):
         result = drawn([step], SHAPE).apply(image=image)["image"]
         np.testing.assert_array_equal(result[0], result[1])
     result = drawn([RandomNoise(p=1)], SHAPE).apply(image=image)["image"]
@@ -298,7 +300,7 @@ def test_channels_apart_and_together():
 
 def test_a_call_draws_for_the_channels_that_there_are():
     image = np.stack([image_of(np.float32)] * 2)
-    pipeline = Compose([RandomBrightness(apart=True, p=1)], seed=1, targets={"t2": "image"})
+    pipeline = Compose([RandomBrightness(per_channel=True, p=1)], seed=1, targets={"t2": "image"})
     record = pipeline(image=image[0], t2=image, label=image[0].astype(np.int16), index=0).record
     assert len(record.steps[0][1].factor) == 2
 
@@ -310,14 +312,14 @@ def test_blocks_are_fixed():
 
 
 STEPS_APART = [
-    RandomContrast(apart=True, p=1),
-    RandomBrightness(shift=0.5, apart=True, p=1),
-    RandomGamma(apart=True, p=1),
-    RandomHistogramShift(apart=True, p=1),
-    RandomNoise(apart=True, p=1),
-    RandomBlur(apart=True, p=1),
-    RandomLowResolution(apart=True, p=1),
-    RandomBiasField(apart=True, p=1),
+    RandomContrast(per_channel=True, p=1),
+    RandomBrightness(std_shift=0.5, per_channel=True, p=1),
+    RandomGamma(per_channel=True, p=1),
+    RandomHistogramShift(per_channel=True, p=1),
+    RandomNoise(per_channel=True, p=1),
+    RandomBlur(per_channel=True, p=1),
+    RandomLowResolution(per_channel=True, p=1),
+    RandomBiasField(per_channel=True, p=1),
 ]
 NAMED = {"targets": {"t1": "image", "flair": "image"}, "seed": 4}
 

@@ -13,8 +13,8 @@ from cases import random_volume
 from scipy.spatial.transform import Rotation
 
 from volaug import CaseError, Compose, Stream
-from volaug.files.opening import open_volume
-from volaug.files.safety import FileError
+from volaug.data.files.opening import open_volume
+from volaug.data.files.safety import FileError
 
 SHAPE = (12, 10, 8)
 VOXELS = (1000 * random_volume(SHAPE)).astype(np.int16)

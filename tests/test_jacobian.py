@@ -7,7 +7,7 @@ import scipy.interpolate
 from cases import SHAPES, mild_affine, random_affine
 
 from volaug import Warp
-from volaug.kernels.jacobian import jacobian_planes
+from volaug.kernels.spline.jacobian import jacobian_planes
 
 LATTICES = [(4, 4, 4), (4, 5, 6), (9, 4, 13)]
 
@@ -61,7 +61,8 @@ def test_equals_differences_of_pull_points():
     step = 1e-5
     derivative = np.stack(
         [
-            (warp.pull_points(voxels + along) - warp.pull_points(voxels - along)) / (2 * step)
+            (warp.points_to_input(voxels + along) - warp.points_to_input(voxels - along))
+            / (2 * step)
             for along in step * np.eye(3)
         ],
         axis=-1,
@@ -77,7 +78,7 @@ def test_is_near_simpleitk_of_the_dense_field():
     points = np.random.default_rng(3).uniform(-15, 15, (3, 6, 6, 6))
     warp = Warp(shape, control_points=points)
     voxels = np.indices(shape).reshape(3, -1).T
-    field = (warp.pull_points(voxels) - voxels).reshape(*shape, 3)[..., ::-1]
+    field = (warp.points_to_input(voxels) - voxels).reshape(*shape, 3)[..., ::-1]
     image = sitk.GetImageFromArray(np.ascontiguousarray(field), isVector=True)
     theirs = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(image))
     inner = (slice(1, -1),) * 3
@@ -94,9 +95,9 @@ def test_the_least_is_that_of_the_dense_array(shape):
         warp = Warp(shape, np.diag((sign, 1.1, 0.9)), 0.0, points)
         dense = warp.jacobian_determinant(threads=1)
         least = dense.min()
-        assert isinstance(warp.min_jacobian(), float)
+        assert isinstance(warp.min_jacobian_determinant(), float)
         for threads in (1, 2, 3, 7):
-            assert warp.min_jacobian(threads=threads) == least
+            assert warp.min_jacobian_determinant(threads=threads) == least
             np.testing.assert_array_equal(warp.jacobian_determinant(threads=threads), dense)
         assert np.sign(np.median(dense)) == sign
     assert len(jacobian_planes.signatures) == 1
@@ -110,7 +111,7 @@ def test_without_displacement_it_is_constant(elastic):
     result = warp.jacobian_determinant()
     assert result.shape == warp.shape
     np.testing.assert_allclose(result, expected, rtol=1e-13)
-    assert warp.min_jacobian() == result.min()
+    assert warp.min_jacobian_determinant() == result.min()
 
 
 def test_its_mean_is_the_change_of_volume():
@@ -131,10 +132,10 @@ def test_its_mean_is_the_change_of_volume():
 
 def test_the_least_needs_no_dense_array():
     warp = random_warp((60, 70, 80), (5, 5, 5))
-    warp.min_jacobian()
+    warp.min_jacobian_determinant()
     tracemalloc.start()
     try:
-        warp.min_jacobian()
+        warp.min_jacobian_determinant()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -143,7 +144,7 @@ def test_the_least_needs_no_dense_array():
 
 def test_bad_threads():
     for warp in (Warp((4, 5, 6)), random_warp((4, 5, 6), (4, 4, 4))):
-        for method in (warp.jacobian_determinant, warp.min_jacobian):
+        for method in (warp.jacobian_determinant, warp.min_jacobian_determinant):
             with pytest.raises(ValueError, match="threads must be a whole number of at least 1"):
                 method(threads=0)
             with pytest.raises(TypeError, match="threads must be a whole number of at least 1"):

@@ -7,8 +7,8 @@ import pytest
 from cases import mild_affine, nan_filled, random_volume
 
 from volaug import Warp
-from volaug import threads as pool
-from volaug.engine.borders import MODES
+from volaug.threads import parts as pool
+from volaug.warping.engine.borders import MODES
 
 SHAPE = (11, 12, 37)
 

@@ -9,7 +9,7 @@ import scipy.ndimage
 from cases import SHAPES, nan_filled, random_affine
 
 from volaug import Warp, affine_transform
-from volaug.engine.borders import MODES
+from volaug.warping.engine.borders import MODES
 
 SHAPE = (20, 22, 34)
 

@@ -18,13 +18,14 @@ from volaug import (
     RandomContrast,
     RandomFlip,
     Record,
-    ReplaceLabel,
+    RemapLabels,
 )
 from volaug.checks import DTYPES
-from volaug.engine.labels import at_scale, replace
-from volaug.operations.labels import Mask, Pyramid, Relabel
-from volaug.plain import from_plain, to_plain
-from volaug.record import OPERATIONS
+from volaug.serialization import from_plain, to_plain
+from volaug.transforms.label_pyramid import Pyramid, at_scale
+from volaug.transforms.mask_image import Mask
+from volaug.transforms.registry import OPERATIONS
+from volaug.transforms.remap_labels import Remapping, replace
 
 SHAPE = (9, 12, 11)
 LARGE = (33, 41, 37)  # more voxels than one thread is worth, and no whole number of blocks
@@ -52,7 +53,7 @@ def in_window(volume):
     return room, window
 
 
-# --- ReplaceLabel
+# --- RemapLabels
 
 
 @pytest.mark.parametrize("shape", [SHAPE, (3, *SHAPE), (1, 7, 1), (2, 1, 1, 1)])
@@ -64,7 +65,7 @@ def test_a_label_is_replaced_as_numpy_does(dtype, shape):
     expected = np.where(label == old, np.array(new).astype(dtype), label)
     assert (expected != label).any()
     before, image = label.copy(), random_volume(shape)
-    result = done(ReplaceLabel(old, new), label=label, image=image)
+    result = done(RemapLabels(old, new=new), label=label, image=image)
     np.testing.assert_array_equal(result["label"], expected, strict=True)
     np.testing.assert_array_equal(result["image"], image)
     np.testing.assert_array_equal(label, before)
@@ -75,10 +76,10 @@ def test_what_is_outside_becomes_background(dtype):
     label = some_labels(dtype, least=-1)
     expected = np.maximum(label, 0)
     assert (label == -1).any()
-    np.testing.assert_array_equal(done(ReplaceLabel(-1, 0), label=label)["label"], expected)
+    np.testing.assert_array_equal(done(RemapLabels(-1, new=0), label=label)["label"], expected)
 
 
-LARGEST = [
+MAX_SPACING = [
     ("int64", 2**53 + 1, 2**53),
     ("int64", 2**63 - 1, 2**63 - 2),
     ("int64", -(2**63), -(2**63) + 1),
@@ -89,14 +90,14 @@ LARGEST = [
 ]
 
 
-@pytest.mark.parametrize(("dtype", "old", "near"), LARGEST)
+@pytest.mark.parametrize(("dtype", "old", "near"), MAX_SPACING)
 def test_labels_are_told_apart_to_the_bit(dtype, old, near):
     label = np.full(SHAPE, near, dtype)
     label[3, 4, 5] = old
-    result = done(ReplaceLabel(old, 7), label=label)["label"]
+    result = done(RemapLabels(old, new=7), label=label)["label"]
     assert np.argwhere(result == 7).tolist() == [[3, 4, 5]]
     assert (result == np.array(near, dtype)).sum() == label.size - 1
-    back = done(ReplaceLabel(7, old), label=result)["label"]
+    back = done(RemapLabels(7, new=old), label=result)["label"]
     np.testing.assert_array_equal(back, label, strict=True)
 
 
@@ -120,10 +121,10 @@ UNHELD = [
 @pytest.mark.parametrize(("dtype", "label", "near"), UNHELD)
 def test_nothing_has_a_label_that_the_dtype_cannot_hold(dtype, label, near):
     volume = np.full(SHAPE, near, dtype)
-    result = done(ReplaceLabel(label, 0), label=volume)["label"]
+    result = done(RemapLabels(label, new=0), label=volume)["label"]
     np.testing.assert_array_equal(result, volume, strict=True)
     np.testing.assert_array_equal(
-        done(ReplaceLabel(label, 2**60), label=volume)["label"], volume, strict=True
+        done(RemapLabels(label, new=2**60), label=volume)["label"], volume, strict=True
     )
 
 
@@ -134,7 +135,7 @@ def test_a_label_that_the_dtype_cannot_hold_raises_before_any_work(dtype, label,
     volumes = {"label": some_labels(dtype), "image": random_volume(SHAPE)}
     message = f"'label' of {dtype} cannot hold the label {label}"
     with pytest.raises(ValueError, match=message):
-        done(ReplaceLabel(1, label), **volumes, out=out)
+        done(RemapLabels(1, new=label), **volumes, out=out)
     for name, volume in out.items():
         np.testing.assert_array_equal(volume, before[name])
 
@@ -142,7 +143,7 @@ def test_a_label_that_the_dtype_cannot_hold_raises_before_any_work(dtype, label,
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_a_label_of_zero_has_either_sign(dtype):
     label = np.array([0.0, -0.0, 1.0, -1.0], dtype).reshape(1, 2, 2)
-    result = done(ReplaceLabel(0, 3), label=label)["label"]
+    result = done(RemapLabels(0, new=3), label=label)["label"]
     assert result.ravel().tolist() == [3.0, 3.0, 1.0, -1.0]
 
 
@@ -150,7 +151,7 @@ def test_a_label_of_zero_has_either_sign(dtype):
 def test_what_is_no_label_stays_to_the_bit(dtype):
     label = some_labels(dtype)
     label.flat[:4] = NAN, INF, -INF, 0.5
-    result = done(ReplaceLabel(2, 0), label=label)["label"]
+    result = done(RemapLabels(2, new=0), label=label)["label"]
     np.testing.assert_array_equal(result, np.where(label == 2, 0, label))
 
 
@@ -160,7 +161,7 @@ def test_all_labels_are_replaced_and_no_image():
         "parts": some_labels(np.int64, (2, *SHAPE)),
         "image": some_labels(np.int16),
     }
-    pipeline = Compose([ReplaceLabel(2, 4)], seed=0, targets={"parts": "label"})
+    pipeline = Compose([RemapLabels(2, new=4)], seed=0, targets={"parts": "label"})
     result = pipeline(**given, index=0)
     for name in ("label", "parts"):
         expected = np.where(given[name] == 2, 4, given[name]).astype(given[name].dtype)
@@ -187,10 +188,10 @@ def test_replacing_takes_any_memory_order_and_threads(dtype):
 def test_the_result_has_the_memory_order_of_the_label():
     for order in itertools.permutations(range(3)):
         label = some_labels(least=-1).transpose(order).copy().transpose(np.argsort(order))
-        result = done(ReplaceLabel(-1, 0), label=label)["label"]
+        result = done(RemapLabels(-1, new=0), label=label)["label"]
         assert result.strides == label.strides
     channels = np.asfortranarray(some_labels(shape=(2, *SHAPE)))
-    result = done(ReplaceLabel(1, 0), label=channels)["label"]
+    result = done(RemapLabels(1, new=0), label=channels)["label"]
     np.testing.assert_array_equal(result, np.where(channels == 1, 0, channels))
 
 
@@ -235,7 +236,7 @@ def test_a_label_by_name_masks_all_images():
         "brain": some_labels(np.int8, least=-1),
     }
     targets = {"t2": "image", "brain": "label"}
-    pipeline = Compose([MaskImage("brain", 3)], seed=0, targets=targets)
+    pipeline = Compose([MaskImage("brain", value=3)], seed=0, targets=targets)
     result = pipeline(**given, index=0)
     for name in ("image", "t2"):
         expected = np.where(given["brain"] < 0, np.array(3, given[name].dtype), given[name])
@@ -274,7 +275,7 @@ def test_masking_takes_any_memory_order_and_writes_to_what_it_is_given(dtype):
 def test_the_mask_is_of_what_the_label_has_become():
     """After a flip, and before -1 becomes 0."""
     image, label = random_volume(SHAPE), some_labels(least=-1)
-    steps = [RandomFlip(0, p=1), MaskImage(), ReplaceLabel(-1, 0)]
+    steps = [RandomFlip(0, p=1), MaskImage(), RemapLabels(-1, new=0)]
     result = Compose(steps, seed=0)(image=image, label=label, index=0)
     np.testing.assert_array_equal(result["image"], np.where(label < 0, 0, image)[::-1])
     np.testing.assert_array_equal(result["label"], np.maximum(label, 0)[::-1])
@@ -326,12 +327,12 @@ def test_without_an_image_there_is_nothing_to_mask():
 
 
 def has_ties(length, count):
-    """Whether a centre lies in the middle between two voxels."""
+    """Whether a center lies in the middle between two voxels."""
     return any((2 * i + 1) * length % (2 * count) == 0 for i in range(count))
 
 
 def nearest(length, count):
-    """The voxels nearest to the centres of fewer, of two the one behind: with whole numbers."""
+    """The voxels nearest to the centers of fewer, of two the one behind: with whole numbers."""
     places = (2 * np.arange(count) + 1) * length - count  # times 2 count
     distances = np.abs(2 * count * np.arange(length) - places[:, np.newaxis])
     return length - 1 - distances[:, ::-1].argmin(axis=1)
@@ -454,7 +455,7 @@ LAST = "a LabelPyramid must be the last step, got another after it"
     [
         [PYRAMID, RandomFlip()],
         [PYRAMID, RandomContrast()],
-        [RandomFlip(), PYRAMID, ReplaceLabel(-1, 0)],
+        [RandomFlip(), PYRAMID, RemapLabels(-1, new=0)],
         [PYRAMID, PYRAMID],
         [Compose([RandomFlip(), PYRAMID]), RandomContrast()],
         [OneOf([RandomFlip(), PYRAMID]), RandomContrast()],
@@ -486,7 +487,7 @@ def test_no_record_has_anything_after_a_pyramid():
 
 def test_a_record_with_a_pyramid_brings_a_prediction_back():
     image, label = random_volume(SHAPE), some_labels(least=-1)
-    steps = [RandomFlip(p=1), MaskImage(), ReplaceLabel(-1, 0), PYRAMID]
+    steps = [RandomFlip(p=1), MaskImage(), RemapLabels(-1, new=0), PYRAMID]
     sample = Compose(steps, seed=0)(image=image, label=label, index=0)
     back = sample.record.invert(label=sample["label"][0], image=sample["image"])
     np.testing.assert_array_equal(back["label"], np.maximum(label, 0))
@@ -496,8 +497,8 @@ def test_a_record_with_a_pyramid_brings_a_prediction_back():
 # --- all of them
 
 STEPS = {
-    "replace": ReplaceLabel(-1, 2**53 + 1),
-    "mask": MaskImage("label", -0.1, channels=(0, 1)),
+    "replace": RemapLabels(-1, new=2**53 + 1),
+    "mask": MaskImage("label", value=-0.1, channels=(0, 1)),
     "pyramid": LabelPyramid([1, (0.5, 1 / 3, 1), 0.25]),
 }
 
@@ -526,7 +527,7 @@ def test_records_and_pipelines_go_through_json_and_pickle(kind):
 @pytest.mark.parametrize(
     "operation",
     [
-        Relabel(np.int64(3), np.uint8(1)),
+        Remapping(np.int64(3), np.uint8(1)),
         Mask("label", 1, np.array([0, 2])),
         Pyramid(np.array([1, 0.5])),
         Pyramid([[0.5, 1, 1]]),
@@ -557,7 +558,7 @@ def arguments_of(step):
 
 
 NO_NUMBERS = ["5", None, True, 1j, {}, {1, 2}, b"5", np.float64, "5 mm"]
-MASKS, RELABELS, PYRAMIDS = (MaskImage, Mask), (ReplaceLabel, Relabel), (LabelPyramid, Pyramid)
+MASKS, RELABELS, PYRAMIDS = (MaskImage, Mask), (RemapLabels, Remapping), (LabelPyramid, Pyramid)
 
 
 @pytest.mark.parametrize("kind", MASKS)
@@ -585,17 +586,17 @@ def test_wrong_arguments_of_a_mask(kind):
 def test_wrong_labels_to_replace(kind):
     for value in (*NO_NUMBERS, 1.0, NAN, INF, (1, 2), [1]):
         with pytest.raises(TypeError, match="old must be a whole number, got "):
-            kind(value, 0)
+            kind(old=value, new=0)
         with pytest.raises(TypeError, match="new must be a whole number, got "):
-            kind(0, value)
+            kind(old=0, new=value)
     for value in (-(2**63) - 1, 2**64, 10**400):
         limits = "-9223372036854775808 to 18446744073709551615"
         with pytest.raises(ValueError, match=f"old must be from {limits}, got "):
-            kind(value, 0)
+            kind(old=value, new=0)
         with pytest.raises(ValueError, match=f"new must be from {limits}, got "):
-            kind(0, value)
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'new'"):
-        kind(1)
+            kind(old=0, new=value)
+    with pytest.raises(TypeError, match=r"missing 1 required .* argument: 'new'"):
+        kind(old=1)
 
 
 @pytest.mark.parametrize("kind", PYRAMIDS)

@@ -31,16 +31,27 @@ PIPELINES = {
     "shear": [RandomShear(0.3, p=1)],
     "affine": [RandomAffine(translation=4.0, p=1)],
     "elastic": [BEND],
-    "elastic on two lattices": [RandomElastic(3.0, 5, p=1), RandomElastic(2.0, 7, p=1)],
-    "elastic in the plane": [RandomElastic((0, 3, 3), (1, 7, 7), p=1)],
-    "elastic with locked borders": [RandomElastic(4.0, 8, locked_borders=3, p=1)],
+    "elastic on two lattices": [
+        RandomElastic(3.0, num_control_points=5, p=1),
+        RandomElastic(2.0, num_control_points=7, p=1),
+    ],
+    "elastic in the plane": [RandomElastic((0, 3, 3), num_control_points=(1, 7, 7), p=1)],
+    "elastic with locked borders": [
+        RandomElastic(4.0, num_control_points=8, locked_borders=3, p=1)
+    ],
     "random crop": [RandomCrop((40, 32, 24))],
-    "centre crop": [CenterCrop((39, 33, 25))],
+    "center crop": [CenterCrop((39, 33, 25))],
     "larger window": [CenterCrop((60, 41, 35))],
     "all": [RandomFlip(), RandomAffine(translation=4.0, p=1), BEND, RandomCrop((44, 36, 28))],
     "crop, then the rest": [RandomCrop((40, 32, 24)), TURN, RandomScaling(0.2, p=1), BEND],
     "one of": [OneOf([TURN, BEND, RandomFlip(p=1)]), RandomTranslation(2.0, p=1)],
-    "two warps": [TURN, BEND, STRONGER, RandomElastic(3.0, 6, p=1), RandomShear(p=1)],
+    "two warps": [
+        TURN,
+        BEND,
+        STRONGER,
+        RandomElastic(3.0, num_control_points=6, p=1),
+        RandomShear(p=1),
+    ],
     "nested": [Compose([TURN, Compose([BEND])]), RandomFlip()],
 }
 
@@ -125,7 +136,7 @@ def test_boxes_hold_what_they_held(steps, size):
         if len(record.warps) == 1:
             axes = [np.arange(a, b, 0.25) for a, b in zip(low - 2, high + 2, strict=True)]
             places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-            read = record.warp.pull_points(places)
+            read = record.warp.points_to_input(places)
             held = places[((read >= box[0]) & (read <= box[1])).all(axis=1)]
             np.testing.assert_allclose(held.min(axis=0), low, atol=0.5)
             np.testing.assert_allclose(held.max(axis=0), high, atol=0.5)

@@ -9,8 +9,8 @@ from cases import mild_affine, nan_filled, random_volume
 
 from volaug import Warp, affine_transform, checks, elastic_deform
 from volaug.checks import INTERPOLATIONS
-from volaug.engine import layout
-from volaug.engine.borders import MODES, UNFOLDED
+from volaug.warping.engine import memory_layout as layout
+from volaug.warping.engine.borders import MODES, UNFOLDED
 
 SHAPE = (9, 10, 21)
 SHIFTS = list(itertools.product((0, 0.5), repeat=3))[1:]

@@ -9,18 +9,17 @@ from cases import blob, centroid, drawn, random_volume
 
 from volaug import Compose, RandomLowResolution
 from volaug.checks import DTYPES
-from volaug.engine.low_resolution import kept_voxels, lower_resolution
-from volaug.operations.artefacts import LowResolution
-from volaug.operations.base import Place
+from volaug.transforms.low_resolution import LowResolution, kept_voxels, lower_resolution
+from volaug.transforms.per_channel import ChannelId
 
 SHAPE = (33, 41, 37)
 LENGTHS = (20, 13, 36)
-HERE = Place("image", 0)
+HERE = ChannelId("image", 0)
 NAN, INF = np.nan, np.inf
 
 
 def nearest(length, count):
-    """The voxels nearest to the centres of fewer, of two the one behind: with whole numbers."""
+    """The voxels nearest to the centers of fewer, of two the one behind: with whole numbers."""
     places = (2 * np.arange(count) + 1) * length - count  # times 2 count
     distances = np.abs(2 * count * np.arange(length) - places[:, np.newaxis])
     return length - 1 - distances[:, ::-1].argmin(axis=1)
@@ -28,8 +27,8 @@ def nearest(length, count):
 
 def mixing(length, count):
     """The matrix (length, count) that mixes voxels linearly of fewer, by numpy's np.interp."""
-    centres = (np.arange(count) + 0.5) * length / count - 0.5
-    columns = [np.interp(np.arange(length), centres, one) for one in np.eye(count)]
+    centers = (np.arange(count) + 0.5) * length / count - 0.5
+    columns = [np.interp(np.arange(length), centers, one) for one in np.eye(count)]
     return np.transpose(columns)
 
 
@@ -49,7 +48,7 @@ def lowered(volume, lengths=LENGTHS, threads=1):
 
 
 def has_ties(length, count):
-    """Whether a centre lies in the middle between two voxels."""
+    """Whether a center lies in the middle between two voxels."""
     return any((2 * i + 1) * length % (2 * count) == 0 for i in range(count))
 
 
@@ -183,7 +182,7 @@ def test_it_moves_nothing(lengths):
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("count", [5, 9, 15, 22, 31, 44, 45])
 def test_a_ramp_stays_one_to_half_a_voxel(count, axis):
-    """What is kept lies as near as that to a centre; and on it where 45 is an odd multiple."""
+    """What is kept lies as near as that to a center; and on it where 45 is an odd multiple."""
     shape = tuple(45 if a == axis else n for a, n in enumerate((4, 5, 3)))
     ramp = np.indices(shape)[axis].astype(np.float32)
     lengths = tuple(count if a == axis else n for a, n in enumerate(shape))
@@ -271,7 +270,7 @@ def scales(step, count=500, channels=1):
     """What a step draws for many samples."""
     pipeline = Compose([step], seed=3)
     records = (pipeline.draw(SHAPE, channels=channels, index=index) for index in range(count))
-    return np.array([record.steps[0][1].scale for record in records])
+    return np.array([record.steps[0][1].resolution for record in records])
 
 
 def is_even(values, low, high):
@@ -310,9 +309,9 @@ def test_each_axis_has_its_range():
 
 def test_channels_apart():
     image = random_volume((600, 5, 7, 6))
-    step = RandomLowResolution((0.3, 0.7), apart=True, p_channel=0.5, p=1)
+    step = RandomLowResolution((0.3, 0.7), per_channel=True, p_channel=0.5, p=1)
     record = drawn([step], image.shape[1:], channels=600)
-    drawn_scales = np.array(record.steps[0][1].scale)
+    drawn_scales = np.array(record.steps[0][1].resolution)
     assert drawn_scales.shape == (600, 3)
     left = (drawn_scales == 1).all(axis=1)
     assert 240 < left.sum() < 360
@@ -320,7 +319,7 @@ def test_channels_apart():
     assert is_even(drawn_scales[~left, 0], 0.3, 0.7)
     result = record.apply(image=image)["image"]
     np.testing.assert_array_equal((result == image).all(axis=(1, 2, 3)), left)
-    all_of_them = scales(RandomLowResolution((0.3, 0.7), apart=True, p=1), 1, channels=200)
+    all_of_them = scales(RandomLowResolution((0.3, 0.7), per_channel=True, p=1), 1, channels=200)
     assert (all_of_them < 1).all()
     together = scales(RandomLowResolution((0.3, 0.7), p_channel=0.0, p=1), 5, channels=3)
     assert together.shape == (5, 3)
@@ -331,7 +330,7 @@ def test_the_step_does_what_it_drew():
     """So many voxels are kept as a share of them rounds to, and at least one."""
     image = random_volume((2, *SHAPE))
     record = drawn([RandomLowResolution((0.2, 0.8), isotropic=False, p=1)], SHAPE)
-    lengths = [round(n * s) for n, s in zip(SHAPE, record.steps[0][1].scale, strict=True)]
+    lengths = [round(n * s) for n, s in zip(SHAPE, record.steps[0][1].resolution, strict=True)]
     result = record.apply(image=image, label=image)
     for channel, before in zip(result["image"], image, strict=True):
         np.testing.assert_allclose(channel, by_numpy(before, lengths), atol=2e-6)
@@ -342,7 +341,7 @@ def test_the_step_does_what_it_drew():
 
 def test_drawn_for_fewer_channels_it_raises_before_any_work():
     out = np.full((3, *SHAPE), NAN, np.float32)
-    record = drawn([RandomLowResolution(apart=True, p=1)], SHAPE, channels=2)
+    record = drawn([RandomLowResolution(per_channel=True, p=1)], SHAPE, channels=2)
     message = "LowResolution was drawn for 2 channels, but 'image' has 3"
     with pytest.raises(ValueError, match=message):
         record.apply(image=random_volume((3, *SHAPE)), out={"image": out})
@@ -358,23 +357,23 @@ def test_wrong_shares_of_a_step():
         RandomLowResolution(value)
     for value in NO_NUMBERS:
         for wrong in (value, (0.5, value), (value, 0.5, (0.5, 1))):
-            with pytest.raises(TypeError, match="scale must be a number, got "):
+            with pytest.raises(TypeError, match="resolution must be a number, got "):
                 RandomLowResolution(wrong)
     beyond = [NAN, INF, -INF, -1, 0, 0.0009, 1.001, 10**400, (0, 1), (0.5, 1.01), (NAN, 1)]
     for value in [*beyond, (0.5, (0.0, 1.0), 1)]:
-        with pytest.raises(ValueError, match=r"scale must be from 0.001 to 1, got "):
+        with pytest.raises(ValueError, match=r"resolution must be from 0.001 to 1, got "):
             RandomLowResolution(value)
-    with pytest.raises(ValueError, match=r"scale must be .*, got \(1, 0.5\), which is reversed"):
+    with pytest.raises(ValueError, match=r"resolution must be .*got \(1, 0.5\), which is reversed"):
         RandomLowResolution((1, 0.5))
     for value in ((), (1,), (1, 1, 1, 1), ((1, 1, 1), 1, 1)):
         with pytest.raises(
-            ValueError, match=r"scale must be a number.* pair \(low, high\).*got \("
+            ValueError, match=r"resolution must be a number.* pair \(low, high\).*got \("
         ):
             RandomLowResolution(value)
 
 
 def test_wrong_flags_and_chances_of_a_step():
-    for name in ("isotropic", "apart"):
+    for name in ("isotropic", "per_channel"):
         for value in NO_FLAGS:
             with pytest.raises(TypeError, match=f"{name} must be True or False, got "):
                 RandomLowResolution(**{name: value})
@@ -396,12 +395,14 @@ def test_wrong_shares_of_an_operation():
         for wrong in (value, (1.0, value, 1.0), ((1, 1, 1), (1, 1, value))):
             with pytest.raises(
                 TypeError,
-                match=r"scale (must be a number|by name must be one for each channel), got ",
+                match=r"resolution (must be a number|by name must be one for each channel), got ",
             ):
                 LowResolution(wrong)
     for value in (NAN, INF, 0, 1.01, -1, (1, 1, 2), ((1, 1, 1), (1, 0, 1))):
-        with pytest.raises(ValueError, match=r"scale must be from 0.001 to 1, got "):
+        with pytest.raises(ValueError, match=r"resolution must be from 0.001 to 1, got "):
             LowResolution(value)
     for value in ((), (1, 1), (1, 1, 1, 1), ((1, 1), (1, 1)), ((1, 1, 1), (1, 1)), ((), ())):
-        with pytest.raises(ValueError, match="scale must be a number, or one for each of three "):
+        with pytest.raises(
+            ValueError, match="resolution must be a number, or one for each of three "
+        ):
             LowResolution(value)

@@ -57,7 +57,7 @@ STEPS = {
     "two warps": [
         RandomCrop((17, 22, 30)),
         *AFFINE_STEPS,
-        RandomContrast(apart=True, p=1),
+        RandomContrast(per_channel=True, p=1),
         RandomShear(p=1),
         RandomCrop((9, 30, 12)),
     ],
@@ -478,7 +478,7 @@ def test_slices_stay_in_their_plane(affine, kind):
     steps = {
         "affine": [RandomFlip(), RandomAffine(degrees=180, shear=0.3, p=1)],
         "elastic": [RandomElastic(4.0, p=1), CenterCrop((15, 30, 1))],
-        "contrast": [RandomContrast(apart=True, p=1), RandomFlip(p=1)],
+        "contrast": [RandomContrast(per_channel=True, p=1), RandomFlip(p=1)],
     }[kind]
     given = slice_of(affine)
     keys = list(given)

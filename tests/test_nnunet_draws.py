@@ -23,9 +23,13 @@ from scipy import stats
 from scipy.spatial.transform import Rotation
 
 from volaug import presets
-from volaug.operations.artefacts import Blur, LowResolution, Noise
-from volaug.operations.intensity import Brightness, Contrast, Gamma
-from volaug.operations.spatial import Flip
+from volaug.transforms.blur import Blur
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.flip import Flip
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.low_resolution import LowResolution
+from volaug.transforms.noise import Noise
 
 COUNT = 2000
 SHAPES = {(16, 16, 16): (20, 20, 20), (4, 16, 16): (4, 20, 20)}
@@ -59,8 +63,8 @@ def spatial_numbers(matrix):
 
 def numbers_of(operation):
     match operation:
-        case Noise(deviation, "gaussian", False):
-            return deviation
+        case Noise(std, "gaussian", False):
+            return std
         case Blur(sigma):
             return np.where(np.array(sigma) == 0, np.nan, sigma)
         case LowResolution(scale):

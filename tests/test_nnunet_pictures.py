@@ -28,11 +28,14 @@ from nnunets import (
 )
 from scipy import stats
 
-from volaug import CenterCrop, LabelPyramid, MaskImage, RandomFlip, ReplaceLabel, Warp, presets
-from volaug.engine.low_resolution import kept_voxels
-from volaug.operations.artefacts import Blur, LowResolution, Noise
-from volaug.operations.base import Place
-from volaug.operations.intensity import Brightness, Contrast, Gamma
+from volaug import CenterCrop, LabelPyramid, MaskImage, RandomFlip, RemapLabels, Warp, presets
+from volaug.transforms.blur import Blur
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.low_resolution import LowResolution, kept_voxels
+from volaug.transforms.noise import Noise
+from volaug.transforms.per_channel import ChannelId
 
 IMAGE = {"mode": "grid-constant", "cval": 0}
 LABEL = {"mode": "grid-constant", "cval": -1, "interpolation": "label"}
@@ -55,7 +58,7 @@ BOUNDS = {
 def changed(operation, image):
     result = image.copy()
     for number, channel in enumerate(result):
-        operation.change(channel, Place("image", number), 1)
+        operation.change(channel, ChannelId("image", number), 1)
     return result
 
 
@@ -77,7 +80,7 @@ def test_a_step_makes_the_same_picture(name, seed):
 
 
 def test_low_resolution_keeps_torchs_voxels_but_for_ties():
-    """Of two that are as near to a centre torch keeps either, by how float32 is rounded."""
+    """Of two that are as near to a center torch keeps either, by how float32 is rounded."""
     others = 0
     for length in range(1, 65):
         voxels = torch.arange(length, dtype=torch.float32)[None, None]
@@ -121,8 +124,8 @@ def test_rotation_and_scaling_make_the_same_picture(shape, patch, seed):
     step.p_rotation = step.p_scaling = 1
     seeded(seed)
     found, expected = by_nnunet(step, image=image, segmentation=label)
-    centre, matrix = np.array(found["center_location_in_pixels"]) - 0.5, found["affine"]
-    warp = Warp(patch, matrix, centre - matrix @ (np.array(patch) - 1) / 2)
+    center, matrix = np.array(found["center_location_in_pixels"]) - 0.5, found["affine"]
+    warp = Warp(patch, matrix, center - matrix @ (np.array(patch) - 1) / 2)
     assert apart(warp.apply(image, **IMAGE), expected["image"].numpy()) < 1e-5
     wanted = expected["segmentation"].numpy()
     assert (warp.apply(label, **LABEL) != wanted).mean() < 3e-4
@@ -141,8 +144,8 @@ def test_dummy_2d_makes_the_same_picture():
         found = step.get_parameters(**slices)
         expected = steps["Convert2DTo3DTransform"](**step.apply(slices, **found))
         matrix = scipy.linalg.block_diag(1, found["affine"])
-        centre = matrix @ (np.array(FLAT_PATCH) - 1) / 2
-        warp = Warp(FLAT_PATCH, matrix, (np.array(FLAT_SHAPE) - 1) / 2 - centre)
+        center = matrix @ (np.array(FLAT_PATCH) - 1) / 2
+        warp = Warp(FLAT_PATCH, matrix, (np.array(FLAT_SHAPE) - 1) / 2 - center)
         assert apart(warp.apply(image, **IMAGE), expected["image"].numpy()) < 1e-5
         result = warp.apply(label, **LABEL)
         assert (result != expected["segmentation"].numpy()).mean() < 3e-4
@@ -161,7 +164,7 @@ def test_turns_and_scales_come_in_nnunets_order(shape, patch):
         matrix = np.eye(3) if matrix is None else matrix
         matrix = scipy.linalg.block_diag(*[1] * (3 - len(matrix)), matrix)
         np.testing.assert_allclose(record.warp.matrix, matrix, atol=1e-12)
-        middle = record.warp.pull_points([(np.array(patch) - 1) / 2])[0]
+        middle = record.warp.points_to_input([(np.array(patch) - 1) / 2])[0]
         np.testing.assert_allclose(middle, (np.array(shape) - 1) / 2, atol=1e-9)
         both += step.p_rotation and step.p_scaling
     assert both > 1
@@ -198,7 +201,7 @@ def test_masks_and_labels_are_the_same():
     given = tensors(image=image, segmentation=label)
     for name in ("MaskImageTransform", "RemoveLabelTransform", "DownsampleSegForDSTransform"):
         given = steps[name](**given)
-    volaugs = [MaskImage(channels=MASKED), ReplaceLabel(-1, 0), LabelPyramid(scales)]
+    volaugs = [MaskImage(channels=MASKED), RemapLabels(-1, new=0), LabelPyramid(scales)]
     result = drawn(volaugs, shape).apply(image=image, label=label)
     np.testing.assert_array_equal(result["image"], given["image"].numpy())
     assert 0.1 < (result["image"] == 0).mean() * CHANNELS < 0.5

@@ -378,6 +378,8 @@ def test_workers_draw_for_themselves():
 QUEUES = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+# a thread of nnU-Net's that collects results may find its workers ended
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @QUEUES
 def test_a_trainers_workers(found, monkeypatch):
     training, validation = loaded(found[NAMES[1]], monkeypatch, processes=2)

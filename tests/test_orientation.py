@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from volaug.geometry.orientation import reorientation
+from volaug.warping.geometry.orientation import reorientation
 
 SHAPE = (5, 6, 7)
 VOXELS = np.arange(np.prod(SHAPE)).reshape(SHAPE)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from volaug import Compose, Stream, patches
-from volaug.patches import MOST_PLACES, foreground_places
+from volaug import Compose, Stream
+from volaug.data import patches
+from volaug.data.patches import MAX_FOREGROUND_VOXELS, foreground_of
 
 SHAPE = (17, 20, 23)
 
@@ -14,7 +15,7 @@ def places_by_class(label):
     places = {}
     for value in np.unique(label[label > 0]).tolist():
         found = np.argwhere(label == value)
-        places[value] = found[:: -(-len(found) // MOST_PLACES)]
+        places[value] = found[:: -(-len(found) // MAX_FOREGROUND_VOXELS)]
     return places
 
 
@@ -56,14 +57,14 @@ def one_hot(label, count, dtype=np.uint8):
 )
 def test_one_channel(label, slab, monkeypatch):
     monkeypatch.setattr(patches, "SLAB", slab)
-    is_the_same(foreground_places(label), places_by_class(label.reshape(label.shape[-3:])))
+    is_the_same(foreground_of(label), places_by_class(label.reshape(label.shape[-3:])))
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "float16", "float32"])
 @pytest.mark.parametrize("greatest", [1, 255])
 def test_of_a_one_hot_label_channel_0_is_background(dtype, greatest):
     label = labels_of()
-    found = foreground_places(one_hot(label, 4, dtype) * np.array(greatest, dtype))
+    found = foreground_of(one_hot(label, 4, dtype) * np.array(greatest, dtype))
     value = True if dtype == "bool" else greatest
     classes = places_by_class(label)
     is_the_same(found, {(number, value): places for number, places in classes.items()})
@@ -72,7 +73,7 @@ def test_of_a_one_hot_label_channel_0_is_background(dtype, greatest):
 def test_voxels_outside_do_not_hide_a_background():
     channels = one_hot(labels_of(), 4, np.int8)
     channels[:, :3] = -1
-    assert [*foreground_places(channels)] == [(1, 1), (2, 1), (3, 1)]
+    assert [*foreground_of(channels)] == [(1, 1), (2, 1), (3, 1)]
 
 
 @pytest.mark.parametrize("kind", ["apart", "nested"])
@@ -83,7 +84,7 @@ def test_of_regions_each_channel_is_a_class(kind):
         channels = one_hot(label, 4)[1:]
     else:
         channels = (label >= np.arange(1, 4).reshape(-1, 1, 1, 1)).astype(np.uint8)
-    found = foreground_places(channels)
+    found = foreground_of(channels)
     assert [*found] == [(0, 1), (1, 1), (2, 1)]
     for (number, value), places in found.items():
         assert (channels[number][tuple(places.T)] == value).all()
@@ -93,19 +94,19 @@ def test_one_voxel_of_no_channel_or_of_two_is_enough():
     for count in (0, 2):
         channels = one_hot(labels_of(count=2), 2)
         channels[:, -1, -1, -1] = (count > 0, count > 1)
-        assert {number for number, _ in foreground_places(channels)} == {0, 1}
+        assert {number for number, _ in foreground_of(channels)} == {0, 1}
 
 
 def test_channels_may_hold_class_ids():
     tissue, lesion = labels_of(count=4), labels_of(count=3, seed=1) * 7
     tissue[0] = 0
-    found = foreground_places(np.stack([tissue, lesion]))
+    found = foreground_of(np.stack([tissue, lesion]))
     expected = {(0, value): places for value, places in places_by_class(tissue).items()}
     expected |= {(1, value): places for value, places in places_by_class(lesion).items()}
     is_the_same(found, expected)
     # also where one of them has none, so that each voxel belongs to one channel
     covered = np.stack([tissue + 1, np.zeros_like(tissue)])
-    assert [*foreground_places(covered)] == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert [*foreground_of(covered)] == [(0, 1), (0, 2), (0, 3), (0, 4)]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -113,12 +114,12 @@ def test_probabilities_are_classes_where_they_are_large(dtype):
     rng = np.random.default_rng(0)
     logits = 3 * rng.standard_normal((3, *SHAPE))
     soft = (np.exp(logits) / np.exp(logits).sum(axis=0)).astype(dtype)
-    found = foreground_places(soft)
+    found = foreground_of(soft)
     assert [*found] == [(1, True), (2, True)]  # they sum to 1: the first is the background
     for (number, _), places in found.items():
         np.testing.assert_array_equal(places, places_by_class(soft[number] >= 0.5)[True])
     overlapping = rng.random((3, *SHAPE)).astype(dtype)
-    assert [*foreground_places(overlapping)] == [(0, True), (1, True), (2, True)]
+    assert [*foreground_of(overlapping)] == [(0, True), (1, True), (2, True)]
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -154,7 +155,7 @@ def test_many_classes_are_sorted_once(monkeypatch):
             yield first, part
 
     monkeypatch.setattr(patches, "_slabs", counted)
-    assert len(foreground_places(label)) == 299
+    assert len(foreground_of(label)) == 299
     assert len(passes) == 2
 
 

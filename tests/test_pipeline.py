@@ -20,9 +20,9 @@ from volaug import (
     RandomShear,
     RandomTranslation,
     Sample,
-    threads,
 )
 from volaug.checks import DTYPES
+from volaug.threads import limits
 
 SHAPE = (45, 50, 67)  # several tiles of rows each way, and enough voxels for threads
 SMALL = (9, 10, 19)
@@ -65,7 +65,7 @@ def digest(pipeline, index, n=1):
 @pytest.fixture
 def many(monkeypatch):
     """As if the machine had 16 processors, so that the work is really divided."""
-    monkeypatch.setattr(threads, "granted_threads", lambda: 16)
+    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
 
 
 INDICES = (0, 1, 2, 3)
@@ -218,9 +218,9 @@ def test_each_target_is_warped_in_its_own_way():
         assert expected.shape == (*volume.shape[:-3], 8, 12, 15)
         np.testing.assert_array_equal(sample[name], expected, err_msg=name, strict=True)
     for name in ("points", "far"):
-        np.testing.assert_array_equal(sample[name], warp.map_points(places[name]))
+        np.testing.assert_array_equal(sample[name], warp.points_to_output(places[name]))
     for name in ("boxes", "heads"):
-        np.testing.assert_array_equal(sample[name], warp.map_boxes(places[name]))
+        np.testing.assert_array_equal(sample[name], warp.boxes_to_output(places[name]))
     assert np.isnan(sample["weights"]).any()
     assert (sample["parts"] >= 2**33).all()  # it wraps; so its fill is nowhere
 

@@ -32,7 +32,7 @@ NAN, INF = np.nan, np.inf
 
 # Each argument that is a range, its limits as a pair, and whether each axis may have its own.
 RANGES = [
-    (RandomTranslation, "shift", -1e6, 1e6, True),
+    (RandomTranslation, "translation", -1e6, 1e6, True),
     (RandomRotation, "degrees", -360, 360, True),
     (RandomShear, "shear", -10, 10, True),
     (RandomScaling, "scale", 0.1, 10, True),
@@ -101,6 +101,14 @@ def test_flags(kind, argument, value):
 FLIP = [RandomFlip()]
 
 # A transform, its arguments, and what is said of them.
+
+
+def COUNTED(displacement, count, locked=0, folding="forbid"):
+    return RandomElastic(
+        displacement, num_control_points=count, locked_borders=locked, folding=folding
+    )
+
+
 WHOLE = [
     (RandomFlip, (3,), "axes must be from 0 to 2, got 3"),
     (RandomFlip, (-1,), "axes must be from 0 to 2, got -1"),
@@ -112,17 +120,17 @@ WHOLE = [
     (RandomElastic, (NAN,), "max_displacement must be from 0 to 1e.06, got nan"),
     (RandomElastic, (INF,), "max_displacement must be from 0 to 1e.06, got inf"),
     (RandomElastic, (2e6,), "max_displacement must be from 0 to 1e.06, got 2000000"),
-    (RandomElastic, (1, 0), "control_points must be from 1 to 67, got 0"),
-    (RandomElastic, (1, 68), "control_points must be from 1 to 67, got 68"),
-    (RandomElastic, (1, 3), "control_points must be 1 or from 4 to 67, .*, got 3"),
-    (RandomElastic, (1, (7, 7)), r"control_points must .* or three .*, got \(7, 7\)"),
-    (RandomElastic, (1, (7, 2, 7)), r"control_points must be 1 or from 4 .*, got \(7, 2, 7\)"),
-    (RandomElastic, (1, (1, 6, 7), 3), r"be 1 or from 7 to 67, with 3 lock.*, got \(1, 6, 7\)"),
-    (RandomElastic, (1, 7, 4), "locked_borders must be from 0 to 3, got 4"),
-    (RandomElastic, (1, 7, -1), "locked_borders must be from 0 to 3, got -1"),
-    (RandomElastic, (1, 7, 0, "no"), "folding must be one of 'forbid', 'warn', 'allow', got 'no'"),
-    (RandomElastic, (1, 7, 0, None), "folding must be one of .*, got None"),
-    (RandomElastic, (1, 7, 0, True), "folding must be one of .*, got True"),
+    (COUNTED, (1, 0), "num_control_points must be from 1 to 67, got 0"),
+    (COUNTED, (1, 68), "num_control_points must be from 1 to 67, got 68"),
+    (COUNTED, (1, 3), "num_control_points must be 1 or from 4 to 67, .*, got 3"),
+    (COUNTED, (1, (7, 7)), r"num_control_points must .* or three .*, got \(7, 7\)"),
+    (COUNTED, (1, (7, 2, 7)), r"num_control_points must be 1 or from 4 .*, got \(7, 2, 7\)"),
+    (COUNTED, (1, (1, 6, 7), 3), r"be 1 or from 7 to 67, with 3 lock.*, got \(1, 6, 7\)"),
+    (COUNTED, (1, 7, 4), "locked_borders must be from 0 to 3, got 4"),
+    (COUNTED, (1, 7, -1), "locked_borders must be from 0 to 3, got -1"),
+    (COUNTED, (1, 7, 0, "no"), "folding must be one of 'forbid', 'warn', 'allow', got 'no'"),
+    (COUNTED, (1, 7, 0, None), "folding must be one of .*, got None"),
+    (COUNTED, (1, 7, 0, True), "folding must be one of .*, got True"),
     (OneOf, ([],), "transforms must be at least one, got none"),
     (OneOf, (FLIP, (1, 2)), r"weights must be one number for each of 1 .*, got \(1, 2\)"),
     (OneOf, (FLIP, 1), "weights must be one number for each of 1 transforms, got 1"),
@@ -159,9 +167,9 @@ def test_what_is_no_whole_number(value):
     calls = [
         ("axes", lambda: RandomFlip(value)),
         ("axes", lambda: RandomFlip((0, value))),
-        ("control_points", lambda: RandomElastic(1, value)),
-        ("control_points", lambda: RandomElastic(1, (7, value, 7))),
-        ("locked_borders", lambda: RandomElastic(1, 7, value)),
+        ("num_control_points", lambda: RandomElastic(1, num_control_points=value)),
+        ("num_control_points", lambda: RandomElastic(1, num_control_points=(7, value, 7))),
+        ("locked_borders", lambda: RandomElastic(1, num_control_points=7, locked_borders=value)),
     ]
     for name, call in calls:
         with pytest.raises(TypeError, match=f"{name} must be a whole number, got "):
@@ -448,7 +456,7 @@ def test_a_record_is_for_its_shape():
 
 
 def test_a_displacement_that_folds_has_no_inverse():
-    steps = [RandomElastic(60.0, 5, folding="allow", p=1)]
+    steps = [RandomElastic(60.0, num_control_points=5, folding="allow", p=1)]
     record = Compose(steps, seed=1).draw((20, 21, 22), index=0)
     with pytest.raises(ValueError, match="the warp has no inverse: its displacement folds"):
         record.invert(image=np.zeros((20, 21, 22)))

@@ -32,10 +32,11 @@ from volaug import (
     RandomShear,
     RandomTranslation,
     Record,
-    ReplaceLabel,
+    RemapLabels,
 )
-from volaug.pipeline import FORMAT, TRANSFORMS
-from volaug.plain import arguments
+from volaug.pipeline.compose import FORMAT
+from volaug.serialization import arguments
+from volaug.transforms.registry import TRANSFORMS
 
 SHAPE = (19, 22, 27)
 
@@ -45,35 +46,53 @@ NOT_DEFAULT = {
     "RandomTranslation": RandomTranslation((3, (-1, 2), 5.5), p=0.3, name="b"),
     "RandomRotation": RandomRotation((-10, 20), p=1, name="c"),
     "RandomScaling": RandomScaling(
-        ((0.5, 1), 0.2, (1, 1)), isotropic=True, even_in="inverse", p=0, name="d"
+        ((0.5, 1), 0.2, (1, 1)), isotropic=True, distribution="inverse-uniform", p=0, name="d"
     ),
     "RandomShear": RandomShear(0.1 + 0.2, p=0.4, name="e"),
     "RandomAffine": RandomAffine(
-        5, (0.9, 1.1), (0, 0.1, (0, 0.2)), 1 / 3, isotropic=True, p=0.9, name="f"
+        5,
+        scale=(0.9, 1.1),
+        shear=(0, 0.1, (0, 0.2)),
+        translation=1 / 3,
+        isotropic=True,
+        p=0.9,
+        name="f",
     ),
     "RandomElastic": RandomElastic(
-        (1, 2.5, 3), (8, 1, 9), locked_borders=2, folding="warn", p=0.6, name="g"
+        (1, 2.5, 3), num_control_points=(8, 1, 9), locked_borders=2, folding="warn", p=0.6, name="g"
     ),
-    "RandomContrast": RandomContrast(0.5, preserve_range=False, apart=True, p=0.7, name="h"),
-    "RandomBrightness": RandomBrightness(0.5, (-1, 2), apart=True, p=0.7, name="l"),
+    "RandomContrast": RandomContrast(0.5, preserve_range=False, per_channel=True, p=0.7, name="h"),
+    "RandomBrightness": RandomBrightness(0.5, std_shift=(-1, 2), per_channel=True, p=0.7, name="l"),
     "RandomGamma": RandomGamma(
-        0.5, p_inverted=0.1, retain_statistics=False, apart=True, p=0.7, name="m"
+        0.5, p_inverted=0.1, retain_statistics=False, per_channel=True, p=0.7, name="m"
     ),
     "RandomBlur": RandomBlur(
-        (1, 2, (0, 3)), isotropic=True, apart=True, p_channel=0.5, truncate=2.0, p=0.7, name="o"
+        (1, 2, (0, 3)),
+        isotropic=True,
+        per_channel=True,
+        p_channel=0.5,
+        truncate=2.0,
+        p=0.7,
+        name="o",
     ),
-    "RandomNoise": RandomNoise((0.1, 0.2), "rician", relative=False, apart=True, p=0.7, name="n"),
+    "RandomNoise": RandomNoise(
+        (0.1, 0.2), kind="rician", relative=False, per_channel=True, p=0.7, name="n"
+    ),
     "RandomCrop": RandomCrop((15, 16, 17), p=0.99, name="i"),
     "CenterCrop": CenterCrop(14, p=0.98, name="j"),
     "OneOf": OneOf([RandomFlip(p=1), CenterCrop((1, 2, 3))], weights=(0, 2.5), p=0.5, name="k"),
     "Compose": Compose([OneOf([Compose([RandomShear()], p=0.5)])], p=0.8, name="ä"),
-    "RandomHistogramShift": RandomHistogramShift((-0.1, 0.3), 5, apart=True, p=0.7, name="p"),
-    "RandomLowResolution": RandomLowResolution(
-        (0.25, (0.5, 1), 1), isotropic=False, apart=True, p_channel=0.5, p=0.7, name="q"
+    "RandomHistogramShift": RandomHistogramShift(
+        (-0.1, 0.3), num_control_points=5, per_channel=True, p=0.7, name="p"
     ),
-    "RandomBiasField": RandomBiasField((0.1, 0.6), (4, 6, 5), apart=True, p=0.7, name="r"),
-    "MaskImage": MaskImage("parts", -2.5, channels=(0, 1), p=0.7, name="s"),
-    "ReplaceLabel": ReplaceLabel(-1, 2**63, p=0.7, name="t"),
+    "RandomLowResolution": RandomLowResolution(
+        (0.25, (0.5, 1), 1), isotropic=False, per_channel=True, p_channel=0.5, p=0.7, name="q"
+    ),
+    "RandomBiasField": RandomBiasField(
+        (0.1, 0.6), num_control_points=(4, 6, 5), per_channel=True, p=0.7, name="r"
+    ),
+    "MaskImage": MaskImage("parts", value=-2.5, channels=(0, 1), p=0.7, name="s"),
+    "RemapLabels": RemapLabels(-1, new=2**63, p=0.7, name="t"),
     "LabelPyramid": LabelPyramid([1, (0.5, 1 / 3, 1)], p=0.7, name="u"),  # it must be the last
 }
 PIPELINE = Compose(
@@ -99,7 +118,7 @@ def toml(value):
 
 def test_no_argument_is_left_at_its_default():
     assert {name: type(step).__name__ for name, step in NOT_DEFAULT.items()} == {
-        name: name for name in TRANSFORMS
+        name: name for name in (*TRANSFORMS, "Compose")
     }
     for transform in (*NOT_DEFAULT.values(), PIPELINE):
         options = ("seed", "targets", "interpolation", "mode", "cval")  # of the outermost alone
@@ -161,13 +180,13 @@ def test_a_pipeline_as_a_person_writes_it():
         [[transforms.transforms]]
         type = "RandomElastic"
         max_displacement = [0, 7, 7]
-        control_points = [1, 7, 7]
+        num_control_points = [1, 7, 7]
 
         [[transforms.transforms]]
         type = "RandomRotation"
         degrees = [[-180, 180], 0, 0]
     """
-    elastic = RandomElastic((0, 7, 7), (1, 7, 7))
+    elastic = RandomElastic((0, 7, 7), num_control_points=(1, 7, 7))
     turn = RandomRotation(((-180, 180), 0, 0))
     assert Compose.from_toml(text) == Compose(
         [RandomFlip(0), OneOf([elastic, turn], (1, 3))],
@@ -214,7 +233,10 @@ NEAREST = [
     ({"transforms": [{"type": "RandomFlop"}]}, "'RandomFlop'; did you mean 'RandomFlip'"),
     ({"transforms": [{"type": "randomflip"}]}, "'randomflip'; did you mean 'RandomFlip'"),
     ({"transforms": [{"type": "Elastic"}]}, "'Elastic'; did you mean 'RandomElastic'"),
-    ({"transforms": [{"type": "os.system"}]}, "'os.system'; there are 'CenterCrop', 'Compose'"),
+    (
+        {"transforms": [{"type": "os.system"}]},
+        "'os.system'; there are 'CenterCrop', 'LabelPyramid'",
+    ),
     (
         {"transforms": [{"type": "RandomFlip"}, {"type": "RandomAffine", "degree": 5}]},
         "argument of transform 1 of the pipeline, RandomAffine 'degree'; did you mean 'degrees'",
@@ -265,7 +287,7 @@ def test_what_a_newer_volaug_made_is_not_read(kind):
     for version in (0, -1, 1.0, "1", True, None):
         with pytest.raises(ValueError, match=f"the version of a {kind} must be a whole number"):
             read({"format": kind, "version": version})
-    for given in ({}, {"format": "volaug.warp"}, {"version": 1}):
+    for given in ({}, {"format": "volaug.warping.warp"}, {"version": 1}):
         with pytest.raises(ValueError, match=f'a {kind} must say format = "{kind}", got'):
             read(given)
 
@@ -305,12 +327,12 @@ PIPE_TOML = (
         ({}, "the pipeline, Compose must say 'transforms', got nothing"),
         ({"seed": 3}, "the pipeline, Compose must say 'transforms', got only 'seed'"),
         (
-            {"transforms": [{"type": "ReplaceLabel", "old": 1}]},
-            "transform 0 of the pipeline, ReplaceLabel must say 'new', got only 'old'",
+            {"transforms": [{"type": "RemapLabels", "old": 1}]},
+            "transform 0 of the pipeline, RemapLabels must say 'new', got only 'old'",
         ),
         (
-            {"transforms": [{"type": "ReplaceLabel"}]},
-            "transform 0 of the pipeline, ReplaceLabel must say 'old' and 'new', got nothing",
+            {"transforms": [{"type": "RemapLabels"}]},
+            "transform 0 of the pipeline, RemapLabels must say 'old' and 'new', got nothing",
         ),
         (
             {"transforms": [{"type": "OneOf"}]},

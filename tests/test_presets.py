@@ -9,10 +9,12 @@ from cases import blob
 from scipy import ndimage
 from test_pipeline_files import toml
 
-from volaug import Compose, MaskImage, Record, ReplaceLabel, Stream
-from volaug.operations.artefacts import LowResolution
-from volaug.operations.spatial import Affine, Elastic, Flip
+from volaug import Compose, MaskImage, Record, RemapLabels, Stream
 from volaug.presets import mild_mri, nnunet, nnunet_elastic, strong_mri
+from volaug.transforms.affine import Affine
+from volaug.transforms.elastic import Elastic
+from volaug.transforms.flip import Flip
+from volaug.transforms.low_resolution import LowResolution
 
 PRESETS = [nnunet, nnunet_elastic, mild_mri, strong_mri]
 NNUNETS, MRI = PRESETS[:2], PRESETS[2:]
@@ -196,7 +198,7 @@ def test_what_lies_outside_is_background(preset):
     for index in range(20):
         sample = pipeline(image=image, label=label, index=index)
         voxels = np.indices(patch).reshape(3, -1).T
-        places = sample.record.warp.pull_points(voxels).reshape(*patch, 3)
+        places = sample.record.warp.points_to_input(voxels).reshape(*patch, 3)
         outside = ((places < -1) | (places > shape)).any(axis=-1)
         inside = ((places > 0) & (places < np.subtract(shape, 1))).all(axis=-1)
         assert outside.any()
@@ -228,7 +230,7 @@ def test_dummy_2d_moves_nothing_from_slice_to_slice(preset, given, axis):
         resampled += not np.isin(warp.matrix, (-1, 0, 1)).all() or warp.control_points is not None
         for _, operation in record.steps:
             if isinstance(operation, LowResolution):
-                scales = np.array(operation.scale).reshape(-1, 3)
+                scales = np.array(operation.resolution).reshape(-1, 3)
                 assert (scales[:, axis] == 1).all()
     assert resampled > 5
 
@@ -484,7 +486,7 @@ def test_a_fill_that_a_dtype_cannot_hold_is_refused_with_advice(name, dtype, cva
         ({"transforms": [MaskImage(value=-1)]}, "value must .* uint8, 0 to 255, got -1"),
         ({"transforms": [MaskImage(value=0, channels=3)]}, "to mask must be less than 1, got"),
         ({"transforms": [MaskImage("t2", p=0.01)]}, "unknown label that masks the image 't2'"),
-        ({"transforms": [ReplaceLabel(0, 300)]}, "'label' of uint8 cannot hold the label 300"),
+        ({"transforms": [RemapLabels(0, new=300)]}, "'label' of uint8 cannot hold the label 300"),
     ],
 )
 def test_what_no_draw_can_do_is_refused_when_a_stream_is_made(options, message):

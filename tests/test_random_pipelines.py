@@ -32,7 +32,7 @@ from volaug import (
     RandomShear,
     RandomTranslation,
     Record,
-    ReplaceLabel,
+    RemapLabels,
 )
 
 PIPELINES, DRAWS = campaigns.size(500, 5000), 4
@@ -72,7 +72,13 @@ def elastic(rng, p):
     reach = pick(rng, 0.0, 0.5, 7.0, 60.0, 1e6)
     reach = pick(rng, reach, (0.0, reach, 3.0))
     points = lattice(rng, max(4, 2 * locked + 1))
-    return RandomElastic(reach, points, locked, pick(rng, "forbid", "forbid", "allow", "warn"), p=p)
+    return RandomElastic(
+        reach,
+        num_control_points=points,
+        locked_borders=locked,
+        folding=pick(rng, "forbid", "forbid", "allow", "warn"),
+        p=p,
+    )
 
 
 def window(rng):
@@ -85,46 +91,76 @@ STEPS = [
     lambda rng, p: RandomTranslation(pick(rng, 10.0, 1e6, a_range(rng, -1e6, 1e6)), p=p),
     lambda rng, p: RandomRotation(pick(rng, 15.0, a_range(rng, -360.0, 360.0)), p=p),
     lambda rng, p: RandomScaling(
-        pick(rng, 0.2, a_range(rng, 0.1, 10.0)), flag(rng), pick(rng, "logarithm", "inverse"), p=p
+        pick(rng, 0.2, a_range(rng, 0.1, 10.0)),
+        isotropic=flag(rng),
+        distribution=pick(rng, "uniform", "log-uniform", "inverse-uniform"),
+        p=p,
     ),
     lambda rng, p: RandomShear(pick(rng, 0.02, 10.0, a_range(rng, -10.0, 10.0)), p=p),
     lambda rng, p: RandomAffine(
         a_range(rng, -360.0, 360.0),
-        pick(rng, 0.99, a_range(rng, 0.1, 10.0)),
-        pick(rng, 0.1, a_range(rng, -10.0, 10.0)),
-        a_range(rng, -1e6, 1e6),
-        flag(rng),
+        scale=pick(rng, 0.99, a_range(rng, 0.1, 10.0)),
+        shear=pick(rng, 0.1, a_range(rng, -10.0, 10.0)),
+        translation=a_range(rng, -1e6, 1e6),
+        isotropic=flag(rng),
         p=p,
     ),
     elastic,
     elastic,
     lambda rng, p: RandomCrop(window(rng), p=p),
     lambda rng, p: CenterCrop(window(rng), p=p),
-    lambda rng, p: RandomContrast(a_range(rng, 0.01, 100.0, False), flag(rng), flag(rng), p=p),
+    lambda rng, p: RandomContrast(
+        a_range(rng, 0.01, 100.0, False), preserve_range=flag(rng), per_channel=flag(rng), p=p
+    ),
     lambda rng, p: RandomBrightness(
-        a_range(rng, 0.01, 100.0, False), a_range(rng, -100.0, 100.0, False), flag(rng), p=p
+        a_range(rng, 0.01, 100.0, False),
+        std_shift=a_range(rng, -100.0, 100.0, False),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RandomGamma(
-        a_range(rng, 0.1, 10.0, False), float(rng.random()), flag(rng), flag(rng), p=p
+        a_range(rng, 0.1, 10.0, False),
+        p_inverted=float(rng.random()),
+        retain_statistics=flag(rng),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RandomHistogramShift(
-        a_range(rng, -0.5, 0.5, False), int(rng.integers(3, 257)), flag(rng), p=p
+        a_range(rng, -0.5, 0.5, False),
+        num_control_points=int(rng.integers(3, 257)),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RandomNoise(
-        a_range(rng, 0.0, 1e6, False), pick(rng, "gaussian", "rician"), flag(rng), flag(rng), p=p
+        a_range(rng, 0.0, 1e6, False),
+        kind=pick(rng, "gaussian", "rician"),
+        relative=flag(rng),
+        per_channel=flag(rng),
+        p=p,
     ),
     lambda rng, p: RandomBlur(
-        a_range(rng, 0.0, 100.0), flag(rng), flag(rng), float(rng.random()),
-        float(rng.uniform(1, 10)), p=p,
+        a_range(rng, 0.0, 100.0),
+        isotropic=flag(rng),
+        per_channel=flag(rng),
+        p_channel=float(rng.random()),
+        truncate=float(rng.uniform(1, 10)),
+        p=p,
     ),
     lambda rng, p: RandomLowResolution(
-        a_range(rng, 0.001, 1.0), flag(rng), flag(rng), float(rng.random()), p=p
+        a_range(rng, 0.001, 1.0),
+        isotropic=flag(rng),
+        per_channel=flag(rng),
+        p_channel=float(rng.random()),
+        p=p,
     ),
     lambda rng, p: RandomBiasField(
-        a_range(rng, 0.0, 100.0, False), int(rng.integers(4, 68)), flag(rng), p=p
+        a_range(rng, 0.0, 100.0, False),
+        num_control_points=int(rng.integers(4, 68)),
+        per_channel=flag(rng),
+        p=p,
     ),
-    lambda rng, p: ReplaceLabel(int(rng.integers(5)), int(rng.integers(5)), p=p),
-]  # fmt: skip
+    lambda rng, p: RemapLabels(int(rng.integers(5)), new=int(rng.integers(5)), p=p),
+]
 
 
 def a_transform(rng, depth=0):
@@ -177,7 +213,7 @@ def test_what_can_be_made_can_be_drawn():
             assert all((factor > 0.0) for factor in record.elastic_factors)
             assert np.isfinite(record.pull_matrix).all()
             for warp in record.warps:
-                assert np.isfinite(warp.pull_points([last])).all()
+                assert np.isfinite(warp.points_to_input([last])).all()
         if number % 5 == 0:
             assert Record.from_json(record.to_json()) == record
             boxes = np.sort(rng.uniform(0, shape, (1, 2, 3)), axis=1)

@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from volaug import Compose, Stream, get_num_threads, ranks, threads
-from volaug.ranks import Shard, share_of
+from volaug import Compose, Stream, get_num_threads
+from volaug.threads import limits, ranks
+from volaug.threads.ranks import Shard, share_of
 
 LAUNCHERS = [
     *ranks.RANKS_HERE, *ranks.SLURM_TASKS, "SLURM_CPUS_PER_TASK", "SLURM_NODEID",
@@ -66,9 +67,9 @@ def test_ranks_on_one_machine_share_its_processors(monkeypatch, environment, sha
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert share_of(16) == share
-    monkeypatch.setattr(threads, "granted_threads", lambda: 16)
+    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
     assert get_num_threads() == share
-    assert threads.thread_count(12) == 12  # what a call says itself
+    assert limits.thread_count(12) == 12  # what a call says itself
 
 
 def numbers(count, **options):
@@ -119,15 +120,15 @@ def test_a_shard_goes_on_where_another_stream_has_stopped():
 
 def test_workers_of_a_rank_share_its_batches(monkeypatch):
     whole = numbers(24)
-    monkeypatch.setattr("volaug.stream.torch_rank", lambda: Shard(1, 2))
+    monkeypatch.setattr("volaug.data.stream.torch_rank", lambda: Shard(1, 2))
     found = {}
     for worker in range(3):
-        monkeypatch.setattr("volaug.stream.torch_worker", lambda w=worker: Shard(w, 3))
+        monkeypatch.setattr("volaug.data.stream.torch_worker", lambda w=worker: Shard(w, 3))
         found[worker] = numbers(4)
     assert [batch for turn in zip(*found.values(), strict=True) for batch in turn] == whole[1::2]
     lengths = []
     for worker in range(3):
-        monkeypatch.setattr("volaug.stream.torch_worker", lambda w=worker: Shard(w, 3))
+        monkeypatch.setattr("volaug.data.stream.torch_worker", lambda w=worker: Shard(w, 3))
         lengths.append(len(numbers(99, epochs=4)))
     assert sum(lengths) == 4 * 7 // 2 // 2  # nothing of the rank's is left out
 

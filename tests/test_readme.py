@@ -4,15 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from volaug import (
-    Compose,
-    OneOf,
-    RandomAffine,
-    RandomContrast,
-    RandomElastic,
-    RandomFlip,
-    presets,
-)
+from volaug import Compose, OneOf, RandomAffine, RandomContrast, RandomElastic, RandomFlip, presets
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -46,7 +38,7 @@ def test_the_pipeline_runs():
     assert np.corrcoef(turned.ravel(), record.warp.apply(image).ravel())[0, 1] > 0.999
     assert np.corrcoef(turned.ravel(), image.ravel())[0, 1] < 0.95
     assert ((names["other"]["image"] > 0.5) == labels).mean() > 0.98
-    np.testing.assert_allclose(record.warp.pull_points(names["moved"]), names["landmarks"])
+    np.testing.assert_allclose(record.warp.points_to_input(names["moved"]), names["landmarks"])
     assert names["moved"][0, 0] < (image.shape[0] - 1) / 2  # from the right to the left
     assert (names["back"]["label"] == names["label"]).mean() > 0.98
 
@@ -54,7 +46,7 @@ def test_the_pipeline_runs():
 def test_the_file_is_a_pipeline():
     (text,) = blocks("toml")
     pipeline = Compose.from_toml(text)
-    bent = RandomElastic(9.0, control_points=8)
+    bent = RandomElastic(9.0, num_control_points=8)
     assert pipeline == Compose(
         [
             RandomFlip(axes=0),

@@ -26,7 +26,7 @@ from volaug import (
     Record,
     Warp,
 )
-from volaug.operations.base import Place
+from volaug.transforms.per_channel import ChannelId
 
 SHAPE = (19, 22, 27)
 AFFINE = np.array([[0.1, -0.9, 0.2, 7], [1.1, 0.3, 0, -9], [0, 0.1, 1 / 3, 0.7], [0, 0, 0, 1]])
@@ -40,7 +40,7 @@ AFFINE_STEPS = (
     RandomShear(0.1, p=1),
     RandomTranslation(3, p=1),
 )
-ELASTIC = RandomElastic(3.0, (6, 7, 5), p=1)
+ELASTIC = RandomElastic(3.0, num_control_points=(6, 7, 5), p=1)
 STEPS = {
     "nothing": [],
     "affine": AFFINE_STEPS,
@@ -122,7 +122,7 @@ def test_a_record_is_applied_to_another_modality_and_dtype():
         expected = record.warp.apply(volume, interpolation=interpolation)
         np.testing.assert_array_equal(found[name], expected, strict=True)
     places = record.apply(points=POINTS)
-    np.testing.assert_array_equal(places["points"], record.warp.map_points(POINTS))
+    np.testing.assert_array_equal(places["points"], record.warp.points_to_output(POINTS))
     assert record.apply() == {}
 
 
@@ -141,12 +141,16 @@ def test_two_warps_with_intensity_between():
 
     between = first.apply(images)
     for channel in between:
-        contrast.change(channel, Place("image", 0), 1)
+        contrast.change(channel, ChannelId("image", 0), 1)
     np.testing.assert_array_equal(sample["image"], second.apply(between))
     between = first.apply(label, interpolation="label")
     np.testing.assert_array_equal(sample["label"], second.apply(between, interpolation="label"))
-    np.testing.assert_array_equal(sample["points"], second.map_points(first.map_points(POINTS)))
-    np.testing.assert_array_equal(sample["boxes"], second.map_boxes(first.map_boxes(boxes)))
+    np.testing.assert_array_equal(
+        sample["points"], second.points_to_output(first.points_to_output(POINTS))
+    )
+    np.testing.assert_array_equal(
+        sample["boxes"], second.boxes_to_output(first.boxes_to_output(boxes))
+    )
 
     back = record.invert(label=sample["label"], image=sample["image"], points=sample["points"])
     assert list(back) == ["label", "image", "points"]
@@ -216,14 +220,14 @@ def test_an_affine_warp_of_images_undoes_itself(size):
 def test_an_elastic_warp_of_images_undoes_itself():
     """Where what the cubic splines of both images show is ten voxels away from their borders."""
     shape, margin = (61, 64, 58), 10
-    steps = [RandomElastic(4.0, 6, p=1), RandomAffine(translation=2, p=1)]
+    steps = [RandomElastic(4.0, num_control_points=6, p=1), RandomAffine(translation=2, p=1)]
     options = {"interpolation": {"image": "cubic"}, "mode": {"image": "nearest"}}
     record = Compose(steps, seed=1, **options).draw(shape, index=0)
     there = record.apply(image=ramps(shape))["image"]
     error = np.abs(record.invert(image=there)["image"] - ramps(shape)).max(axis=0)
     voxels = ramps(shape).reshape(3, -1).T
     inside = np.ones(len(voxels), bool)
-    for places in (voxels, record.warp.map_points(voxels)):
+    for places in (voxels, record.warp.points_to_output(voxels)):
         inside &= (places >= margin).all(axis=1)
         inside &= (places <= np.subtract(shape, 1 + margin)).all(axis=1)
     assert inside.mean() > 0.2
@@ -299,11 +303,11 @@ def test_places_that_a_fold_has_lost_stay_lost():
     points = np.random.default_rng(0).uniform(0, 29, (500, 3))
     boxes = np.stack([points, points + 1], axis=1)
     first = record.warps[0]
-    lost = np.isnan(first.map_points(points)).all(axis=1)
+    lost = np.isnan(first.points_to_output(points)).all(axis=1)
     assert 0 < lost.sum() < 500
     result = record.apply(points=points, boxes=boxes)
     np.testing.assert_array_equal(np.isnan(result["points"]).all(axis=1), lost)
-    kept = record.warps[1].map_points(first.map_points(points)[~lost])
+    kept = record.warps[1].points_to_output(first.points_to_output(points)[~lost])
     np.testing.assert_array_equal(result["points"][~lost], kept)
     assert np.isnan(result["boxes"]).any()
 
@@ -315,7 +319,7 @@ def test_what_a_result_does_not_show_is_not_seen():
     for index in range(4):
         record = Compose(steps, seed=3).draw(shape, index=index)
         grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
-        places = record.warp.map_points(grid)
+        places = record.warp.points_to_output(grid)
         last = np.subtract(record.output_shape, 1)
         inside = ((places >= -1e-6) & (places <= last + 1e-6)).all(1).reshape(shape)
         seen = record.seen()

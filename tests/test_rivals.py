@@ -15,8 +15,7 @@ from benchmarks.problem import (
     pull_matrix,
     shift_matrix,
 )
-from benchmarks.rivals import __main__ as rivals
-from benchmarks.rivals import caption, measure, report
+from benchmarks.rivals import __main__ as rivals, caption, measure, report
 from benchmarks.rivals.case import Case, spline_weights
 from benchmarks.rivals.contender import Contender
 from benchmarks.rivals.engines import (
@@ -32,7 +31,7 @@ from benchmarks.rivals.problems import LeastDeterminant, Sample
 from benchmarks.rivals.reference import Difference, Reference, Tissues
 from benchmarks.samples import random_pipeline
 from volaug import Warp, set_num_threads
-from volaug.threads import granted_threads
+from volaug.threads.limits import granted_threads
 
 SIDE = 48  # large enough to be shared out among threads
 THREADS = min(2, granted_threads())
@@ -274,11 +273,11 @@ def test_wrong_options(option, message, capsys):
     assert re.search(message, capsys.readouterr().err.replace("\n", " "))
 
 
-def test_brain_is_cut_and_padded_about_its_centre():
+def test_brain_is_cut_and_padded_about_its_center():
     pytest.importorskip("nilearn")
     small, large = brain(SIDE), brain(256)
     assert small.dtype == large.dtype == np.float32
-    # an even length and an odd one have no common centre: one voxel of play
+    # an even length and an odd one have no common center: one voxel of play
     starts = itertools.product(((256 - SIDE) // 2 - 1, (256 - SIDE) // 2), repeat=3)
     parts = [large[tuple(slice(start, start + SIDE) for start in corner)] for corner in starts]
     assert any(np.array_equal(small, part) for part in parts)

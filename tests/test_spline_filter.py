@@ -8,9 +8,11 @@ from reference import spline_at
 from scipy import ndimage
 from test_layouts import OTHERS, WALKABLE
 
-from volaug import spline_filter, threads
-from volaug.engine import layout
-from volaug.engine.prefilter import MODES, padded_coefficients
+from volaug import spline_filter
+from volaug.threads import limits
+from volaug.threads.parts import VOXELS_WORTH_A_THREAD
+from volaug.warping.engine import memory_layout as layout
+from volaug.warping.engine.prefilter import MODES, padded_coefficients
 
 EXTENSIONS = (*MODES, "nearest", "grid-constant")
 NUMPY_PAD = {
@@ -39,7 +41,7 @@ def _unwritten_is_nan(monkeypatch):
 @pytest.fixture
 def many(monkeypatch):
     """As if the machine had 16 processors, so that the work is really divided."""
-    monkeypatch.setattr(threads, "granted_threads", lambda: 16)
+    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
 
 
 def extended(volume, mode, count):
@@ -173,7 +175,7 @@ def test_a_list_is_a_volume():
 @pytest.mark.parametrize("dtype", ["float32", "int16", "float64"])
 def test_threads_do_not_change_a_bit(many, dtype):
     volume = random_volume((2, 37, 41, 45), dtype)  # no multiple of a slab, a block, eight lanes
-    assert volume.size > threads.VOXELS_WORTH_A_THREAD
+    assert volume.size > VOXELS_WORTH_A_THREAD
     fill = np.array([1.0, -3.0])
     one = spline_filter(volume, threads=1)
     one_padded, _ = padded_coefficients(volume, "grid-constant", fill, 1)
@@ -233,9 +235,9 @@ def test_kernels_are_compiled_for_the_coefficients_alone():
     """Not for the volume's dtype or layout, nor for an extension or a padding."""
     code = """
 import numpy as np
-from volaug.kernels.prefilter import filter_columns, filter_planes
+from volaug.kernels.spline.prefilter import filter_columns, filter_planes
 from volaug import spline_filter
-from volaug.engine.prefilter import padded_coefficients
+from volaug.warping.engine.prefilter import padded_coefficients
 for dtype in ("bool", "uint8", "int16", "float16", "float32", "int32", "float64"):
     volume = np.zeros((2, 4, 5, 6), dtype)
     for given in (volume, volume[:, ::-1], np.asfortranarray(volume), volume[..., ::2]):

@@ -28,9 +28,9 @@ from volaug import (
     Stream,
     presets,
 )
-from volaug.batches import shuffled_index
-from volaug.cases import CaseError
-from volaug.patches import MOST_PLACES, foreground_places, patch_start
+from volaug.data.batches import shuffled_index
+from volaug.data.cases import CaseError
+from volaug.data.patches import MAX_FOREGROUND_VOXELS, foreground_of, patch_start
 
 SHAPES = [(40, 44, 48), (36, 50, 41), (52, 37, 45)]
 STEPS = [RandomAffine(p=0.7), RandomElastic(3.0, p=0.7), RandomNoise(p=0.5)]
@@ -230,10 +230,10 @@ def test_places_of_the_foreground_are_spread_over_it():
     label = np.zeros((40, 50, 60), np.uint8)
     label[10:] = 1
     label[3, 4, 5] = 200
-    places = foreground_places(label)
+    places = foreground_of(label)
     assert places.keys() == {1, 200}
     assert places[200].tolist() == [[3, 4, 5]]
-    assert MOST_PLACES / 2 < len(places[1]) <= MOST_PLACES
+    assert MAX_FOREGROUND_VOXELS / 2 < len(places[1]) <= MAX_FOREGROUND_VOXELS
     assert (label[tuple(places[1].T)] == 1).all()
     assert (
         np.ptp(places[1], axis=0).tolist() == [29, 49, 59] or np.ptp(places[1], axis=0).min() > 25

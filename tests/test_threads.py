@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from cases import mild_affine, random_volume
 
-from volaug import Warp, get_num_threads, set_num_threads, threads
+from volaug import Warp, get_num_threads, set_num_threads
 from volaug.checks import INTERPOLATIONS
-from volaug.engine import walk
-from volaug.threads import granted_threads, run_parts
+from volaug.threads import limits
+from volaug.threads.limits import granted_threads
+from volaug.threads.parts import run_parts
+from volaug.warping.engine import walk
 
 SHAPE = (45, 50, 67)  # several tiles of rows each way, and widths that are no multiple of 8
 
@@ -26,7 +28,7 @@ def _automatic(monkeypatch):
 @pytest.fixture
 def many(monkeypatch):
     """As if the machine had 16 processors, so that the work is really divided."""
-    monkeypatch.setattr(threads, "granted_threads", lambda: 16)
+    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
 
 
 def a_warp(elastic=True):
@@ -118,16 +120,16 @@ def test_a_bare_fork_works_too(many):
 
 
 def test_who_decides(monkeypatch):
-    monkeypatch.setattr(threads, "granted_threads", lambda: 6)
+    monkeypatch.setattr(limits, "granted_threads", lambda: 6)
     assert get_num_threads() == 6
     monkeypatch.setenv("VOLAUG_NUM_THREADS", "5")
     assert get_num_threads() == 5
     set_num_threads(4)
     assert get_num_threads() == 4
-    assert threads.thread_count(3) == 3
+    assert limits.thread_count(3) == 3
     set_num_threads(None)
     assert get_num_threads() == 5
-    assert threads.thread_count(99) == 6
+    assert limits.thread_count(99) == 6
     monkeypatch.setenv("VOLAUG_NUM_THREADS", "a few")
     with pytest.raises(TypeError, match=r"VOLAUG_NUM_THREADS must be .* got 'a few'"):
         get_num_threads()
@@ -138,9 +140,9 @@ def test_who_decides(monkeypatch):
 
 def test_no_more_than_the_affinity(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 3, 5}, raising=False)
-    monkeypatch.setattr(threads, "_cgroup_limit", lambda: 99)
+    monkeypatch.setattr(limits, "_cgroup_limit", lambda: 99)
     assert granted_threads() == 3
-    monkeypatch.setattr(threads, "_cgroup_limit", lambda: 2)
+    monkeypatch.setattr(limits, "_cgroup_limit", lambda: 2)
     assert granted_threads() == 2
 
 
@@ -168,7 +170,7 @@ def test_the_quota_of_a_cgroup(tmp_path, groups, files, limit):
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
-    found = threads._cgroup_limit(tmp_path / "cgroup", tmp_path)
+    found = limits._cgroup_limit(tmp_path / "cgroup", tmp_path)
     assert found == limit if limit else found > 2**31
 
 
@@ -200,12 +202,12 @@ def test_a_cgroup_of_an_odd_form_sets_no_limit(tmp_path, groups, files):
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    assert threads._cgroup_limit(tmp_path / "cgroup", tmp_path) > 2**31
+    assert limits._cgroup_limit(tmp_path / "cgroup", tmp_path) > 2**31
 
 
 @pytest.mark.parametrize("empty", ["", " ", "\t"])
 def test_an_empty_variable_is_none(monkeypatch, empty):
-    monkeypatch.setattr(threads, "granted_threads", lambda: 6)
+    monkeypatch.setattr(limits, "granted_threads", lambda: 6)
     monkeypatch.setenv("VOLAUG_NUM_THREADS", empty)
     assert get_num_threads() == 6
 

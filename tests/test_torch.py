@@ -19,14 +19,15 @@ from cases import random_volume
 import volaug
 from volaug import Compose, LabelPyramid, RandomAffine, RandomContrast, RandomElastic, RandomFlip
 from volaug.checks import DTYPES
-from volaug.kernels.cache import CHECKSUM_BYTES
-from volaug.kernels.counting import count_up
+from volaug.kernels.jit.cache import CHECKSUM_BYTES
+from volaug.kernels.jit.counting import count_up
 from volaug.keys import Key
 
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")
 
-from volaug.integrations.torch import RANK_STEP, EpochSampler, VolaugDataset  # noqa: E402
+from volaug.integrations.torch import EpochSampler, VolaugDataset  # noqa: E402
+from volaug.integrations.torch_sampler import RANK_STEP  # noqa: E402
 
 # where there is one processor; workers are no faster there, and as right
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
@@ -638,7 +639,7 @@ class Witness:
 
 def test_no_thread_is_started_in_a_worker(monkeypatch):
     monkeypatch.delenv("VOLAUG_NUM_THREADS", raising=False)
-    monkeypatch.setattr(volaug.threads, "granted_threads", lambda: 3)
+    monkeypatch.setattr(volaug.threads.limits, "granted_threads", lambda: 3)
     witness = Witness(VolaugDataset(Cases(), PIPELINE))
     threads, started = witness[0]
     assert threads == 3

@@ -24,7 +24,7 @@ from volaug import (
     RandomNoise,
     RandomRotation,
     RandomTranslation,
-    ReplaceLabel,
+    RemapLabels,
     presets,
 )
 
@@ -41,7 +41,7 @@ MOVES = [
     RandomAffine(degrees=10, translation=3, p=1),
     RandomElastic(3, p=1),
 ]
-PIPELINE = Compose([*MOVES, RandomContrast(p=1, apart=True), RandomNoise(p=1)], seed=7)
+PIPELINE = Compose([*MOVES, RandomContrast(p=1, per_channel=True), RandomNoise(p=1)], seed=7)
 
 
 @pytest.fixture(autouse=True)
@@ -289,7 +289,7 @@ def test_records_of_intensities_alone_are_left_out_where_torchio_ignores_them():
     subject = subject_of()
     values = RandomVolaug(Compose([RandomContrast(p=1), RandomNoise(p=1)]))
     moves = RandomVolaug(Compose(MOVES))
-    labels = RandomVolaug(Compose([ReplaceLabel(1, 5, p=1)]))
+    labels = RandomVolaug(Compose([RemapLabels(1, new=5, p=1)]))
     steps = [values, moves, tio.RandomBlur(), RandomVolaug(PIPELINE), labels]
     result = tio.Compose(steps)(subject)
     names = ["VolaugIntensity", "Volaug", "Blur", "Volaug", "Volaug"]

@@ -29,7 +29,7 @@ from volaug import (
     Record,
     Stream,
 )
-from volaug.geometry.anatomy import closest_axes
+from volaug.warping.geometry.anatomy import closest_axes
 
 SHAPE, MANY = (20, 24, 28), 2000
 
@@ -58,7 +58,7 @@ def is_likely(times, p, count=MANY):
 
 
 STEPS = [
-    (RandomTranslation, "shift", "translation"),
+    (RandomTranslation, "translation", "translation"),
     (RandomRotation, "degrees", "degrees"),
     (RandomShear, "shear", "shear"),
     (RandomAffine, "translation", "translation"),
@@ -126,7 +126,10 @@ def test_a_scale_is_drawn_evenly_by_its_logarithm(kind, given, limits):
 )
 def test_a_scale_is_drawn_evenly_by_its_inverse(given, limits):
     """By how much of the picture is seen; isotropic, all axes are equally far in their ranges."""
-    steps = [RandomScaling(given, flag, "inverse", p=1) for flag in (False, True)]
+    steps = [
+        RandomScaling(given, isotropic=flag, distribution="inverse-uniform", p=1)
+        for flag in (False, True)
+    ]
     apart, together = (1 / np.array([o.scale for o in operations(step)]) for step in steps)
     ways = []
     for axis, (high, low) in enumerate(1 / np.array(limits)):
@@ -138,14 +141,25 @@ def test_a_scale_is_drawn_evenly_by_its_inverse(given, limits):
     assert abs(np.corrcoef(apart[:, 0], apart[:, 1])[0, 1]) < 0.1
     if len(set(limits)) == 1:
         assert (together[:, 0] == together[:, 1]).all()
-        by_logarithm = np.array([o.scale for o in operations(RandomScaling(given, True, p=1))])
+        by_logarithm = np.array(
+            [o.scale for o in operations(RandomScaling(given, isotropic=True, p=1))]
+        )
         assert not is_even(1 / by_logarithm[:, 0], low, high)
+
+
+@pytest.mark.parametrize("isotropic", [False, True])
+def test_a_scale_is_drawn_evenly_as_it_is(isotropic):
+    """As MONAI and TorchIO draw it."""
+    step = RandomScaling((0.5, 2.0), isotropic=isotropic, distribution="uniform", p=1)
+    scales = np.array([operation.scale for operation in operations(step)])
+    assert all(is_even(along, 0.5, 2.0) for along in scales.T)
+    assert (np.ptp(scales, axis=1) == 0).all() == isotropic
 
 
 @pytest.mark.parametrize("word", ["log", "", "Inverse", None, True, 1, ("inverse",), b"inverse"])
 def test_a_scale_is_drawn_evenly_in_nothing_else(word):
-    with pytest.raises(ValueError, match="even_in must be one of 'logarithm', 'inverse', got "):
-        RandomScaling(even_in=word)
+    with pytest.raises(ValueError, match=r"distribution must be one of 'uniform', .*, got "):
+        RandomScaling(distribution=word)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.15, 0.5, 1.0])
@@ -360,15 +374,15 @@ def test_a_crop_within_a_crop():
 
 
 def test_control_points_are_drawn_evenly():
-    step = RandomElastic((2.0, 0.0, 5.0), (4, 5, 6), folding="allow", p=1)
+    step = RandomElastic((2.0, 0.0, 5.0), num_control_points=(4, 5, 6), folding="allow", p=1)
     points = np.array([o.control_points for o in operations(step, count=100)])
     assert points.shape == (100, 3, 4, 5, 6)
     assert is_even(points[:, 0].ravel(), -2, 2)
     assert (points[:, 1] == 0).all()
     assert is_even(points[:, 2].ravel(), -5, 5)
-    neighbours = np.corrcoef(points[:, 0, :-1].ravel(), points[:, 0, 1:].ravel())
-    assert abs(neighbours[0, 1]) < 0.1
-    single = RandomElastic(3.0, (1, 4, 4), folding="allow", p=1)
+    neighbors = np.corrcoef(points[:, 0, :-1].ravel(), points[:, 0, 1:].ravel())
+    assert abs(neighbors[0, 1]) < 0.1
+    single = RandomElastic(3.0, num_control_points=(1, 4, 4), folding="allow", p=1)
     for operation in operations(single, count=5):
         assert operation.control_points.shape == (3, 4, 4, 4)
         assert (np.ptp(operation.control_points, axis=1) == 0).all()
@@ -406,7 +420,7 @@ def test_turns_in_the_plane_leave_slices_apart(axis, spacing):
         RandomShear(tuple(shear), p=1),
         RandomScaling(fixed(*np.where(degrees, 1.0, 1.2).tolist()), p=1),
         RandomFlip([other for other in range(3) if other != axis], p=0.5),
-        RandomElastic(tuple(displacement), tuple(lattice), p=1),
+        RandomElastic(tuple(displacement), num_control_points=tuple(lattice), p=1),
     ]
     volume = random_volume(shape)
     for steps in (in_plane[:1], in_plane[:4], in_plane):

@@ -5,8 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from cases import SHAPES, mild_affine, random_affine, random_volume
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.spatial.transform import Rotation
 
 from volaug import Warp, affine_transform, elastic_deform
@@ -120,7 +119,7 @@ def test_source_box_of_a_spline_is_tight(shape, lattice, size):
         matrix, _ = random_affine(rng, volume, shape)
         points = rng.normal(0, size, (3, *lattice))
         warp = Warp(shape, matrix, (140.0, 150.0, 160.0), points)
-        read = warp.pull_points(places)
+        read = warp.points_to_input(places)
         low, high = np.floor(read.min(axis=0)), np.ceil(read.max(axis=0))
         start, stop = np.transpose(warp.source_box(volume))
         assert ((low - 1 <= start) & (start <= low)).all()
@@ -134,7 +133,7 @@ def test_source_box_of_a_spline_that_touches_a_whole_number():
     shape, points = (33, 33, 33), np.zeros((3, 7, 7, 7))
     points[0] = 5 * np.square(np.arange(7.0) - 2.6)[:, None]
     line = np.stack(np.broadcast_arrays(0.0, np.linspace(0, 32, 100_001), 16.0), axis=1)
-    least = Warp(shape, control_points=points).pull_points(line)[:, 0].min()
+    least = Warp(shape, control_points=points).points_to_input(line)[:, 0].min()
     assert least > 1
     warp = Warp(shape, offset=(20.0 - least, 0.0, 0.0), control_points=points)
     assert warp.source_box((200, 200, 200))[0][0] in (19, 20)

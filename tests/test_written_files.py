@@ -21,7 +21,7 @@ IMAGE = random_volume(SHAPE)
 PIPELINE = Compose(
     [
         RandomFlip(),
-        RandomAffine(30.0, (0.6, 1.6), 0.3, p=0.8),
+        RandomAffine(30.0, scale=(0.6, 1.6), shear=0.3, p=0.8),
         RandomCrop((10, 11, 9), p=0.5),
         RandomContrast(p=0.5),
         RandomElastic(2.0, p=0.3),

@@ -1,71 +1,65 @@
 """Fast, exact augmentation of large 3D volumes on the CPU."""
 
-from . import presets
-from .cases import CaseError
-from .compilation import warmup
-from .engine.prefilter import spline_filter
-from .pipeline import Compose
-from .record import Record, Sample
-from .resample import affine_transform, elastic_deform
-from .stream import Stream
-from .threads import get_num_threads, set_num_threads
-from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
-from .transforms.crop import CenterCrop, RandomCrop
-from .transforms.group import OneOf
-from .transforms.intensity import (
-    RandomBrightness,
-    RandomContrast,
-    RandomGamma,
-    RandomHistogramShift,
-)
-from .transforms.labels import LabelPyramid, MaskImage, ReplaceLabel
-from .transforms.spatial import (
-    RandomAffine,
-    RandomElastic,
-    RandomFlip,
-    RandomRotation,
-    RandomScaling,
-    RandomShear,
-    RandomTranslation,
-)
-from .warp import Warp
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "CaseError",
-    "CenterCrop",
-    "Compose",
-    "LabelPyramid",
-    "MaskImage",
-    "OneOf",
-    "RandomAffine",
-    "RandomBiasField",
-    "RandomBlur",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomCrop",
-    "RandomElastic",
-    "RandomFlip",
-    "RandomGamma",
-    "RandomHistogramShift",
-    "RandomLowResolution",
-    "RandomNoise",
-    "RandomRotation",
-    "RandomScaling",
-    "RandomShear",
-    "RandomTranslation",
-    "Record",
-    "ReplaceLabel",
-    "Sample",
-    "Stream",
-    "Warp",
-    "__version__",
-    "affine_transform",
-    "elastic_deform",
-    "get_num_threads",
-    "presets",
-    "set_num_threads",
-    "spline_filter",
-    "warmup",
-]
+# The public names by the module that has them; those of the steps are in their registry. A module
+# is imported when one of its names is used (PEP 562): `volaug --help` need not wait for Numba.
+_HOMES = {
+    "compilation": ("warmup",),
+    "data.cases": ("CaseError",),
+    "data.stream": ("Stream",),
+    "pipeline.compose": ("Compose",),
+    "pipeline.record": ("Record", "Sample"),
+    "threads.limits": ("get_num_threads", "set_num_threads"),
+    "warping.engine.prefilter": ("spline_filter",),
+    "warping.resample": ("affine_transform", "elastic_deform"),
+    "warping.warp": ("Warp",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+if TYPE_CHECKING:  # the same, for editors and type checkers
+    from . import presets as presets
+    from .compilation import warmup as warmup
+    from .data.cases import CaseError as CaseError
+    from .data.stream import Stream as Stream
+    from .pipeline.compose import Compose as Compose
+    from .pipeline.record import Record as Record, Sample as Sample
+    from .threads.limits import (
+        get_num_threads as get_num_threads,
+        set_num_threads as set_num_threads,
+    )
+    from .transforms.registry import *  # noqa: F403
+    from .warping.engine.prefilter import spline_filter as spline_filter
+    from .warping.resample import (
+        affine_transform as affine_transform,
+        elastic_deform as elastic_deform,
+    )
+    from .warping.warp import Warp as Warp
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return __dir__()
+    if name == "presets":
+        return importlib.import_module(".presets", __name__)
+    if name in _HOME:
+        found = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    # The import system asks for submodules too, such as `checks`, which no step is called like.
+    elif not name[:1].isupper() or name not in _steps():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    else:
+        found = _steps()[name]
+    globals()[name] = found  # the next time it is found at once
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HOME, *_steps(), "__version__", "presets"])
+
+
+def _steps() -> dict[str, Any]:
+    steps: dict[str, Any] = importlib.import_module(".transforms.registry", __name__).TRANSFORMS
+    return steps

@@ -7,25 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import checks
-from .engine.labels import replace
-from .operations.artefacts import BiasField, Blur, LowResolution, Noise
-from .operations.base import Place
-from .operations.intensity import Gamma, HistogramShift
-from .resample import affine_transform, elastic_deform
-from .warp import Warp
+from .transforms.base import ValueOperation
+from .transforms.registry import OPERATIONS
+from .warping.resample import affine_transform, elastic_deform
+from .warping.warp import Warp
 
 CUBE = 40  # voxels on a side, so that a turn is not too small for the kernels that copy
 
-# All kernels of the steps that change values: a gamma needs statistics, and brings them back.
-CHANGES = (
-    Gamma(1.1),
-    Noise(1.0, "gaussian", False, 0),
-    Noise(1.0, "rician", False, 0),
-    Blur((1.0, 1.0, 1.0)),
-    LowResolution((0.5, 0.5, 0.5)),
-    BiasField(np.zeros((4, 4, 4))),
-    HistogramShift((0.0, 0.4, 1.0)),
-)
+KINDS = {"image": "image", "label": "label"}
 
 
 def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
@@ -51,9 +40,9 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
     start = time.perf_counter()
     control_points = np.zeros((3, 4, 4, 4))
     warp = Warp((CUBE,) * 3, np.eye(3), control_points=control_points)
-    warp.min_jacobian()
+    warp.min_jacobian_determinant()
     warp.jacobian_determinant()
-    warp.map_points(np.zeros((1, 3)))
+    warp.points_to_output(np.zeros((1, 3)))
     for dtype in wanted:
         volume = np.zeros((CUBE,) * 3, dtype)
         affine_transform(volume, np.eye(3)[::-1])
@@ -61,9 +50,8 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
         for interpolation in checks.INTERPOLATIONS:
             affine_transform(volume, 0.5 * np.eye(3), interpolation=interpolation)
             elastic_deform(volume, control_points, interpolation=interpolation)
-        volume[0] = 1
-        replace(volume, 1, 1, 1)
-        if volume.dtype != np.bool:
-            for change in CHANGES:
-                change.change(volume, Place("image", 0), 1)
+        for operation in OPERATIONS.values():
+            for example in operation.examples() if issubclass(operation, ValueOperation) else ():
+                volume[0] = 1  # of one value there would be nothing to change
+                example.apply({"image": volume, "label": volume}, KINDS, 1)
     return time.perf_counter() - start

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from . import checks
-from .geometry.bspline import Floats
+from .warping.geometry.bspline import Floats
 
 # Bits of an index or a seed that is drawn from the operating system.
 FRESH_BITS = 53
@@ -61,7 +61,7 @@ def fresh_number() -> int:
     return secrets.randbits(FRESH_BITS)
 
 
-class Numbers:
+class RandomStream:
     """The random numbers of one step of one sample, in the order in which they are asked for.
 
     Parameters
@@ -79,12 +79,12 @@ class Numbers:
         self._bits = self._stream.digest(ROUND)
         self._at = 0
         self._key, self._label = key, label
-        self._targets: dict[str, Numbers] = {}
+        self._targets: dict[str, RandomStream] = {}
 
-    def of_target(self, name: str) -> "Numbers":
+    def of_target(self, name: str) -> "RandomStream":
         """The numbers of this step for one target alone, whatever other targets there are."""
         if name not in self._targets:
-            self._targets[name] = Numbers(self._key, f"{self._label}\0{name}")
+            self._targets[name] = RandomStream(self._key, f"{self._label}\0{name}")
         return self._targets[name]
 
     def _take(self, count: int) -> int:

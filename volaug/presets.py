@@ -7,30 +7,32 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import checks
-from .operations.numbers import Shape
-from .pipeline import Compose
-from .plain import frozen
-from .transforms.artefacts import RandomBiasField, RandomBlur, RandomLowResolution, RandomNoise
-from .transforms.crop import CenterCrop
-from .transforms.intensity import (
+from .pipeline.compose import Compose
+from .serialization import normalize
+from .transforms.base import Transform
+from .transforms.ranges import Shape
+from .transforms.registry import (
+    CenterCrop,
+    LabelPyramid,
+    MaskImage,
+    RandomAffine,
+    RandomBiasField,
+    RandomBlur,
     RandomBrightness,
     RandomContrast,
-    RandomGamma,
-    RandomHistogramShift,
-)
-from .transforms.labels import LabelPyramid, MaskImage, ReplaceLabel
-from .transforms.spatial import (
-    RandomAffine,
     RandomElastic,
     RandomFlip,
+    RandomGamma,
+    RandomHistogramShift,
+    RandomLowResolution,
+    RandomNoise,
     RandomRotation,
     RandomScaling,
     RandomShear,
+    RemapLabels,
 )
-from .transforms.transform import Transform
-
-# nnU-Net's: an axis of a patch is short if another is more than so many times as long.
-ANISOTROPIC = 3
+from .warping.engine.borders import Mode
+from .warping.geometry.anatomy import slice_axis_in_2d
 
 # What its segmentations hold outside of a case, until nothing moves any more.
 OUTSIDE = -1
@@ -71,7 +73,7 @@ def nnunet(
     mirror_axes : int, str, tuple of them, or None
         As `axes` of `RandomFlip`. Each is mirrored in half of the samples; none with None or ().
     masked_channels : tuple of ints
-        Channels of the image that become 0 where the label is -1: those that nnU-Net normalises
+        Channels of the image that become 0 where the label is -1: those that nnU-Net normalizes
         within a mask (`use_mask_for_norm`).
     deep_supervision : list of scales, optional
         Make of the label a list of labels: ``[1, 0.5, 0.25]``, or three for each axis.
@@ -81,7 +83,7 @@ def nnunet(
     Returns
     -------
     Compose
-        For a float image that has mean 0 and standard deviation 1, as nnU-Net normalises it, and a
+        For a float image that has mean 0 and standard deviation 1, as nnU-Net normalizes it, and a
         label of a signed dtype, such as int16: voxels outside are marked by -1 until nothing moves
         any more, and then become 0. In the image they are 0.
 
@@ -101,7 +103,7 @@ def nnunet(
     segmentation", Nature Methods 18, 2021.
     """
     shape = _patch(patch_shape)
-    across = _across(shape, dummy_2d, slice_axis)
+    across = slice_axis_in_2d(shape, dummy_2d, slice_axis)
     moves = [_nnunet_rotation(across, rotation), _nnunet_scaling(across)]
     return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, seed)
 
@@ -123,7 +125,7 @@ def nnunet_elastic(
     them out since with it they are too slow. Arguments and result are those of `nnunet`.
     """
     shape = _patch(patch_shape)
-    across = _across(shape, dummy_2d, slice_axis)
+    across = slice_axis_in_2d(shape, dummy_2d, slice_axis)
     in_plane: dict[str, Any] = {}
     shear: Any = 0.05
     if across is not None:
@@ -131,7 +133,7 @@ def nnunet_elastic(
         shear = _only(2 - across, (-shear, shear), (0.0, 0.0))
         in_plane = {
             "max_displacement": _only(across, 0.0, 7.0),
-            "control_points": _only(across, 1, 7),
+            "num_control_points": _only(across, 1, 7),
         }
     moves = [
         _nnunet_rotation(across, rotation),
@@ -206,40 +208,10 @@ def strong_mri(
 
 
 def _patch(patch_shape: Any) -> Shape:
-    given = frozen(patch_shape)
+    given = normalize(patch_shape)
     if not isinstance(given, int | tuple):
         raise TypeError(f"patch_shape must be one or three whole numbers, got {patch_shape!r}")
     return checks.as_shape("patch_shape", given if isinstance(given, tuple) else (given,) * 3)
-
-
-def _across(shape: Shape, dummy_2d: bool | None, slice_axis: int | None) -> int | None:
-    """The slice axis in dummy 2D, and None in 3D."""
-    if dummy_2d is not None and not isinstance(dummy_2d, bool):
-        raise TypeError(f"dummy_2d must be True, False or None, got {dummy_2d!r}")
-    if slice_axis is not None:
-        slice_axis = checks.as_whole("slice_axis", slice_axis, 0, 2)
-    slices = min(shape) if slice_axis is None else shape[slice_axis]
-    if not (max(shape) > ANISOTROPIC * slices if dummy_2d is None else dummy_2d):
-        return None
-    return _shortest_axis(shape) if slice_axis is None else slice_axis
-
-
-def _shortest_axis(shape: Shape) -> int:
-    """The one axis that is clearly the slice axis of a patch."""
-    least, longest = min(shape), max(shape)
-    candidates = [
-        axis
-        for axis, length in enumerate(shape)
-        if length == least or (longest > ANISOTROPIC * length and length <= ANISOTROPIC * least)
-    ]
-    if len(candidates) > 1:
-        axes = ", ".join(map(str, candidates))
-        raise ValueError(
-            f"slice_axis must be given for dummy 2D with the patch {shape}, whose axes {axes} are "
-            "similar in length, got None: it is the axis of the largest spacing, which is 0 in "
-            "nnU-Net's own order"
-        )
-    return candidates[0]
 
 
 def _nnunet_rotation(across: int | None, degrees: float | tuple[float, float] | None) -> Transform:
@@ -260,7 +232,7 @@ def _nnunet_scaling(across: int | None) -> Transform:
     factors: Any = (1.0 / 1.4, 1.0 / 0.7)
     if across is not None:
         factors = _only(across, (1.0, 1.0), factors)
-    return RandomScaling(factors, isotropic=True, even_in="inverse", p=0.2)
+    return RandomScaling(factors, isotropic=True, distribution="inverse-uniform", p=0.2)
 
 
 def _nnunet(
@@ -276,30 +248,30 @@ def _nnunet(
     if across is not None:
         lower = _only(across, (1.0, 1.0), lower)
     steps: list[Transform] = [*moves, CenterCrop(shape)]
-    axes = () if mirror_axes is None else frozen(mirror_axes)
+    axes = () if mirror_axes is None else normalize(mirror_axes)
     if axes != ():
         steps.append(RandomFlip(axes))
     steps += [
         RandomNoise(0.1, relative=False, p=0.1),
-        RandomBlur((0.5, 1.0), apart=True, p_channel=0.5, truncate=3.0, p=0.2),
-        RandomBrightness((0.75, 1.25), apart=True, p=0.15),
-        RandomContrast((0.75, 1.25), apart=True, p=0.15),
-        RandomLowResolution(lower, apart=True, p_channel=0.5, p=0.25),
-        RandomGamma((0.7, 1.5), p_inverted=1.0, apart=True, p=0.1, name="inverted gamma"),
-        RandomGamma((0.7, 1.5), p_inverted=0.0, apart=True, p=0.3),
+        RandomBlur((0.5, 1.0), per_channel=True, p_channel=0.5, truncate=3.0, p=0.2),
+        RandomBrightness((0.75, 1.25), per_channel=True, p=0.15),
+        RandomContrast((0.75, 1.25), per_channel=True, p=0.15),
+        RandomLowResolution(lower, per_channel=True, p_channel=0.5, p=0.25),
+        RandomGamma((0.7, 1.5), p_inverted=1.0, per_channel=True, p=0.1, name="inverted gamma"),
+        RandomGamma((0.7, 1.5), p_inverted=0.0, per_channel=True, p=0.3),
     ]
     if masked := _some("masked_channels", masked_channels):
         steps.append(MaskImage(channels=masked))
-    steps.append(ReplaceLabel(OUTSIDE, 0))
+    steps.append(RemapLabels(OUTSIDE, new=0))
     if scales := _some("deep_supervision", deep_supervision):
         steps.append(LabelPyramid(scales))
-    borders = {"image": "grid-constant", "label": "grid-constant"}
+    borders: dict[str, Mode] = {"image": "grid-constant", "label": "grid-constant"}
     return Compose(steps, mode=borders, cval={"label": OUTSIDE}, seed=seed)
 
 
 def _some(name: str, value: Any) -> tuple[Any, ...]:
     """What a list, a tuple or an array holds."""
-    given = frozen(value)
+    given = normalize(value)
     if not isinstance(given, tuple):
         raise TypeError(f"{name} must be a list or a tuple, got {value!r}")
     return given

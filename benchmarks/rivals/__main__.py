@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 
-from volaug.threads import granted_threads
+from volaug.threads.limits import granted_threads
 
 from ..problem import control_points
 from . import report
@@ -16,7 +16,7 @@ from .measure import STATISTICS, DifferentResultError, Row, measure
 
 QUICK = 0.2
 SPLINE_TOLERANCE = 1e-4  # voxels
-SMALLEST = 32  # of which half a side has room for 300 classes
+MIN_SPACING = 32  # of which half a side has room for 300 classes
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -40,8 +40,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     unknown = [name for name in options.jobs if name not in JOBS]
     if unknown:
         parser.error(f"--jobs must be of {', '.join(JOBS)}; got {', '.join(unknown)}")
-    if options.side < SMALLEST:
-        parser.error(f"--side must be at least {SMALLEST}, got {options.side}")
+    if options.side < MIN_SPACING:
+        parser.error(f"--side must be at least {MIN_SPACING}, got {options.side}")
     if not 1 <= options.threads <= granted_threads():
         parser.error(
             f"--threads must be 1 to {granted_threads()}, which this process is granted, "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numba
 import numpy as np
 
-from ..problem import DEEP_SUPERVISION, DEGREES, FARTHEST, KNOTS, LOADED, SCALE, SLOPE
+from ..problem import DEEP_SUPERVISION, DEGREES, KNOTS, LOADED, MAX_LENGTH, SCALE, SLOPE
 from . import changes, report
 from .case import BORDER
 from .contender import KEYS
@@ -38,7 +38,7 @@ def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool
         )
     if concerns("nearest", "label"):
         lines.append(
-            "Nearest, label: uint8; background, grey matter, white matter and other. Label: the "
+            "Nearest, label: uint8; background, gray matter, white matter and other. Label: the "
             "label of the largest linearly interpolated indicator."
         )
     if concerns("classes"):
@@ -149,7 +149,7 @@ def drawn_lines(side: int, concerns: Callable[..., bool]) -> list[str]:
         f"voxels, in one thread: flips, each axis in half of the calls; rotation by up to "
         f"{DEGREES:g} degrees about each axis, stretching by {low:g} to {high:g}, shears by up to "
         f"{SLOPE:g}; and, but for crop affine, an elastic displacement: {KNOTS} control points "
-        f"along each axis that move by up to {FARTHEST * side:.3g} voxels."
+        f"along each axis that move by up to {MAX_LENGTH * side:.3g} voxels."
     ]
     if concerns("pipeline"):
         lines += [

@@ -47,8 +47,8 @@ def low_resolution(volume: Volume) -> Floats:
     result = volume.astype(np.float64)
     for axis, length in enumerate(volume.shape):
         count = round(length * SCALE)
-        centres = (np.arange(count) + 0.5) * length / count
-        kept = result.take(np.floor(centres).astype(int), axis)
+        centers = (np.arange(count) + 0.5) * length / count
+        kept = result.take(np.floor(centers).astype(int), axis)
         places = np.clip((np.arange(length) + 0.5) * count / length - 0.5, 0, count - 1)
         below = np.minimum(places.astype(int), count - 2)
         weights = (places - below).reshape([-1 if a == axis else 1 for a in range(3)])

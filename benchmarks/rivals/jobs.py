@@ -10,9 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from volaug.operations.artefacts import BiasField, Blur, LowResolution, Noise
-from volaug.operations.base import IntensityOperation
-from volaug.operations.intensity import Brightness, Contrast, Gamma, HistogramShift
+from volaug.transforms.bias_field import BiasField
+from volaug.transforms.blur import Blur
+from volaug.transforms.brightness import Brightness
+from volaug.transforms.contrast import Contrast
+from volaug.transforms.gamma import Gamma
+from volaug.transforms.histogram_shift import HistogramShift
+from volaug.transforms.low_resolution import LowResolution
+from volaug.transforms.noise import Noise
+from volaug.transforms.per_channel import IntensityOperation
 
 from ..brain import TISSUES, brain, case, labels, parcels
 from ..problem import (
@@ -219,7 +225,7 @@ JOBS = {
     "image + label": Job(image_and_label(elastic=False), (by_volaug.image_and_label,)),
     "image + label elastic": Job(image_and_label(elastic=True), (by_volaug.image_and_label,)),
     "4 channels": Job(channels, (by_volaug.channels,)),
-    "min jacobian": Job(determinant, (by_volaug.min_jacobian,)),
+    "min jacobian": Job(determinant, (by_volaug.min_jacobian_determinant,)),
     "pipeline": Job(sample, SAMPLERS, "mean"),
     "overhead": Job(sample, (by_volaug.overhead,), "median"),
     "crop": Job(patches(elastic=True), (by_volaug.patches,), "median"),

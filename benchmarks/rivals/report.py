@@ -5,7 +5,7 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from volaug.threads import granted_threads
+from volaug.threads.limits import granted_threads
 
 from .measure import Row
 from .reference import Difference

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from .. import __version__
-from ..threads import thread_count
+from ..threads.limits import thread_count
 
 app = typer.Typer(
     help="Fast, exact augmentation of large 3D volumes on the CPU.",

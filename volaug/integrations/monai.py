@@ -1,38 +1,24 @@
 """Pipelines as dictionary transforms of MONAI, which can be undone."""
 
 from collections.abc import Hashable, Mapping
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from monai.data import MetaTensor, get_track_meta
-from monai.data.utils import to_affine_nd
+from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, RandomizableTransform
 
 from .. import checks
-from ..geometry.bspline import Floats
-from ..geometry.orientation import Reorientation, reorientation
-from ..pipeline import Compose
-from ..plain import check_known
-from ..record import Record
-from ..targets import KINDS, Target, channels_of
-from .torch import as_tensors
-
-# How a trace says that a target is resampled, in MONAI's words: `Invertd` writes another over it.
-# The vote makes no value that is not there before, which is what "nearest" is asked for.
-TRACED = {"linear": "bilinear", "cubic": "bicubic", "nearest": "nearest", "label": "nearest"}
+from ..pipeline.compose import Compose
+from ..pipeline.record import Record
+from ..pipeline.targets import KINDS, channels_of
+from ..serialization import check_names
+from ..warping.geometry.bspline import Floats
+from ..warping.geometry.orientation import Reorientation, reorientation
+from .monai_tensors import TRACED, affine_of, alike, are_slices, as_grid, targets_for, turns_of
 
 # What all traces of one sample have in common.
 DRAWN = ("index", "shape", "channels", "affine")
-
-# What those words, and orders of splines, mean where an inverse is asked for them.
-ASKED = {
-    "nearest": "nearest", "nearest-exact": "nearest", "linear": "linear", "bilinear": "linear",
-    "trilinear": "linear", "area": "linear", "bicubic": "cubic", 0: "nearest", 1: "linear",
-    3: "cubic",
-}  # fmt: skip
 
 
 class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type: ignore[misc]
@@ -92,7 +78,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         if not isinstance(pipeline, Compose):
             raise TypeError(f"pipeline must be a volaug.Compose, got {type(pipeline).__name__}")
         self.kinds = {kind: kind for kind in KINDS} | dict(pipeline.targets)
-        check_known("target of the pipeline", self.keys, self.kinds)
+        check_names("target of the pipeline", self.keys, self.kinds)
         # a seed from the operating system would be another one in the next run
         self.pipeline = replace(pipeline, seed=0) if pipeline.seed is None else pipeline
         self.update_affine = update_affine
@@ -120,14 +106,15 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         given = {name: data[name] for name in self.key_iterator(data)}
         if not given:
             return results
-        flat = self._is_slice(given)
-        turns = self._turns(given)
+        flat = are_slices({n: np.shape(v) for n, v in given.items() if self._has_voxels(n)})
+        placed = self._placed(given)
+        turns = turns_of(placed)
         inputs = {
             name: self._as_input(name, value, flat, turns.get(name))
             for name, value in given.items()
         }
         self.randomize()
-        affine = self._affine_of(given)
+        affine = next(map(affine_of, placed.values()), None)
         done, record = inputs, None
         if self._do_transform:
             done = self.pipeline(**inputs, affine=affine, index=self._index)
@@ -187,7 +174,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
                 f"one sample, got {len(draws)} records"
             )
         record = self.record_of(given[next(iter(traces))])
-        flat = self._is_slice(given)
+        flat = are_slices({n: np.shape(v) for n, v in given.items() if self._has_voxels(n)})
         done = {name: self._as_input(name, value, flat) for name, value in given.items()}
         if record:
             asked = {str(n): t["mode"] for n, t in traces.items() if "mode" in t}
@@ -240,35 +227,13 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
             index=int(drawn["index"]),
         )
 
-    def _is_slice(self, given: Mapping[Hashable, Any]) -> bool:
-        """Whether the images and labels are slices (C, H, W), and not volumes."""
-        shapes = {n: tuple(np.shape(v)) for n, v in given.items() if self._has_voxels(n)}
-        listed = ", ".join(f"{name!r} {shape}" for name, shape in shapes.items())
-        axes = set(map(len, shapes.values()))
-        if len(axes) > 1 or not axes <= {3, 4}:
-            raise ValueError(
-                "images and labels must all have the axes (C, H, W) or all (C, H, W, D), "
-                f"got the shapes {listed}"
-            )
-        return axes == {3}
-
-    def _turns(self, given: Mapping[Hashable, Any]) -> dict[Hashable, Reorientation]:
-        """How MetaTensors are turned that do not lie in the grid of the first."""
-        placed = [
-            (name, as_grid(value.shape[1:]), affine_of(value))
+    def _placed(self, given: Mapping[Hashable, Any]) -> dict[Hashable, MetaTensor]:
+        """The images and labels that know where they lie."""
+        return {
+            name: value
             for name, value in given.items()
             if self._has_voxels(name) and isinstance(value, MetaTensor)
-        ]
-        turns = {}
-        for name, shape, affine in placed[1:]:
-            first, first_shape, first_affine = placed[0]
-            try:
-                turn = reorientation(first_shape, first_affine, shape, affine)
-            except ValueError as error:
-                raise ValueError(f"{first!r} and {name!r} must lie in one grid: {error}") from None
-            if not turn.is_identity:
-                turns[name] = turn
-        return turns
+        }
 
     def _as_input(
         self, name: Hashable, value: Any, flat: bool, turn: Reorientation | None = None
@@ -313,10 +278,6 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
             "channels": channels_of(volumes, self.pipeline.table),
         }
 
-    def _affine_of(self, given: Mapping[Hashable, Any]) -> Floats | None:
-        volumes = (value for name, value in given.items() if self._has_voxels(name))
-        return next((affine_of(v) for v in volumes if isinstance(v, MetaTensor)), None)
-
     def _pull(
         self, name: Hashable, record: Record | None, trace: Mapping[str, Any]
     ) -> Floats | None:
@@ -335,50 +296,3 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
 
     def _has_voxels(self, name: Any) -> bool:
         return self.kinds[name] in ("image", "label")
-
-
-def as_grid(shape: Any) -> tuple[int, int, int]:
-    """A shape of three axes, also of a slice."""
-    n0, n1, n2 = (*map(int, shape), 1)[:3]
-    return n0, n1, n2
-
-
-def affine_of(tensor: MetaTensor) -> Floats:
-    """The (4, 4) matrix from voxels to mm, also of a slice that has a (3, 3) one."""
-    return checks.as_world(to_affine_nd(3, np.asarray(tensor.affine, np.float64)))
-
-
-def targets_for(
-    targets: Mapping[str, Target], asked: Mapping[str, Any], given: Mapping[Hashable, Any]
-) -> dict[str, Target]:
-    """Targets that are resampled as some traces ask, with a fill for each channel given."""
-    found = dict(targets)
-    for name, mode in asked.items():
-        mode = mode[0] if isinstance(mode, list | tuple) else mode  # `Invertd` makes lists of lists
-        if mode not in ASKED:
-            raise ValueError(f"mode must be one of {', '.join(map(repr, ASKED))}, got {mode!r}")
-        if ASKED[mode] != ASKED[TRACED[found[name].interpolation]]:  # else it is as it was
-            found[name] = replace(found[name], interpolation=ASKED[mode])
-    for name, target in found.items():
-        # a prediction may have other channels than the image had
-        fills = target.cval
-        if name in given and isinstance(fills, list) and len(fills) != len(given[name]):
-            found[name] = replace(target, cval=0.0)
-    return found
-
-
-def alike(result: Any, given: Any) -> Any:
-    """A result as what it was made of is: a MetaTensor with a copy of its metadata, say."""
-    if not isinstance(given, torch.Tensor):
-        return np.ascontiguousarray(result) if isinstance(result, np.ndarray) else result
-    if isinstance(result, torch.Tensor):
-        tensor = result.as_subclass(torch.Tensor).contiguous()
-    elif isinstance(result, np.ndarray):
-        tensor = as_tensors(np.ascontiguousarray(result))  # torch has no negative strides
-    else:
-        tensor = as_tensors(result)
-    if isinstance(given, MetaTensor) and isinstance(tensor, torch.Tensor) and get_track_meta():
-        tensor = MetaTensor(tensor)
-        # not its own `copy_meta_from`, which leaves nested ones shared: MONAI writes to "pixdim"
-        tensor.__dict__ = deepcopy(given.__dict__)
-    return tensor

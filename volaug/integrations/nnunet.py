@@ -20,7 +20,7 @@ from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 
 from .. import presets
 from ..compilation import warmup
-from ..pipeline import Compose
+from ..pipeline.compose import Compose
 
 TRAINERS = Path(__file__).with_name("nnunet_trainer")
 

@@ -9,15 +9,15 @@ from torchio.transforms import IntensityTransform, SpatialTransform
 from torchio.transforms.augmentation import RandomTransform
 
 from .. import checks
-from ..geometry.bspline import Floats
-from ..geometry.orientation import reorientation
 from ..keys import Key
-from ..operations.base import IntensityOperation
-from ..pipeline import Compose
-from ..record import Record
-from ..targets import Target
-from ..transforms.labels import LabelPyramid
-from .torch import as_tensors, random_number
+from ..pipeline.compose import Compose
+from ..pipeline.record import Record
+from ..pipeline.targets import Target
+from ..transforms.label_pyramid import LabelPyramid
+from ..transforms.per_channel import IntensityOperation
+from ..warping.geometry.bspline import Floats
+from ..warping.geometry.orientation import reorientation
+from .torch_dataset import as_tensors, random_number
 
 # TorchIO's names for interpolations that volaug has.
 INTERPOLATIONS = {"nearest": "nearest", "linear": "linear", "bspline": "cubic", "cubic": "cubic"}

@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import checks
-from ..keys import Numbers
-from ..operations.fusion import Grid
-from ..operations.numbers import Shape
-from ..operations.spatial import Crop
-from ..plain import frozen
-from .transform import Step
+from ..keys import RandomStream
+from ..serialization import normalize
+from ..warping.fusion import Fusion, Grid
+from .base import SpatialOperation, Step
+from .ranges import Shape
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,10 +35,10 @@ class RandomCrop(Step):
     def check(self) -> None:
         self._derive(_window=as_window(self.shape))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Crop:
+    def draw(self, grid: Grid, stream: RandomStream) -> "Crop":
         # all axes are asked, so that a longer window along one does not change the others' draws
         room = _room(grid, self._window)
-        a, b, c = (numbers.whole(0, max(r, 0)) + min(r, 0) // 2 for r in room)
+        a, b, c = (stream.whole(0, max(r, 0)) + min(r, 0) // 2 for r in room)
         return Crop((a, b, c), self._window)
 
 
@@ -59,14 +58,34 @@ class CenterCrop(Step):
     def check(self) -> None:
         self._derive(_window=as_window(self.shape))
 
-    def draw(self, grid: Grid, numbers: Numbers) -> Crop:
+    def draw(self, grid: Grid, stream: RandomStream) -> "Crop":
         a, b, c = (r // 2 for r in _room(grid, self._window))
         return Crop((a, b, c), self._window)
 
 
+@dataclass(frozen=True)
+class Crop(SpatialOperation):
+    """Keep a window of the picture; beyond the picture, it shows its border."""
+
+    start: Shape
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", checks.as_shape("shape", self.shape))
+        start = normalize(self.start)
+        if not isinstance(start, tuple) or len(start) != 3:
+            raise ValueError(f"start must be three whole numbers, got {start!r}")
+        limit = 2**31
+        start = tuple(checks.as_whole("start", item, -limit, limit) for item in start)
+        object.__setattr__(self, "start", start)
+
+    def fuse(self, fusion: Fusion) -> None:
+        fusion.window(self.start, self.shape)
+
+
 def as_window(value: Any, name: str = "shape") -> Shape:
     """The lengths of a window, from one or three."""
-    given = frozen(value)
+    given = normalize(value)
     return checks.as_shape(name, given if isinstance(given, tuple) else (given,) * 3)
 
 

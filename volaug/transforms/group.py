@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..keys import Numbers
-from ..operations.numbers import as_number
-from ..plain import MOST_NESTED, shown
-from .transform import Transform
+from ..keys import RandomStream
+from ..serialization import MAX_NESTING, shown
+from .base import Transform
+from .ranges import as_number
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,12 +30,12 @@ class Group(Transform):
                 f"{_instead(type(self).__name__, given)}"
             )
         depth = 1 + max((t._depth for t in given if isinstance(t, Group)), default=0)
-        if depth > MOST_NESTED:
-            raise ValueError(f"groups of transforms must be nested at most {MOST_NESTED} deep")
+        if depth > MAX_NESTING:
+            raise ValueError(f"groups of transforms must be nested at most {MAX_NESTING} deep")
         self._derive(_depth=depth)
 
     @abc.abstractmethod
-    def chosen(self, numbers: Numbers) -> Sequence[int]:
+    def chosen(self, stream: RandomStream) -> Sequence[int]:
         """The places of the transforms that are taken."""
 
     def inner_groups(self) -> Iterator["Group"]:
@@ -120,5 +120,5 @@ class OneOf(Group):
         weights = self.weights or (1.0,) * len(self.transforms)
         return [t for t, weight in zip(self.transforms, weights, strict=True) if weight > 0.0]
 
-    def chosen(self, numbers: Numbers) -> Sequence[int]:
-        return (numbers.pick(tuple(self.weights or (1.0,) * len(self.transforms))),)
+    def chosen(self, stream: RandomStream) -> Sequence[int]:
+        return (stream.pick(tuple(self.weights or (1.0,) * len(self.transforms))),)

@@ -1,41 +1,96 @@
-"""Ranges that a user gives: a number, a pair, or one of these for each axis."""
+"""Numbers and ranges that a user gives: a number, a pair, or one of these for each axis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..keys import Numbers
-from ..operations.artefacts import COARSEST
-from ..operations.numbers import FARTHEST, Three, as_number
+from .. import checks
+from ..keys import RandomStream
+from ..serialization import normalize, shown
 
-Range = Any  # a number, (low, high), or three of these
+Three = tuple[float, float, float]
+
+
+Shape = tuple[int, int, int]
+
+
+# What a user gives: a number or a pair (low, high), or one of these for each of three axes.
+Range = float | Sequence[float]
+RangePerAxis = Range | Sequence[Range]
+
+
 Pair = tuple[float, float]
+
+
 Pairs = tuple[Pair, Pair, Pair]
+
+
 Kind = Callable[[str, Any, float], Pair]
 
 
-def symmetric(name: str, value: Any, greatest: float) -> Pair:
+MIN_RESOLUTION = 1e-3
+
+
+# Lengths beyond this, in mm or voxels, are not meant.
+MAX_LENGTH = 1e6
+
+
+def as_number(name: str, value: Any, minimum: float, maximum: float) -> float:
+    """A number within limits."""
+    if type(value) not in (float, int):
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
+    if not minimum <= value <= maximum:  # NaN is not
+        raise ValueError(f"{name} must be from {minimum:g} to {maximum:g}, got {value!r}")
+    return float(value)
+
+
+def as_triple(name: str, value: Any, minimum: float, maximum: float) -> tuple[float, float, float]:
+    """A number for all three axes, or one for each."""
+    given = value if isinstance(value, tuple) else (value,) * 3
+    if len(given) != 3:
+        raise ValueError(f"{name} must be a number, or one for each of three axes, got {value!r}")
+    a, b, c = (as_number(name, item, minimum, maximum) for item in given)
+    return a, b, c
+
+
+def as_axes(value: Any) -> tuple[int, ...]:
+    """Some of the axes 0, 1, 2, in order."""
+    given = normalize(value)
+    given = given if isinstance(given, tuple) else (given,)
+    axes = [checks.as_whole("axes", axis, 0, 2) for axis in given]
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"axes must name each axis once, got {value!r}")
+    return tuple(sorted(axes))
+
+
+def as_flag(name: str, value: Any) -> None:
+    """See that it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+def symmetric(name: str, value: Any, maximum: float) -> Pair:
     """The pair, or -a to a for a number `a`."""
     if isinstance(value, tuple):
-        return _as_pair(name, value, -greatest, greatest)
-    limit = as_number(name, value, 0.0, greatest)
+        return _as_pair(name, value, -maximum, maximum)
+    limit = as_number(name, value, 0.0, maximum)
     return -limit, limit
 
 
-def positive(name: str, value: Any, greatest: float) -> Pair:
+def positive(name: str, value: Any, maximum: float) -> Pair:
     """The pair, or 0 to a for a number `a`."""
     if isinstance(value, tuple):
-        return _as_pair(name, value, 0.0, greatest)
-    return 0.0, as_number(name, value, 0.0, greatest)
+        return _as_pair(name, value, 0.0, maximum)
+    return 0.0, as_number(name, value, 0.0, maximum)
 
 
-def factors(name: str, value: Any, greatest: float) -> Pair:
+def factors(name: str, value: Any, maximum: float) -> Pair:
     """The pair, or 1 / (1 + a) to 1 + a for a number `a`, which must be less than 1.
 
     Else ``scale=1``, meant as no scaling, would be 0.5 to 2.
     """
     if isinstance(value, tuple):
-        return _as_pair(name, value, 1.0 / greatest, greatest)
-    more = 1.0 + as_number(name, value, 0.0, greatest - 1.0)
+        return _as_pair(name, value, 1.0 / maximum, maximum)
+    more = 1.0 + as_number(name, value, 0.0, maximum - 1.0)
     if more >= 2.0:
         raise ValueError(
             f"{name} must be less than 1 where it is one number a, which means 1 / (1 + a) to "
@@ -62,7 +117,7 @@ def slopes(value: Any) -> Pairs:
 
 def lengths(name: str, value: Any) -> Pairs:
     """Lengths along each axis."""
-    return _for_axes(symmetric, name, value, FARTHEST)
+    return _for_axes(symmetric, name, value, MAX_LENGTH)
 
 
 def widths(value: Any) -> Pairs:
@@ -72,19 +127,19 @@ def widths(value: Any) -> Pairs:
 
 def shares(value: Any) -> Pairs:
     """Parts of what there is along each axis."""
-    return _for_axes(_share, "scale", value, 1.0)
+    return _for_axes(_share, "resolution", value, 1.0)
 
 
-def _share(name: str, value: Any, greatest: float) -> Pair:
+def _share(name: str, value: Any, maximum: float) -> Pair:
     """The pair, or a to 1 for a number `a`."""
     if isinstance(value, tuple):
-        return _as_pair(name, value, COARSEST, greatest)
-    return as_number(name, value, COARSEST, greatest), greatest
+        return _as_pair(name, value, MIN_RESOLUTION, maximum)
+    return as_number(name, value, MIN_RESOLUTION, maximum), maximum
 
 
-def drawn_for_axes(ranges: Pairs, together: bool, numbers: Numbers) -> Three:
+def drawn_for_axes(ranges: Pairs, together: bool, stream: RandomStream) -> Three:
     """Numbers drawn evenly; for all axes at once, each within its range, or each for itself."""
-    ways = [numbers.uniform() for _ in ranges]
+    ways = [stream.uniform() for _ in ranges]
     a, b, c = (
         low + (high - low) * (ways[0] if together else way)
         for way, (low, high) in zip(ways, ranges, strict=True)
@@ -92,7 +147,17 @@ def drawn_for_axes(ranges: Pairs, together: bool, numbers: Numbers) -> Three:
     return a, b, c
 
 
-def _for_axes(kind: Kind, name: str, value: Any, greatest: float) -> Pairs:
+def in_proportion(ranges: Pairs, together: bool, stream: RandomStream) -> Three:
+    """Numbers whose logarithms are drawn evenly; for all axes at once, or each for itself."""
+    ways = [stream.uniform() for _ in ranges]
+    a, b, c = (
+        low * (high / low) ** (ways[0] if together else way)
+        for way, (low, high) in zip(ways, ranges, strict=True)
+    )
+    return a, b, c
+
+
+def _for_axes(kind: Kind, name: str, value: Any, maximum: float) -> Pairs:
     """What `kind` makes of each of three, or thrice of what there is."""
     if isinstance(value, tuple) and len(value) not in (2, 3):
         raise ValueError(
@@ -100,14 +165,14 @@ def _for_axes(kind: Kind, name: str, value: Any, greatest: float) -> Pairs:
             f"axes, got {value!r}"
         )
     given = value if isinstance(value, tuple) and len(value) == 3 else (value,) * 3
-    a, b, c = (kind(name, item, greatest) for item in given)
+    a, b, c = (kind(name, item, maximum) for item in given)
     return a, b, c
 
 
-def _as_pair(name: str, value: tuple[Any, ...], least: float, greatest: float) -> Pair:
+def _as_pair(name: str, value: tuple[Any, ...], minimum: float, maximum: float) -> Pair:
     if len(value) != 2:
         raise ValueError(f"{name} must be a number or a pair (low, high), got {value!r}")
-    low, high = (as_number(name, item, least, greatest) for item in value)
+    low, high = (as_number(name, item, minimum, maximum) for item in value)
     if low > high:
         raise ValueError(f"{name} must be a pair (low, high), got {value!r}, which is reversed")
     return low, high

@@ -7,15 +7,15 @@ at some place of the pipeline, by the few numbers that matter.
 import math
 from collections.abc import Iterator
 
-from ..operations.fusion import MOST_SPANS
-from ..operations.numbers import Shape
+from ..warping.fusion import MAX_SPANS
+from .base import Step, Transform, ValueStep
 from .group import Group, OneOf
-from .transform import Step, Transform, ValueStep
+from .ranges import Pairs, Shape
 
 # By how much more a warp may enlarge a picture along one direction than along another. Products
 # of matrices that stay below it have inverses that are more than rounding errors, whatever the
 # size of voxels is.
-MOST_DISTORTION = 1e6
+MAX_DISTORTION = 1e6
 
 # The knot spans of the lattice of each warp that a draw may be making, and its greatest distortion.
 Warps = dict[Shape, float]
@@ -62,31 +62,45 @@ def _either(*ways: Warps) -> Warps:
 def _with(step: Step, spans: Shape, distortion: float) -> Warps:
     """A warp with one step more."""
     distortion *= step.distortion()
-    if distortion > MOST_DISTORTION:
+    if distortion > MAX_DISTORTION:
         raise ValueError(
             f"the steps of one warp could stretch and shear a picture {distortion:.1g} times as "
-            f"much along one direction as along another, and at most {MOST_DISTORTION:g} can be "
+            f"much along one direction as along another, and at most {MAX_DISTORTION:g} can be "
             "undone: choose narrower ranges of scale and shear, or fewer such steps"
         )
     own = step.spans()
     a, b, c = common = tuple(map(math.lcm, spans, own))
-    if max(common) > MOST_SPANS:
+    if max(common) > MAX_SPANS:
         axis = common.index(max(common))
         near = " or ".join(str(k) for k in _nearest(own[axis], spans[axis]))
         raise ValueError(
             "the elastic steps of one warp must have a common lattice of at most "
-            f"{MOST_SPANS + 3} control points along each axis, but {own[axis] + 3} of one are "
+            f"{MAX_SPANS + 3} control points along each axis, but {own[axis] + 3} of one are "
             f"drawn with {spans[axis] + 3} of others: choose numbers that, less 3, have a common "
-            f"multiple of at most {MOST_SPANS}, such as {near} in place of {own[axis] + 3}"
+            f"multiple of at most {MAX_SPANS}, such as {near} in place of {own[axis] + 3}"
         )
     return {(a, b, c): distortion}
 
 
 def _nearest(own: int, others: int) -> Iterator[int]:
     """The nearest numbers of control points, below and above, that go with those of others."""
-    fitting = [s for s in range(1, MOST_SPANS + 1) if math.lcm(s, others) <= MOST_SPANS]
+    fitting = [s for s in range(1, MAX_SPANS + 1) if math.lcm(s, others) <= MAX_SPANS]
     below, above = [s for s in fitting if s < own], [s for s in fitting if s > own]
     if below:
         yield below[-1] + 3
     if above:
         yield above[0] + 3
+
+
+def stretched(factors: Pairs, together: bool) -> float:
+    """The greatest ratio of two factors of one draw."""
+    if together:  # their logarithms, or their inverses, go along with one another
+        return max(max(ends) / min(ends) for ends in zip(*factors, strict=True))
+    return max(high for _, high in factors) / min(low for low, _ in factors)
+
+
+def sheared(slopes: Pairs) -> float:
+    """A bound of the ratio of the greatest to the least stretch that shears make."""
+    a, b, c = (max(abs(low), abs(high)) for low, high in slopes)
+    # of I + N and of its inverse I - N + N N, by the Frobenius norm
+    return (1.0 + math.hypot(a, b, c)) * (1.0 + math.hypot(a, b + a * c, c))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import volaug
-from volaug.threads import set_num_threads
+from volaug.threads.limits import set_num_threads
 
 from ...samples import random_pipeline
 from ..contender import MANY, Contender, needs

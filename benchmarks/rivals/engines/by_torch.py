@@ -1,6 +1,6 @@
 """torch's ``affine_grid`` and ``grid_sample``, or the latter alone: it has no B-spline.
 
-Its coordinates run from -1 to 1 over the voxel centres, or over the voxels, the axes backwards.
+Its coordinates run from -1 to 1 over the voxel centers, or over the voxels, the axes backwards.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def warp(case: Case) -> Iterator[Contender]:
 def grid(case: Case, align_corners: bool) -> Any:
     """Return the coordinates (1, n0, n1, n2, 3) that ``grid_sample`` takes.
 
-    -1 and 1 are the outermost voxel centres, or the outermost faces of the voxels.
+    -1 and 1 are the outermost voxel centers, or the outermost faces of the voxels.
     """
     import torch
 

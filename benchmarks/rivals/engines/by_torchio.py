@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...problem import DEGREES, FARTHEST, KNOTS, SCALE, SEED
+from ...problem import DEGREES, KNOTS, MAX_LENGTH, SCALE, SEED
 from ..contender import SOME, Contender, needs
 from ..problems import Change, Sample
 
@@ -48,7 +48,7 @@ def random_pipeline(side: int) -> Any:
         affine_kwargs={"scales": SCALE, "degrees": DEGREES},
         elastic_kwargs={
             "num_control_points": KNOTS,
-            "max_displacement": FARTHEST * side,
+            "max_displacement": MAX_LENGTH * side,
             "locked_borders": 0,
         },
         copy=False,

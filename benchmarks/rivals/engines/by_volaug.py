@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import volaug
-from volaug.operations.base import IntensityOperation, Place
+from volaug.transforms.per_channel import ChannelId, IntensityOperation
 
 from ...clock import OutsideKernels, StoppableClock
 from ...problem import DEEP_SUPERVISION, SEED, Array, touched_like
@@ -53,7 +53,8 @@ def as_warp(case: Case) -> volaug.Warp:
 
 def applied(case: Case, threads: int, out: Array | None) -> Callable[[], Array]:
     """Return what warps the case's volume."""
-    of, volume, interpolation = as_warp(case), case.volume, case.interpolation
+    of, volume = as_warp(case), case.volume
+    interpolation: Any = case.interpolation
     return lambda: of.apply(volume, interpolation=interpolation, out=out, threads=threads)
 
 
@@ -95,7 +96,7 @@ def image_and_label(together: Together) -> Iterator[Contender]:
     case = together.cases[0]
     cases = dict(zip(("image", "label"), together.cases, strict=True))
     volumes = {name: each.volume for name, each in cases.items()}
-    interpolation = {name: each.interpolation for name, each in cases.items()}
+    interpolation: Any = {name: each.interpolation for name, each in cases.items()}
     outs = {name: touched_like(volume) for name, volume in volumes.items()}
     of, threads = as_warp(case), case.threads
 
@@ -121,13 +122,13 @@ def prefilter(problem: Prefilter) -> Iterator[Contender]:
         yield with_threads(1)
 
 
-def min_jacobian(problem: LeastDeterminant) -> Iterator[Contender]:
+def min_jacobian_determinant(problem: LeastDeterminant) -> Iterator[Contender]:
     """Yield the least determinant of an elastic warp, and the affine warp of a volume."""
     case = problem.case
     of, threads = as_warp(case), case.threads
 
     def least() -> Array:
-        return np.array([of.min_jacobian(threads=threads)])
+        return np.array([of.min_jacobian_determinant(threads=threads)])
 
     affine = replace(case, control_points=None)
     run = applied(affine, threads, touched_like(case.volume))
@@ -170,7 +171,7 @@ def change(operation: IntensityOperation) -> Engine:
 
     def engine(problem: Change) -> Iterator[Contender]:
         def work(volume: Array) -> Array:
-            operation.change(volume, Place("image", 0), problem.threads)
+            operation.change(volume, ChannelId("image", 0), problem.threads)
             return volume
 
         run, clock = afresh(problem.volume, work)

@@ -35,25 +35,25 @@ class Brain(NamedTuple):
 
 
 def load_brain() -> Brain:
-    """Load the T1 template, and label it by its grey and white matter templates."""
+    """Load the T1 template, and label it by its gray and white matter templates."""
     template = datasets.load_mni152_template(resolution=1)
     image = as_float32(template)
-    grey = as_float32(datasets.load_mni152_gm_template(resolution=1))
+    gray = as_float32(datasets.load_mni152_gm_template(resolution=1))
     white = as_float32(datasets.load_mni152_wm_template(resolution=1))
     affine = np.asarray(template.affine, np.float64)
     landmarks = apply_affine(np.linalg.inv(affine), [*LANDMARKS.values()])
-    return Brain(image, tissue_labels(image, grey, white), landmarks, affine)
+    return Brain(image, tissue_labels(image, gray, white), landmarks, affine)
 
 
-def tissue_labels(image: Image, grey: Image, white: Image) -> Labels:
-    """Label the voxels: 0 background, 1 grey matter, 2 white matter, 3 other.
+def tissue_labels(image: Image, gray: Image, white: Image) -> Labels:
+    """Label the voxels: 0 background, 1 gray matter, 2 white matter, 3 other.
 
     Grey or white matter is what is so with a probability of at least a half; the likelier of
-    the two wins, grey on a tie. Other is what else has signal: mostly cerebrospinal fluid.
+    the two wins, gray on a tie. Other is what else has signal: mostly cerebrospinal fluid.
     """
     labels = np.where(image > SIGNAL, np.uint8(OTHER), np.uint8(BACKGROUND))
-    labels[(grey >= 0.5) & (grey >= white)] = GREY
-    labels[(white >= 0.5) & (white > grey)] = WHITE
+    labels[(gray >= 0.5) & (gray >= white)] = GREY
+    labels[(white >= 0.5) & (white > gray)] = WHITE
     return labels
 
 

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ... import Record, Warp
 from .brain import Brain, load_brain
-from .contrast import draw_contrast
+from .contrast_sheet import draw_contrast
 from .files import make_folder, write_nifti, write_text
 from .sheet import Row, draw_sheet
 from .slices import slices_of

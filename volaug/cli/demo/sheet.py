@@ -15,11 +15,11 @@ from .files import replacing
 from .slices import VIEWS, Slice
 from .words import signed
 
-# From the lowest line to the topmost: a border is drawn in the colour of the later of the two
-# tissues that meet there. Told apart by all common kinds of colour vision.
+# From the lowest line to the topmost: a border is drawn in the color of the later of the two
+# tissues that meet there. Told apart by all common kinds of color vision.
 OUTLINES = (
     (OTHER, "other: cerebrospinal fluid", "#ee6677"),
-    (GREY, "grey matter", "#f2b000"),
+    (GREY, "gray matter", "#f2b000"),
     (WHITE, "white matter", "#1e88ff"),
 )
 LANDMARK = "#40ff90"
@@ -94,11 +94,11 @@ def draw_sheet(path: Path, key: Key, rows: Sequence[Row]) -> None:
     for view, landmark, left, width, pair in zip(
         VIEWS, LANDMARKS, lefts, widths, pairs, strict=True
     ):
-        centred: dict[str, Any] = {"horizontalalignment": "center"}
+        centered: dict[str, Any] = {"horizontalalignment": "center"}
         title = f"{view.name}, through the {landmark}"
-        sheet.write(left + pair / 2, HEADER - 88, title, 28, **centred)
-        sheet.write(left + width / 2, HEADER - 42, "before", 26, color=DIM, **centred)
-        sheet.write(left + pair - width / 2, HEADER - 42, "after", 26, color=DIM, **centred)
+        sheet.write(left + pair / 2, HEADER - 88, title, 28, **centered)
+        sheet.write(left + width / 2, HEADER - 42, "before", 26, color=DIM, **centered)
+        sheet.write(left + pair - width / 2, HEADER - 42, "after", 26, color=DIM, **centered)
     for number, row in enumerate(rows):
         top = HEADER + number * row_height
         words = "\n".join(row.words)
@@ -113,25 +113,25 @@ def draw_sheet(path: Path, key: Key, rows: Sequence[Row]) -> None:
 
 
 def write_header(sheet: Sheet, key: Key) -> None:
-    """Say what the sheet shows, the side one looks from, and the colours."""
+    """Say what the sheet shows, the side one looks from, and the colors."""
     title = "volaug demo: the MNI152 T1 brain at 1 mm, its labels and landmarks, augmented together"
     sheet.write(MARGIN, 28, title, 46)
     explanation = (
         f"Key of all draws: seed {key.seed}, epoch {key.epoch}, index {key.index}. In mm, x runs "
         "to the right, y forwards, z up. Each slice goes through its landmark, also after.\n"
         "Radiological convention: the patient's right (R) is on the left of the picture; A "
-        "anterior, P posterior. A border between tissues has the first of their two colours."
+        "anterior, P posterior. A border between tissues has the first of their two colors."
     )
     sheet.write(MARGIN, 96, explanation, 28, color=DIM, linespacing=1.4)
     square = "\N{BLACK SQUARE}"
     left = float(MARGIN)
-    for symbol, name, colour in (
-        *((square, name, colour) for _, name, colour in reversed(OUTLINES)),
+    for symbol, name, color in (
+        *((square, name, color) for _, name, color in reversed(OUTLINES)),
         ("\N{LARGE CIRCLE}", "landmark", LANDMARK),
         ("- -", "edge of the brain before", "white"),
         ("+", f"lines that were {GRID} mm apart before", DIM),
     ):
-        left = sheet.write(left, 194, symbol, 28, color=colour) + 10
+        left = sheet.write(left, 194, symbol, 28, color=color) + 10
         left = sheet.write(left, 194, name, 28) + 40
 
 
@@ -146,8 +146,8 @@ def draw_slice(sheet: Sheet, left: int, upper: int, shown: Slice) -> Axes:
     for origins in shown.origins:
         levels = np.arange(origins.min() // GRID * GRID + GRID / 2, origins.max(), GRID)
         axes.contour(origins, levels, linewidths=1.2 * POINT, **grid)
-    for label, _, colour in OUTLINES:
-        outline(axes, shown.labels == label, colour)
+    for label, _, color in OUTLINES:
+        outline(axes, shown.labels == label, color)
     ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": LANDMARK}
     axes.plot(*shown.landmark, "o", markersize=16 * POINT, markeredgewidth=3 * POINT, **ring)
     axes.set_xlim(-0.5, columns - 0.5)
@@ -163,6 +163,6 @@ def draw_slice(sheet: Sheet, left: int, upper: int, shown: Slice) -> Axes:
     return axes
 
 
-def outline(axes: Axes, mask: Any, colour: str, **look: Any) -> None:
+def outline(axes: Axes, mask: Any, color: str, **look: Any) -> None:
     """Draw where a mask ends."""
-    axes.contour(mask, [0.5], colors=colour, linewidths=1.2 * POINT, **look)
+    axes.contour(mask, [0.5], colors=color, linewidths=1.2 * POINT, **look)

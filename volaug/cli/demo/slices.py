@@ -72,5 +72,5 @@ def origins_of_slice(warp: Warp, axis: int, index: int) -> Floats:
     shape = [1 if a == axis else n for a, n in enumerate(warp.shape)]
     places = np.indices(shape, np.float64)
     places[axis] = index
-    origins: Floats = warp.pull_points(places.reshape(3, -1).T).T.reshape(places.shape)
+    origins: Floats = warp.points_to_input(places.reshape(3, -1).T).T.reshape(places.shape)
     return origins

@@ -30,7 +30,7 @@ STEPS = (
     ("Flip", RandomFlip(axes=0, p=1.0), words.flip),
     ("Stretch", RandomScaling(0.25, p=1.0), words.stretch),
     ("Shear", RandomShear(0.15, p=1.0), words.shear),
-    ("Elastic", RandomElastic(12.0, control_points=9, p=1.0), words.elastic),
+    ("Elastic", RandomElastic(12.0, num_control_points=9, p=1.0), words.elastic),
     ("Contrast", RandomContrast((0.5, 2.0), p=1.0), words.contrast),
 )
 

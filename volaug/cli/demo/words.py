@@ -69,7 +69,7 @@ def elastic(record: Record) -> list[str]:
     return [
         f"cubic B-spline, {' × '.join(map(str, points.shape[1:]))} control points",
         f"moved by up to {abs(points).max():.1f} mm along each axis",
-        f"least Jacobian determinant {record.warp.min_jacobian():.2f}: no fold",
+        f"least Jacobian determinant {record.warp.min_jacobian_determinant():.2f}: no fold",
     ]
 
 

@@ -1,0 +1,136 @@
+"""Batches: which samples there are, in which order; the arrays they are written to; their form."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..keys import Key, RandomStream
+from ..pipeline.record import Record, Sample
+from .cases import OpenCase
+
+Batch = dict[str, Any]
+
+# What to do about cases of different dtypes.
+CONVERSION = {
+    "image": "dtype= of the stream converts images",
+    "label": "store the labels of all cases in one dtype, such as int16",
+}
+
+# Of a Feistel network; four make its permutations random enough for cryptography (Luby and
+# Rackoff), and eight leave a margin where an epoch has few samples.
+ROUNDS = 8
+
+
+def shuffled_index(seed: int, epoch: int, size: int, place: int) -> int:
+    """The index of the sample at a place of an epoch, whose order is another one in each epoch.
+
+    It is computed without a list of all: a Feistel network permutes the pairs (a, b) with
+    ``a < rows`` and ``b < columns``, of which there are `size` or a few more. A pair beyond `size`
+    is permuted again (cycle walking), so that `size` numbers are permuted among themselves.
+
+    References
+    ----------
+    M. Luby, C. Rackoff, "How to construct pseudorandom permutations from pseudorandom functions",
+    SIAM Journal on Computing 17(2), 1988; J. Black, P. Rogaway, "Ciphers with arbitrary finite
+    domains", CT-RSA 2002.
+    """
+    rows = math.isqrt(size - 1) + 1
+    columns = -(-size // rows)
+    key, index = Key(seed, epoch, 0), place
+    while True:
+        a, b = divmod(index, columns)
+        for number in range(0, ROUNDS, 2):
+            a = (a + RandomStream(key, f"order {number} {b}").whole(0, rows - 1)) % rows
+            b = (b + RandomStream(key, f"order {number + 1} {a}").whole(0, columns - 1)) % columns
+        index = a * columns + b
+        if index < size:
+            return index
+
+
+class Form(NamedTuple):
+    """Of one image or label."""
+
+    kind: str  # "image" or "label"
+    dtype: np.dtype[Any]
+    channels: int  # 1 also without an axis for them
+
+    def __str__(self) -> str:
+        return f"{self.dtype} with {self.channels} channel{'s' * (self.channels > 1)}"
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """What all samples of a stream have in common, as its first case shows."""
+
+    volumes: dict[str, Form]
+    others: frozenset[str]  # points, boxes, spacing and affine
+    shape: tuple[int, int, int]  # of what the pipeline gives
+
+    def slots(self, count: int) -> dict[str, np.ndarray[Any, Any]]:
+        """Arrays (count, C, n0, n1, n2) for a batch; C is 1 for volumes without channels."""
+        return {
+            name: np.empty((count, form.channels, *self.shape), form.dtype)
+            for name, form in self.volumes.items()
+        }
+
+    def check(self, other: "SampleSpec") -> None:
+        """See that another sample fits into the same batches."""
+        names, given = set(self.volumes) | self.others, set(other.volumes) | other.others
+        if names != given:
+            raise ValueError(f"it must have {_listed(names)}, as case 0 has, got {_listed(given)}")
+        for name, form in self.volumes.items():
+            found = other.volumes[name]
+            if found != form:
+                way = f": {CONVERSION[form.kind]}" if found.dtype != form.dtype else ""
+                raise ValueError(f"{name!r} must be {form}, as case 0 has it, got {found}{way}")
+        if other.shape != self.shape:
+            raise ValueError(
+                f"the pipeline must make the shape {self.shape} of it, as of case 0, got "
+                f"{other.shape}"
+            )
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
+    """Of a case, and a draw for it."""
+    forms = {
+        name: Form(
+            record.targets[name].kind,
+            np.dtype(v.dtype),
+            int(v.shape[0]) if len(v.shape) == 4 else 1,
+        )
+        for name, v in opened.volumes.items()
+    }
+    units = {"spacing": opened.spacing, "affine": opened.affine}
+    others = {*opened.coordinates, *(name for name, value in units.items() if value is not None)}
+    return SampleSpec(forms, frozenset(others), record.output_shape)
+
+
+def collated(slots: Mapping[str, Any], samples: Sequence[Sample]) -> Batch:
+    """A batch of samples, whose volumes were written into its slots."""
+    batch: Batch = {}
+    for name in samples[0]:
+        values = [sample[name] for sample in samples]
+        if name not in slots:
+            batch[name] = values
+        elif isinstance(values[0], list):
+            levels = zip(*values, strict=True)
+            batch[name] = [level_of(slots[name], each) for each in levels]
+        else:
+            batch[name] = slots[name]
+    batch["record"] = [sample.record for sample in samples]
+    return batch
+
+
+def level_of(slot: Any, levels: Sequence[Any]) -> Any:
+    """One resolution of the labels of a batch: the slot itself, if it is the full one."""
+    if np.shares_memory(levels[0], slot):
+        return slot
+    stacked = np.stack(levels)
+    return stacked if stacked.ndim == 5 else stacked[:, np.newaxis]

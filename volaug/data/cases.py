@@ -1,0 +1,273 @@
+"""Cases for training: arrays, files, or a function that loads them. Of each a part can be read."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import checks
+from ..pipeline.record import Record
+from ..pipeline.targets import Shape, Target, as_targets, common_grid
+from ..serialization import check_names
+from ..warping.engine.borders import UNFOLDED
+from ..warping.geometry.bounds import Box
+from ..warping.geometry.bspline import Floats
+from ..warping.geometry.orientation import Reorientation, reorientation
+from .files.opening import affine_of, as_path, is_path, open_volume
+from .files.safety import FileError, naming
+from .sources import Source, check_lazy, is_array, is_proxy, label_dtype
+
+Array = npt.NDArray[Any]
+Given = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+# What a case may say beside its targets.
+UNITS = ("spacing", "affine")
+
+# What images can be converted to.
+IMAGE_DTYPES = ("float16", "float32", "float64")
+
+
+class CaseError(RuntimeError, ValueError):
+    """A case could not be read or augmented; its cause says why.
+
+    It is a `ValueError` too, as a case is an argument of a `Stream`.
+
+    Attributes
+    ----------
+    reason : str
+        What is wrong, with the file if it is one.
+    case : int
+        Its number among the cases.
+    epoch, index : int or None
+        Of the sample; None where a case is opened before any sample.
+    file : str or None
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        case: int,
+        epoch: int | None = None,
+        index: int | None = None,
+        file: str | None = None,
+    ) -> None:
+        super().__init__(reason, case, epoch, index, file)
+        self.reason, self.case, self.epoch, self.index, self.file = self.args
+
+    def __str__(self) -> str:
+        sample = "" if self.epoch is None else f" (epoch {self.epoch}, index {self.index})"
+        return f"case {self.case}{sample}: {self.reason}"
+
+    @classmethod
+    def of(
+        cls, error: Exception, case: int, epoch: int | None = None, index: int | None = None
+    ) -> "CaseError":
+        """What an error means for a case."""
+        reason = str(error) or type(error).__name__
+        return cls(reason, case, epoch, index, getattr(error, "file", None))
+
+
+class OpenCase(NamedTuple):
+    """A case whose volumes can be read."""
+
+    volumes: dict[str, Any]  # arrays, or what has a shape and a dtype and is sliced like one
+    coordinates: dict[str, Array]
+    spacing: Any
+    affine: Any
+    shape: Shape
+
+
+class Case:
+    """What a user gave as one case, opened when it is needed.
+
+    Parameters
+    ----------
+    given : mapping, or function that returns one
+        From the names of a pipeline's targets to arrays; to paths of files (see `open_volume`);
+        or to what is sliced like an array and read then (of h5py, zarr, blosc2). And "spacing" or
+        "affine", which an image file brings along. A function is called for each sample.
+    table : mapping from names to Target
+        Of the pipeline.
+    dtype : numpy.dtype, optional
+        What images are converted to.
+
+    Notes
+    -----
+    Files lie in the grid of the first image that says where it is: a file, or an array where the
+    case has an "affine". The axes of the others are put into its order and direction. A file must
+    not be written to while it is in use: that is an error when it is read next.
+    """
+
+    def __init__(
+        self,
+        given: Given,
+        table: Mapping[str, Target],
+        dtype: np.dtype[Any] | None = None,
+    ) -> None:
+        if not callable(given) and not isinstance(given, Mapping):
+            raise TypeError(
+                "a case must be a mapping from names to arrays or files, or a function that "
+                f"returns one, got {type(given).__name__}"
+            )
+        self._given, self._table, self._dtype = given, table, dtype
+        # no `functools.cached_property`, whose lock a forked child could find taken
+        self._once: OpenCase | None = None
+
+    @property
+    def is_function(self) -> bool:
+        """Whether a function returns the case, each time that it is needed."""
+        return callable(self._given)
+
+    def open(self) -> OpenCase:
+        """See what there is, or what is wrong with it."""
+        if self._once is not None:
+            return self._once
+        opened = self._opened(self._given() if callable(self._given) else self._given)
+        if not callable(self._given):
+            self._once = opened
+        return opened
+
+    def _opened(self, given: Any) -> OpenCase:
+        if not isinstance(given, Mapping):
+            raise TypeError(f"a case must be a mapping from names, got {type(given).__name__}")
+        named = {name: value for name, value in given.items() if name not in UNITS}
+        units = {name: given[name] for name in UNITS if name in given}
+        check_names("target of a case", named, self._table)
+        volumes = {name: v for name, v in named.items() if self._table[name].has_voxels}
+        paths = {name: as_path(value) for name, value in volumes.items() if is_path(value)}
+        volumes |= {name: open_volume(path) for name, path in paths.items()}
+        for name, value in volumes.items():
+            if not is_array(value):
+                check_lazy(name, value)
+        arrays, coordinates = as_targets(
+            self._table,
+            {n: v for n, v in named.items() if n not in volumes or is_array(v)},
+        )
+        spacing, affine = checks.as_voxel_size(units.get("spacing"), units.get("affine"))
+        volumes |= arrays
+        affines = _affines({name: volumes[name] for name in paths}, paths, bool(units))
+        turns, world = self._turns(volumes, affines, paths, affine)
+        for name, value in volumes.items():
+            dtype = self._dtype_of(name, value, paths.get(name))
+            if name not in arrays or dtype is not None:
+                title = f"{name!r} ({paths[name]})" if name in paths else repr(name)
+                volumes[name] = Source(value, title, dtype, turns.get(name))
+        grid = common_grid({_title(name, paths): volume for name, volume in volumes.items()})
+        if not units and world is not None:
+            spacing, affine = checks.as_voxel_size(None, world)
+        return OpenCase(volumes, coordinates, spacing, affine, grid)
+
+    def _dtype_of(self, name: str, voxels: Any, path: Path | None) -> np.dtype[Any] | None:
+        """What the voxels of a target are converted to, if they are."""
+        if self._table[name].kind == "image":
+            return None if self._dtype == voxels.dtype else self._dtype
+        if path is None:
+            return label_dtype(voxels) if is_proxy(voxels) else None
+        with naming(path):
+            return label_dtype(voxels)
+
+    def _turns(
+        self,
+        volumes: Mapping[str, Any],
+        affines: Mapping[str, Floats],
+        paths: Mapping[str, Path],
+        given: Floats | None,
+    ) -> tuple[dict[str, Reorientation], Floats | None]:
+        """How files are brought into one grid, and the affine of that grid if one is known.
+
+        Parameters
+        ----------
+        affines : mapping
+            Of the files that have one.
+        given : (4, 4) array or None
+            The affine of the case, which is that of its arrays.
+        """
+        by_kind = sorted(volumes, key=lambda name: self._table[name].kind != "image")
+        turns: dict[str, Reorientation] = {}
+        arrays = [name for name in by_kind if name not in paths]
+        world: Floats | None
+        if given is not None and arrays:  # they lie there, and files must as well
+            first, world, grid = arrays[0], given, "the case's affine"
+        else:
+            first = next((name for name in by_kind if name in affines), "")
+            world, grid = affines.get(first), _title(first, paths)
+        if world is None:
+            return turns, None
+        shape = spatial(volumes[first])
+        for name, affine in affines.items():
+            try:
+                turns[name] = reorientation(shape, world, spatial(volumes[name]), affine)
+            except ValueError as error:
+                raise FileError(
+                    str(paths[name]),
+                    f"{name!r} must lie in the grid of {grid}, but {error}",
+                ) from None
+        return turns, world
+
+
+def _affines(
+    files: Mapping[str, Any], paths: Mapping[str, Path], replaced: bool
+) -> dict[str, Floats]:
+    """The matrices from voxels to mm of the files that have one.
+
+    Where a case says its voxel size itself, what no matrix can be is left out.
+    """
+    found = {}
+    for name, volume in files.items():
+        try:
+            affine = affine_of(volume, paths[name])
+        except FileError:
+            if not replaced:
+                raise
+            continue
+        if affine is not None:
+            found[name] = affine
+    # a header that says no place is of the grid of the others
+    stated = {name: a for name, a in found.items() if getattr(files[name], "is_placed", True)}
+    return stated or found
+
+
+def _title(name: str, paths: Mapping[str, Path]) -> str:
+    return f"{name} ({paths[name]})" if name in paths else name
+
+
+def spatial(volume: Any) -> Shape:
+    """The lengths of a volume's axes of space."""
+    n0, n1, n2 = (int(n) for n in volume.shape[-3:])
+    return n0, n1, n2
+
+
+def as_image_dtype(value: Any) -> np.dtype[Any] | None:
+    """The dtype that images are converted to, or None if each keeps its own."""
+    if value is None:
+        return None
+    try:
+        dtype: np.dtype[Any] = np.dtype(value).newbyteorder("=")
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.name not in IMAGE_DTYPES:
+        raise ValueError(f"dtype must be {', '.join(IMAGE_DTYPES)} or None, got {value!r}")
+    return dtype
+
+
+def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]:
+    """What a record reads of a case, as arrays, and the voxel at which these begin.
+
+    Of volumes that are not in memory no more is read than the first warp can read.
+    """
+    if all(map(is_array, opened.volumes.values())):
+        return dict(opened.volumes), (0, 0, 0)
+    targets = [record.targets[name] for name in opened.volumes]
+    box: Box = tuple((0, n) for n in opened.shape)  # type: ignore[assignment]
+    if all(t.mode in UNFOLDED and t.interpolation != "cubic" for t in targets):
+        found = record.warps[0].source_box(opened.shape)
+        if all(start < stop for start, stop in found):
+            box = found
+        elif all(target.mode != "nearest" for target in targets):
+            box = ((0, 1),) * 3  # all lies outside: one voxel, which is not looked at
+    window = (..., *(slice(start, stop) for start, stop in box))
+    parts = {name: np.asarray(v[window]) for name, v in opened.volumes.items()}
+    (a, _), (b, _), (c, _) = box
+    return parts, (a, b, c)

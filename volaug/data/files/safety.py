@@ -1,0 +1,101 @@
+"""What may be wrong with any file, said in one line that names it."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+SPECIAL = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
+MAX_REASON_LENGTH = 300
+
+
+class FileError(ValueError):
+    """A file that cannot be read as a volume.
+
+    Attributes
+    ----------
+    file : str
+    reason : str
+    """
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(file, reason)
+        self.file, self.reason = file, reason
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}"
+
+
+class State(NamedTuple):
+    """What changes when a file is written to."""
+
+    size: int
+    modified: int  # in nanoseconds
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error name the file, whichever library it comes from."""
+    try:
+        yield
+    except FileError:
+        raise
+    except Exception as error:  # every library has its own, and some have no text
+        raise FileError(str(path), words_of(error)) from error
+
+
+def words_of(error: Exception) -> str:
+    """The text of an error, in one line that is not too long."""
+    if isinstance(error, OSError) and error.strerror:
+        # of an image of several files, it may be another one than the one that was named
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= MAX_REASON_LENGTH else words[:MAX_REASON_LENGTH] + " ..."
+
+
+def state_of(path: Path) -> State:
+    """The state of a regular file. Others have no length, and opening one may block for ever."""
+    with naming(path):
+        found = path.stat()
+    return _regular(path, found)
+
+
+def _regular(path: Path, found: os.stat_result) -> State:
+    if not stat.S_ISREG(found.st_mode):
+        kind = SPECIAL.get(stat.S_IFMT(found.st_mode), "something else")
+        raise FileError(str(path), f"must be a regular file, got {kind}")
+    return State(found.st_size, found.st_mtime_ns)
+
+
+def check_unchanged(path: Path, state: State, known: State) -> None:
+    """See that a file is what it was when its header was read."""
+    if state != known:
+        raise FileError(
+            str(path),
+            "was changed while it was in use: make the stream, or the case, anew after writing",
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], State]]:
+    """A regular file, opened without blocking and without a buffer."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    state_of(path)
+    with naming(path), open(path, "rb", buffering=0, opener=opener) as stream:
+        yield stream, _regular(path, os.fstat(stream.fileno()))
+
+
+def check_length(path: Path, declared: int, found: int) -> None:
+    """See that a file holds all bytes that its header declares, before memory is asked for."""
+    if found < declared:
+        raise FileError(
+            str(path), f"is cut short: its header declares {declared} bytes, got {found}"
+        )

@@ -1,0 +1,56 @@
+"""How far a stream is, and what took how long."""
+
+import time
+from collections import defaultdict
+from typing import NamedTuple
+
+from .samples import Seconds
+
+
+class Report(NamedTuple):
+    """What a stream has done, and what took how long."""
+
+    batches: int
+    samples: int
+    seconds: float  # since the first batch was asked for
+    waited: float  # of these, in which the consumer waited for a batch
+    stages: dict[str, float]  # mean seconds of a sample: open, draw, read, augment
+
+    def __str__(self) -> str:
+        rate = self.samples / self.seconds if self.seconds else 0.0
+        lines = [
+            f"{self.batches} batches, {self.samples} samples in {self.seconds:.1f} s: "
+            f"{rate:.1f} samples a second; waited for {self.waited:.1f} s"
+        ]
+        lines += [f"{name:>10} {1e3 * mean:8.2f} ms a sample" for name, mean in self.stages.items()]
+        return "\n".join(lines)
+
+
+class Progress:
+    """What a stream adds to while it makes batches."""
+
+    def __init__(self) -> None:
+        self._begun: float | None = None
+        self._waited = 0.0
+        self._samples = 0
+        self._spent: defaultdict[str, float] = defaultdict(float)
+
+    def start(self) -> float:
+        """Say that a batch is asked for; the time it is."""
+        now = time.perf_counter()
+        self._begun = now if self._begun is None else self._begun
+        return now
+
+    def add(self, start: float, samples: int, seconds: Seconds) -> None:
+        """Add a batch that was asked for at `start`, and the stages of its samples."""
+        for stage, spent in seconds:
+            self._spent[stage] += spent
+        self._samples += samples
+        self._waited += time.perf_counter() - start
+
+    def report(self, batches: int) -> Report:
+        """All of it so far, of a stream that has given so many batches."""
+        seconds = 0.0 if self._begun is None else time.perf_counter() - self._begun
+        made, spent = self._samples, dict(self._spent)
+        stages = {name: total / made for name, total in spent.items()} if made else {}
+        return Report(batches, made, seconds, self._waited, stages)

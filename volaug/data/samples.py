@@ -1,0 +1,170 @@
+"""One sample of a stream: its case is opened, a patch is drawn, read and augmented."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import checks
+from ..keys import Key, RandomStream
+from ..pipeline.compose import Compose
+from ..pipeline.drawing import check_volumes
+from ..pipeline.record import Record, Sample
+from ..pipeline.targets import channels_of
+from ..transforms.crop import Crop, as_window
+from ..transforms.group import happens_always
+from ..transforms.label_pyramid import LabelPyramid
+from .batches import shuffled_index, spec_of
+from .cases import Case, CaseError, Given, OpenCase, as_image_dtype, as_parts
+from .patches import Foreground, foreground_of, patch_start
+
+MAX_REPEATS = 2**31
+
+# How long each stage of each sample took: its name, and seconds.
+Seconds = list[tuple[str, float]]
+
+
+class SampleMaker:
+    """Makes the samples of a stream, in any thread. It does not hold the stream, which may go.
+
+    Parameters
+    ----------
+    cases, pipeline, patch_shape, seed, samples_per_case, dtype
+        As of `Stream`.
+
+    Attributes
+    ----------
+    epoch_size : int
+        How many samples an epoch has.
+    layout : Layout
+        What all samples have in common, as the first case shows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what was wanted and what was given.
+    CaseError
+        If the first case cannot be opened.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[Given],
+        pipeline: Compose,
+        patch_shape: int | Sequence[int],
+        seed: int,
+        samples_per_case: int,
+        dtype: npt.DTypeLike | None,
+    ) -> None:
+        if not isinstance(pipeline, Compose):
+            raise TypeError(f"pipeline must be a Compose, got {type(pipeline).__name__}")
+        if isinstance(cases, str | Mapping) or not isinstance(cases, Sequence):
+            raise TypeError(
+                "cases must be a list of mappings from names to arrays or files, "
+                f"got {type(cases).__name__}"
+            )
+        if not happens_always(LabelPyramid, pipeline):
+            raise ValueError(
+                "a LabelPyramid of a Stream must happen for each sample, since a batch is of "
+                "arrays or of lists: give it, and the groups that it is in, p=1, and no OneOf"
+            )
+        as_dtype = as_image_dtype(dtype)
+        self._cases = [Case(given, pipeline.table, as_dtype) for given in cases]
+        if not self._cases:
+            raise ValueError("cases must be one or more, got none")
+        self._pipeline = pipeline
+        self._patch = as_window(patch_shape, "patch_shape")
+        self._seed = checks.as_seed("seed", seed)
+        self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MAX_REPEATS)
+        self.epoch_size = len(self._cases) * self._repeats
+        self._known_foreground: dict[int, Foreground] = {}
+        try:
+            opened = self._cases[0].open()
+        except Exception as error:
+            raise CaseError.of(error, 0) from error
+        check_volumes(pipeline, pipeline.table, opened.volumes)
+        self.spec = spec_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy of what threads add to."""
+        return {**vars(self), "_known_foreground": dict(self._known_foreground)}
+
+    def make(
+        self,
+        number: int,
+        is_foreground: bool,
+        out: Mapping[str, Any],
+        seconds: Seconds,
+    ) -> Sample:
+        """Make the sample of a number, counted through all epochs.
+
+        Parameters
+        ----------
+        is_foreground : bool
+            Whether the patch lies around a voxel of the foreground.
+        out : mapping from names to (C, n0, n1, n2) arrays
+            Where to write its volumes.
+        seconds : list
+            To which the time of each stage is added.
+
+        Raises
+        ------
+        CaseError
+            If its case cannot be read or augmented.
+        """
+        epoch, place = divmod(number, self.epoch_size)
+        index = shuffled_index(self._seed, epoch, self.epoch_size, place)
+        try:
+            return self._make(Key(self._seed, epoch, index), is_foreground, out, seconds)
+        except Exception as error:
+            raise CaseError.of(error, index // self._repeats, epoch, index) from error
+
+    def _make(
+        self, key: Key, is_foreground: bool, out: Mapping[str, Any], seconds: Seconds
+    ) -> Sample:
+        number = key.index // self._repeats
+        with _timed("open", seconds):
+            opened = self._cases[number].open()
+        with _timed("draw", seconds):
+            coordinates = self._foreground(number, opened) if is_foreground else None
+            start = patch_start(RandomStream(key, "patch"), opened.shape, self._patch, coordinates)
+            record = self._drawn(key, opened, start)
+            self.spec.check(spec_of(opened, record))
+        with _timed("read", seconds):
+            volumes, origin = as_parts(opened, record)
+        with _timed("augment", seconds):
+            slots = {
+                name: out[name] if volume.ndim == 4 else out[name][0]
+                for name, volume in volumes.items()
+            }
+            return record.apply_checked(volumes, opened.coordinates, slots, 1, origin)
+
+    def _drawn(self, key: Key, opened: OpenCase, start: tuple[int, int, int]) -> Record:
+        channels = channels_of(opened.volumes, self._pipeline.table) or 1
+        window = Crop(start, self._patch)
+        return self._pipeline.draw_for(
+            key, opened.shape, opened.spacing, opened.affine, channels, window
+        )
+
+    def _foreground(self, number: int, opened: OpenCase) -> Foreground | None:
+        """Where a case has foreground: looked up once, but each time if a function returns it."""
+        labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
+        if not labels:
+            return None
+        known = self._known_foreground.get(number)
+        if known is not None:
+            return known
+        found = foreground_of(np.asarray(opened.volumes[labels[0]][...]))
+        if not self._cases[number].is_function:
+            self._known_foreground[number] = found
+        return found
+
+
+@contextmanager
+def _timed(stage: str, seconds: Seconds) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds.append((stage, time.perf_counter() - start))

@@ -1,1 +1,0 @@
-"""From volumes to kernels: memory layouts, border rules, coefficients, tiles and copies."""

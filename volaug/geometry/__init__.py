@@ -1,1 +1,0 @@
-"""What a warp does to places: B-splines, points, inverses, determinants, ranges."""

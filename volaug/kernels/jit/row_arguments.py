@@ -1,0 +1,63 @@
+"""What a sampler takes: one row of one channel, in named tuples of int64.
+
+Tuples of integers, and no arrays: an array would be counted as a reference wherever it is
+passed on, which takes 40 ns a row. A named tuple compiles to the same as a plain one.
+"""
+
+from typing import NamedTuple
+
+from numba import types
+
+
+class Source(NamedTuple):
+    """The memory that is read; counts and strides are in elements."""
+
+    address: int
+    extent: int  # how many elements there are
+    first: int  # the voxel whose linear index is 0
+    plane: int  # strides of axes 0 and 1; that of axis 2 is 1
+    row: int
+    ahead: int  # how far on the next tile reads, to be prefetched
+
+
+class Cells(NamedTuple):
+    """Addresses of the buffers of a row, and which of them are filled; see cells.py."""
+
+    index: int
+    fractions: int
+    length: int
+    nearest: int
+    inside: int
+    blended: int
+    wants_cells: int
+    wants_nearest: int
+
+
+class Run(NamedTuple):
+    """The part of a row that reads, and what is known of it."""
+
+    first: int
+    stop: int
+    plain: int  # whether all of the part is INSIDE, see borders.py
+    parallel: int  # whether it runs along a row of the source
+    width: int  # of the whole row
+
+
+class Target(NamedTuple):
+    """The memory that is written."""
+
+    address: int
+    extent: int
+    first: int  # the first voxel of the row
+
+
+def tuple_of(kind):
+    """The Numba type of a named tuple of int64."""
+    return types.NamedUniTuple(types.int64, len(kind._fields), kind)
+
+
+# Along each axis, the step from the last voxel to the first where that follows it, and else 0.
+WRAP_STEP = types.UniTuple(types.int64, 3)
+
+# What every sampler takes after its dtypes; the number is the address of the fill.
+ROW = (tuple_of(Source), WRAP_STEP, tuple_of(Cells), tuple_of(Run), types.int64, tuple_of(Target))

@@ -1,0 +1,1 @@
+"""Cubic B-splines: coefficients of volumes, points and determinants of a lattice."""

@@ -1,0 +1,1 @@
+"""Changes of the values of voxels, in place."""

@@ -1,0 +1,160 @@
+"""What the samplers read and write: the voxels around eight cells, or with care around one."""
+
+from llvmlite import ir
+from numba import int64
+
+from ..jit import dtypes as elements, lanes
+from ..jit.lanes import I32, I64, LANES
+from ..jit.options import device
+from ..jit.row_arguments import Source
+from ..jit.vec import Vec, join, vecs
+from .borders import ABOVE, BELOW
+
+# The offsets of the voxels of a cell along each axis, from the first to the last.
+CELL = (0, 1)
+
+
+def load_weights(b, fraction, cells, at):
+    """The weights along axes 0, 1 and 2 of eight cells from `at` on."""
+    first = elements.pointer_to(b, fraction, cells.fractions.value, at)
+    kind, places = elements.storage(fraction), [cells.length * axis for axis in range(3)]
+    return vecs(b, [lanes.load(b, kind, first, place.value) for place in places])
+
+
+def neighbor_loader(b, dtype, source, cells, at):
+    """A function that loads the voxels around eight cells from `at` on.
+
+    That is ``load_neighbors(corner, group, count)``: `count` voxels side by side, `corner`
+    elements on from the cell of each lane of a group, end to end.
+    """
+    base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
+    where = lanes.load_each(b, b.inttoptr(cells.index.value, I64.as_pointer()), at)
+    prefetch_next_tile(b, base, where, source.ahead)
+    size = elements.size_of(dtype)
+
+    def load_neighbors(corner, group, count):
+        start, indices = b.gep(base, [corner.value]), [where[lane] for lane in group]
+        load = load_parts if size * count > 4 else load_as_integers
+        return load(b, dtype, start, indices, count)
+
+    return load_neighbors
+
+
+def prefetch_next_tile(b, base, where, ahead):
+    """Prefetch what the next tile reads, for every second lane."""
+    for offset in where[::2]:
+        lanes.prefetch(b, b.gep(base, [(Vec(b, offset) + ahead).value]))
+
+
+def load_parts(b, dtype, start, indices, count):
+    """`count` voxels from each index on, end to end."""
+    voxel, align = elements.storage(dtype), elements.size_of(dtype)
+    return join(vecs(b, [lanes.load(b, voxel, start, at, count, align) for at in indices]))
+
+
+def load_as_integers(b, dtype, start, indices, count):
+    """The same of few bytes: each part is one integer, which one instruction puts into place."""
+    align = elements.size_of(dtype)
+    whole = ir.IntType(8 * align * count)
+    several = ir.Constant(lanes.vector(whole, len(indices)), ir.Undefined)
+    for place, at in enumerate(indices):
+        value = b.load(b.bitcast(b.gep(start, [at]), whole.as_pointer()))
+        value.align = align
+        several = b.insert_element(several, value, I32(place))
+    return Vec(b, b.bitcast(several, lanes.vector(elements.storage(dtype), count * len(indices))))
+
+
+def blended_source(b, cells, first):
+    """The blended row as a source, whose first voxel is that of index `first`."""
+    none = Vec(b, I64(0))
+    # a source of one row: its strides are not read, and what it prefetches is there already
+    return Source(cells.blended, none, -Vec(b, first), none, none, none)
+
+
+def row_loader(b, read, source, k, at):
+    """A function that loads eight voxels of the source's row, `at` and a corner on from `k`."""
+    first = elements.pointer_to(b, read, source.address.value, b.add(k, at))
+    kind, align = elements.storage(read), elements.size_of(read)
+
+    def eight(corner):
+        voxels = lanes.load(b, kind, first, corner.value, align=align)
+        return elements.to_float(read, Vec(b, voxels))
+
+    return eight
+
+
+def store_blended(b, fraction, cells, at, value):
+    """Write eight voxels of the blended row."""
+    pointer = elements.pointer_to(b, fraction, cells.blended.value, at)
+    lanes.store(b, value.value, pointer, I64(0))
+
+
+def store_voxels(b, write, target, at, value):
+    """Write voxels at..at + 8 of the target's row."""
+    pointer = elements.pointer_to(b, write, target.address.value, target.first.value)
+    lanes.store(b, elements.from_float(write, value).value, pointer, at)
+
+
+@device
+def check_block(source, cells, at, below, above):
+    """In a build with bounds checks, see that what eight cells read lies in the memory.
+
+    That is from `below` to `above` steps along each axis.
+    """
+    if elements.CHECKED:
+        for lane in range(at, at + LANES):
+            k = source.first + elements.voxel(int64, cells.index, lane)
+            for i in (below, above):
+                for j in (below, above):
+                    row = k + i * source.plane + j * source.row
+                    elements.check(row + below, source.extent)
+                    elements.check(row + above, source.extent)
+
+
+@device
+def neighbor(axis, state, step, wrap_step):
+    """The step to the voxel above along an axis, and whether the ones below and above exist.
+
+    `state` says which neighbors of a cell are out of bounds, see borders.py. The voxel after the
+    last one may be the first again: then `wrap_step` leads to it, and else it is 0.
+    """
+    above = state & ABOVE[axis]
+    return (
+        wrap_step[axis] if above else step,
+        not state & BELOW[axis],
+        not above or wrap_step[axis] != 0,
+    )
+
+
+@device
+def voxel_or_fill(dtype, source, k, exists, fill):
+    """The voxel `k` of a source, or `fill` where there is none, or none is needed."""
+    if not exists:
+        return fill
+    elements.check(k, source.extent)
+    return elements.voxel(dtype, source.address, k)
+
+
+@device
+def corners(dtype, source, wrap_step, state, k, weights, fill):
+    """The eight voxels around one cell, with care: one of weight 0 is not read, and need not exist.
+
+    `k` is the index of the cell in the memory. `state` says which neighbors are out of bounds:
+    these are `fill`, or the first voxel again. Ordered as the axes are.
+    """
+    far0, near_is0, far_is0 = neighbor(0, state, source.plane, wrap_step)
+    far1, near_is1, far_is1 = neighbor(1, state, source.row, wrap_step)
+    far2, near_is2, far_is2 = neighbor(2, state, 1, wrap_step)
+    near0, far_is0 = near_is0 and weights[0] < 1, far_is0 and weights[0] > 0
+    near1, far_is1 = near_is1 and weights[1] < 1, far_is1 and weights[1] > 0
+    near2, far_is2 = near_is2 and weights[2] < 1, far_is2 and weights[2] > 0
+    return (
+        voxel_or_fill(dtype, source, k, near0 and near1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far2, near0 and near1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far1, near0 and far_is1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far1 + far2, near0 and far_is1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far0, far_is0 and near1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far2, far_is0 and near1 and far_is2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far1, far_is0 and far_is1 and near2, fill),
+        voxel_or_fill(dtype, source, k + far0 + far1 + far2, far_is0 and far_is1 and far_is2, fill),
+    )

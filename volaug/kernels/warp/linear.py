@@ -1,0 +1,198 @@
+"""Trilinear interpolation of a row: eight voxels, and so 64 neighbors, at a time.
+
+The two neighbors along the last axis lie side by side in memory, so that one load brings
+both: four loads a voxel and not eight. The pairs of eight voxels fill a vector. Axes 0 and 1
+are interpolated in pairs, axis 2 between the even and the odd lanes.
+
+A row that runs parallel to the source's rows, as where nothing is rotated, interpolates whole
+rows of the source along axes 0 and 1 first, and then the result along axis 2: the same sums, to
+the bit, with a fourth of the loads.
+
+At 256^3 a rotated row misses the cache all the time, and the loads wait for memory. So each
+block also prefetches what the next tile will read.
+
+Measured on a Zen 4 core, at 256^3: without prefetching 100 ms and not 46, with every voxel
+prefetched and not every second no less; in groups of four pairs, which are 256 bits, a block
+takes 0.87 of the time of one group of 512 bits; that a weight of zero hides its voxel, 1.04, and
+that one of one hides the other, 1.05, which is for faces alone.
+Tried and no faster: stores that bypass the cache, prefetching the target, the far corner or
+along the displacement, blocks of 64 or 128 voxels of a row, coordinates kept in registers.
+"""
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ..jit import dtypes as elements
+from ..jit.lanes import I64, LANES
+from ..jit.options import device, kernel
+from ..jit.row_arguments import Cells, Source, Target
+from ..jit.vec import Vec, fields, join, select, splat, vecs
+from .borders import FACE
+from .cells import cell_of
+from .gather import (
+    CELL,
+    blended_source,
+    corners,
+    load_weights,
+    neighbor_loader,
+    row_loader,
+    store_blended,
+    store_voxels,
+)
+from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
+
+
+def lerp_lanes(p, q, weight, exact):
+    """`p` at weight 0, whatever `q` is, and `q` at weight 1; where `exact`, whatever `p` is."""
+    difference = select(weight != 0.0, q - p, 0.0)
+    result = p + weight * difference
+    return select(weight == 1.0, q, result) if exact else result
+
+
+def _linear_block(exact):
+    """The intrinsic that interpolates eight voxels."""
+
+    def lerp_block(typingctx, read, write, fraction, source, cells, at, target):
+        signature = types.void(read, write, fraction, source, cells, at, target)
+
+        def codegen(context, b, signature, arguments):
+            read, write, fraction = (kind.dtype for kind in signature.args[:3])
+            _, _, _, source, cells, at, target = arguments
+            source, cells = fields(b, Source, source), fields(b, Cells, cells)
+            target = fields(b, Target, target)
+            load_neighbors = neighbor_loader(b, read, source, cells, at)
+            weights = load_weights(b, fraction, cells, at)
+            plane, row = source.plane, source.row
+
+            def lerp_group(group):
+                twice = [lane for lane in group for _ in range(2)]
+                w0, w1 = (weight.pick(twice) for weight in weights[:2])
+                corners = (row.number(0), row, plane, plane + row)
+                pairs = [
+                    elements.to_float(read, load_neighbors(corner, group, 2)) for corner in corners
+                ]
+                near, far = (lerp_lanes(*pairs[k : k + 2], w1, exact) for k in (0, 2))
+                return lerp_lanes(near, far, w0, exact)
+
+            both = join([lerp_group(range(0, 4)), lerp_group(range(4, LANES))])
+            store_voxels(b, write, target, at, lerp_pairs(both, weights[2], exact))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return lerp_block
+
+
+def lerp_pairs(both, weight, exact):
+    """Eight pairs, interpolated along axis 2."""
+    left, right = both.pick(range(0, 2 * LANES, 2)), both.pick(range(1, 2 * LANES, 2))
+    return lerp_lanes(left, right, weight, exact)
+
+
+# (read, write, fraction, source, cells, at, target): voxels at..at + 8 of the target's row from
+# their cells. On the last face of a source a weight is 1, and its voxel alone may count.
+linear_block = intrinsic(_linear_block(exact=False))
+exact_block = intrinsic(_linear_block(exact=True))
+
+
+@intrinsic
+def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
+    """Eight voxels of the source's row, interpolated along axes 0 and 1: those `at` on from `k`."""
+    signature = types.void(read, fraction, source, cells, weights, k, at)
+
+    def codegen(context, b, signature, arguments):
+        read, fraction = (kind.dtype for kind in signature.args[:2])
+        _, _, source, cells, weights, k, at = arguments
+        source, cells = fields(b, Source, source), fields(b, Cells, cells)
+        plane, row = source.plane, source.row
+        w0, w1, _ = map(splat, vecs(b, cgutils.unpack_tuple(b, weights, 3)))
+        eight = row_loader(b, read, source, k, at)
+        near = lerp_lanes(eight(row.number(0)), eight(row), w1, exact=False)
+        far = lerp_lanes(eight(plane), eight(plane + row), w1, exact=False)
+        store_blended(b, fraction, cells, at, lerp_lanes(near, far, w0, exact=False))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def along_block(typingctx, write, fraction, cells, first, at, target):
+    """Voxels at..at + 8 of the target's row from the blended one, whose index 0 is `first`."""
+    signature = types.void(write, fraction, cells, first, at, target)
+
+    def codegen(context, b, signature, arguments):
+        write, fraction = (kind.dtype for kind in signature.args[:2])
+        _, _, cells, first, at, target = arguments
+        cells, target = fields(b, Cells, cells), fields(b, Target, target)
+        source = blended_source(b, cells, first)
+        load_neighbors = neighbor_loader(b, fraction, source, cells, at)
+        weights = load_weights(b, fraction, cells, at)
+        both = load_neighbors(Vec(b, I64(0)), range(LANES), 2)
+        store_voxels(b, write, target, at, lerp_pairs(both, weights[2], exact=False))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@device
+def lerp(p, q, weight):
+    """`lerp_lanes` of scalars."""
+    if weight == 0.0:
+        return p
+    if weight == 1.0:
+        return q
+    return p + weight * (q - p)
+
+
+@intrinsic
+def floats_of(typingctx, dtype, voxels):
+    """Eight voxels as floats."""
+    real = elements.arithmetic(dtype.dtype)
+    signature = types.UniTuple(real, 8)(dtype, voxels)
+
+    def codegen(context, b, signature, arguments):
+        of = signature.args[0].dtype
+        values = vecs(b, cgutils.unpack_tuple(b, arguments[1], 8))
+        return cgutils.pack_array(b, [elements.to_float(of, value).value for value in values])
+
+    return signature, codegen
+
+
+@device
+def linear_voxel(v, weights):
+    """One voxel from the eight corners of its cell."""
+    w0, w1, w2 = weights
+    near = lerp(lerp(v[0], v[1], w2), lerp(v[2], v[3], w2), w1)
+    far = lerp(lerp(v[4], v[5], w2), lerp(v[6], v[7], w2), w1)
+    return lerp(near, far, w0)
+
+
+@device
+def blocks(state, read, write, fraction, source, cells, first, stop, target):
+    if state == FACE:
+        in_blocks(exact_block, CELL, read, write, fraction, source, cells, first, stop, target)
+    else:
+        in_blocks(linear_block, CELL, read, write, fraction, source, cells, first, stop, target)
+
+
+@device
+def voxels(state, read, write, fraction, source, wrap_step, cells, first, stop, fill, target):
+    outside = elements.voxel(read, fill, 0)
+    for i in range(first, stop):
+        index, weights = cell_of(fraction, cells, i)
+        found = corners(read, source, wrap_step, state, source.first + index, weights, outside)
+        value = linear_voxel(floats_of(read, found), weights)
+        elements.write(write, target.address, target.first + i, value)
+
+
+@kernel
+def linear_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
+    """Sample one row of one channel; for the arguments see row_arguments.py."""
+    fill_ends(write, run, fill, target)
+    if not parallel_row(
+        blend_block, along_block, CELL, read, write, fraction, source, cells, run, target
+    ):
+        sample_runs(
+            blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target
+        )

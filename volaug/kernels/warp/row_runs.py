@@ -1,0 +1,71 @@
+"""A row of one channel, run by run: filled, sampled eight voxels at a time, or one at a time.
+
+What differs between samplers are functions that they pass: Numba compiles each into its own.
+"""
+
+from ..jit import dtypes as elements
+from ..jit.lanes import LANES
+from ..jit.options import device
+from .borders import FACE, INSIDE, OUTSIDE
+from .cells import cell_of, end_of_run, state_of
+from .gather import check_block
+
+
+@device
+def fill_ends(write, run, fill, target):
+    """Fill what lies before and after the part of a row that reads."""
+    elements.fill(write, fill, target, 0, run.first)
+    elements.fill(write, fill, target, run.stop, run.width)
+
+
+@device
+def sample_runs(blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target):
+    """Sample the part of a row that reads, by ``blocks`` where it can be and else by ``voxels``."""
+    first, stop = run.first, run.stop
+    while first < stop:
+        state, end = INSIDE, stop
+        if not run.plain:
+            state, end = state_of(cells, first), end_of_run(cells, first, stop)
+        if state == OUTSIDE:
+            elements.fill(write, fill, target, first, end)
+        elif state in (INSIDE, FACE) and end - first >= LANES:
+            blocks(state, read, write, fraction, source, cells, first, end, target)
+        else:
+            voxels(state, read, write, fraction, source, wrap_step, cells, first, end, fill, target)
+        first = end
+
+
+@device
+def in_blocks(block, offsets, read, write, fraction, source, cells, first, stop, target):
+    """Sample voxels first..stop, eight or more, by a block that reads a cell's `offsets`."""
+    for start in range(first, stop, LANES):
+        at = min(start, stop - LANES)  # the last block does some voxels once more
+        check_block(source, cells, at, *offsets)
+        block(read, write, fraction, source, cells, at, target)
+
+
+@device
+def parallel_row(blend, along, offsets, read, write, fraction, source, cells, run, target):
+    """Sample a row that is plain and parallel to the source's; whether it is, and long enough.
+
+    `blend` sums eight voxels of the source's row over axes 0 and 1, `along` samples eight of
+    the target's from what was summed.
+    """
+    first, stop = run.first, run.stop
+    if not run.plain or not run.parallel or stop - first < LANES:
+        return False
+    below, above = offsets
+    begin, weights = cell_of(fraction, cells, first)
+    end, _ = cell_of(fraction, cells, stop - 1)
+    low, count = min(begin, end) + below, abs(end - begin) + above - below + 1
+    if count < LANES:
+        return False
+    check_block(source, cells, first, below, above)
+    check_block(source, cells, stop - LANES, below, above)
+    for start in range(0, count, LANES):
+        at = min(start, count - LANES)
+        blend(read, fraction, source, cells, weights, source.first + low, at)
+    for start in range(first, stop, LANES):
+        at = min(start, stop - LANES)
+        along(write, fraction, cells, low, at, target)
+    return True

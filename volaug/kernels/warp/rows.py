@@ -1,0 +1,247 @@
+"""Where each voxel of one output row reads: affine rows and B-spline rows.
+
+An affine row is a line through the source. The part of it that is in the source is an
+interval, found in closed form, so that its voxels need no test.
+
+A B-spline row is a cubic polynomial in each knot span. The field is separable: the 4 x 4
+rows of the lattice around the output row are blended to one, first along axis 0 (once for
+all rows of a tile that share z) and then along axis 1. What is blended are not the control
+points but the polynomials they stand for, made once a call, so that a row needs nothing
+but the blend: 12 numbers a span, and then Horner's rule with 3 multiply-adds an axis and
+voxel, where a sum over 4 x 4 x 4 control points has 192.
+"""
+
+import numpy as np
+from numba import float64
+
+from ..jit.dtypes import voxel
+from ..jit.lanes import LANES
+from ..jit.options import device
+from .borders import COLUMNS, INNER, INNER_LOW, INSIDE, OUTSIDE, SUPPORT_HIGH, SUPPORT_LOW
+from .cells import cells_by_rule, cells_inside, set_states
+from .coordinates import ROUNDING, SNAP, multiply_add
+
+# What is this near to a border, in voxels, is not known to be on either side: sums are rounded.
+MARGIN = 1e-6
+
+# The state of a span of a row of which only some voxels are inside.
+MIXED = 2
+
+
+@device
+def number_of(border, axis, column):
+    """A number of a border's rule, see borders.py; `border` is the address of the array."""
+    return voxel(float64, border, axis * COLUMNS + column)
+
+
+@device
+def is_between(i, step, start, low, high):
+    """Whether voxel `i` of a line is, by the very sum that the lanes make."""
+    return low <= multiply_add(i, step, start) <= high
+
+
+@device
+def interval_within(start, step, low, high, first, stop):
+    """The i in [first, stop) for which low <= start + step * i <= high, as a half-open range.
+
+    `start` includes SNAP. The ends are tried by the very sum that the lanes make, which never
+    decreases while `i` grows (or never increases): what lies between them needs no test.
+    """
+    low, high = SNAP + low, SNAP + high
+    if step == 0.0:
+        return (first, stop) if low <= start and start <= high else (first, first)
+    # sums are rounded to 2^-32, so that one this far outside may still be inside
+    a, b = (low - start - ROUNDING) / step, (high - start + ROUNDING) / step
+    lower, upper = np.floor(min(a, b)), np.ceil(max(a, b)) + 1.0
+    # written so that NaN, of a number too large to divide, leaves the whole range
+    begin = first if not lower > first else (int(lower) if lower < stop else stop)
+    end = stop if not upper < stop else (int(upper) if upper > begin else begin)
+    while begin < end and not is_between(begin, step, start, low, high):
+        begin += 1
+    while begin < end and not is_between(end - 1, step, start, low, high):
+        end -= 1
+    return begin, end
+
+
+@device
+def part_within(line, border, column, first, stop):
+    """The part of first..stop of an affine row that is within two columns of the rules."""
+    for axis in range(3):
+        low, high = number_of(border, axis, column), number_of(border, axis, column + 1)
+        start, step = line[2 * axis], line[2 * axis + 1]
+        first, stop = interval_within(start, step, low, high, first, stop)
+    return first, stop
+
+
+@device
+def is_inner(line, border, i):
+    """Whether voxel `i` of an affine row needs no rule."""
+    return (
+        is_between(i, line[1], line[0], SNAP, SNAP + number_of(border, 0, INNER))
+        and is_between(i, line[3], line[2], SNAP, SNAP + number_of(border, 1, INNER))
+        and is_between(i, line[5], line[4], SNAP, SNAP + number_of(border, 2, INNER))
+    )
+
+
+@device
+def fill_states(cells, first, stop, state):
+    """Set the states of voxels first..stop, and of some more up to a whole block."""
+    for at in range(first, stop, LANES):
+        set_states(cells, at, state)
+
+
+@device
+def locate_affine_row(fraction, cells, line, strides, border, width):
+    """Fill `cells` of one row, for the voxels in [first, stop): (first, stop, plain).
+
+    `line` is (start, step) of each axis in turn, SNAP included in the starts. What is not in
+    that range is outside. A `plain` row is INSIDE all along it, and its `inside` is not written.
+    """
+    first, stop = 0, width
+    plain = is_inner(line, border, 0) and is_inner(line, border, width - 1)
+    if not plain and number_of(border, 0, SUPPORT_HIGH) < np.inf:  # and so the other axes
+        first, stop = part_within(line, border, SUPPORT_LOW, first, stop)
+        if stop <= first:
+            return 0, 0, True
+        plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
+    begin, end = first, stop
+    if not plain:
+        begin, end = part_within(line, border, INNER_LOW, begin, end)
+    # a block may run into the next part of the row, which is written after it
+    at = first
+    while at < stop:
+        if begin <= at < end:
+            part = end
+            cells_inside(fraction, cells, at, end, at, line, strides)
+            if not plain:
+                fill_states(cells, at, end, INSIDE)
+        else:
+            part = begin if at < begin < end else stop
+            cells_by_rule(fraction, cells, at, part, at, line, strides, border)
+        at = part
+    return first, stop, plain
+
+
+@device
+def cubic_weights(t):
+    """The four cubic B-splines that are not zero at `t` in [0, 1] of a knot span."""
+    s = 1.0 - t
+    return (
+        s * s * s / 6.0,
+        (3.0 * t * t * t - 6.0 * t * t + 4.0) / 6.0,
+        (3.0 * s * s * s - 6.0 * s * s + 4.0) / 6.0,
+        t * t * t / 6.0,
+    )
+
+
+@device
+def blend(weights, a, b, c, d, result):
+    for i in range(result.shape[0]):
+        result[i] = weights[0] * a[i] + weights[1] * b[i] + weights[2] * c[i] + weights[3] * d[i]
+
+
+@device
+def span_of(i, density, spans):
+    """The knot span in which output index `i` lies, and the place in it, 0 to 1."""
+    span = min(int(i * density), spans - 1)
+    return span, i * density - span
+
+
+@device
+def blend_plane(lattice, density, z, y_first, y_last, plane):
+    """Blend `lattice` (k0, k1, m) along axis 0 at output index `z`, for rows y_first..y_last."""
+    span, t = span_of(z, density[0], lattice.shape[0] - 3)
+    weights = cubic_weights(t)
+    spans = lattice.shape[1] - 3
+    first, last = span_of(y_first, density[1], spans)[0], span_of(y_last, density[1], spans)[0]
+    for j in range(first, last + 4):
+        blend(
+            weights,
+            lattice[span, j],
+            lattice[span + 1, j],
+            lattice[span + 2, j],
+            lattice[span + 3, j],
+            plane[j],
+        )
+
+
+@device
+def blend_line(plane, density, y, line):
+    """Blend what `blend_plane` left along axis 1, at output index `y`."""
+    span, t = span_of(y, density[1], plane.shape[0] - 3)
+    blend(cubic_weights(t), plane[span], plane[span + 1], plane[span + 2], plane[span + 3], line)
+
+
+@device
+def surely_inside(affine, first, stop, border, bounds):
+    """Whether voxels first..stop of a row are INSIDE, by the hull of all control points.
+
+    `bounds` are the minimum and the maximum displacement of each axis over the whole lattice.
+    """
+    known = True
+    for axis in range(3):
+        start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
+        begin, end = start + step * first, start + step * (stop - 1)
+        low, high = min(begin, end) + bounds[2 * axis], max(begin, end) + bounds[2 * axis + 1]
+        known &= low > MARGIN and high < number_of(border, axis, INNER) - MARGIN
+    return known
+
+
+@device
+def span_state(polynomials, length, border):
+    """Whether a span of a row is wholly INSIDE or OUTSIDE; MIXED if that is not known.
+
+    A polynomial never leaves the hull of its four Bezier points.
+    """
+    state = INSIDE
+    x = length - 1.0
+    for axis in range(3):
+        c0, c1 = polynomials[4 * axis] - SNAP, polynomials[4 * axis + 1] * x
+        c2, c3 = polynomials[4 * axis + 2] * (x * x), polynomials[4 * axis + 3] * (x * x * x)
+        b1, b2, b3 = c0 + c1 / 3, c0 + (2 * c1 + c2) / 3, c0 + c1 + c2 + c3
+        low, high = min(c0, b1, b2, b3), max(c0, b1, b2, b3)
+        if (
+            high < number_of(border, axis, SUPPORT_LOW) - MARGIN
+            or low > number_of(border, axis, SUPPORT_HIGH) + MARGIN
+        ):
+            return OUTSIDE
+        if low < MARGIN or high > number_of(border, axis, INNER) - MARGIN:
+            state = MIXED
+    return state
+
+
+@device
+def snapped_polynomials(c):
+    """Three cubic polynomials of four coefficients each, SNAP included in the constant terms."""
+    return (
+        c[0] + SNAP, c[1], c[2], c[3],
+        c[4] + SNAP, c[5], c[6], c[7],
+        c[8] + SNAP, c[9], c[10], c[11],
+    )  # fmt: skip
+
+
+@device
+def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bounds):
+    """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
+
+    `line` (12 * spans,) are the polynomials of the row's coordinates, without SNAP, `affine`
+    as for an affine row, without the displacement, and `starts` (spans + 1,) the first voxel
+    of each span and the end of the row.
+    """
+    # The last block of a span runs into the next one, which is written after it.
+    width = starts[-1]
+    plain = surely_inside(affine, 0, width, border, bounds)
+    state = INSIDE
+    for s in range(starts.shape[0] - 1):
+        first, stop = starts[s], starts[s + 1]
+        polynomials = snapped_polynomials(line[12 * s : 12 * s + 12])
+        if not plain:
+            state = INSIDE
+            if not surely_inside(affine, first, stop, border, bounds):
+                state = span_state(polynomials, stop - first, border)
+            fill_states(cells, first, stop, state)
+        if state == INSIDE:
+            cells_inside(fraction, cells, first, stop, 0, polynomials, strides)
+        elif state == MIXED:
+            cells_by_rule(fraction, cells, first, stop, 0, polynomials, strides, border)
+    return 0, width, plain

@@ -1,0 +1,194 @@
+"""The walk over the output: tiles of rows, each row located once and sampled by channel.
+
+A tile is 16 x 16 rows or so, in full length. Rows that are neighbors along axes 0 and 1
+read the same voxels, so that a tile's part of the source (0.3 MB of a rotated 256^3) stays in
+the L2 cache while it is used. Tiles are numbered along axis 1 first, and `warp_tiles` walks a
+range of them: the unit of work that threads share out. What a voxel becomes depends on its
+row alone, and so not on tiles or threads.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..jit.dtypes import integers, set_integers
+from ..jit.function_pointers import call_sampler
+from ..jit.lanes import LANES
+from ..jit.options import device, kernel
+from ..jit.row_arguments import Cells, Run, Source, Target
+from .coordinates import SNAP
+from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
+
+# How much longer than a row its buffers are: a block may run past the end.
+PADDING = LANES
+
+# index, nearest, three fractions, inside: as if each took 8 bytes
+ROWS_OF_CELLS = 6
+
+RUN_SIZE = len(Run._fields)
+
+
+def workspace_size(band: int, width: int, source_width: int) -> int:
+    """Floats, of 4 bytes at least, that hold the cells of a band of rows and their runs."""
+    rows = band * (ROWS_OF_CELLS * (width + PADDING) + RUN_SIZE)
+    return 2 * (rows + source_width + PADDING)
+
+
+@device
+def cells_in(workspace, row, band, width, outputs):
+    """The `cells` of a row of a band, whose buffers lie in the workspace at an address."""
+    length = width + PADDING
+    step = 8 * length
+    first = workspace + 8 * band * RUN_SIZE  # the runs of the rows come before
+    index = first + row * ROWS_OF_CELLS * step
+    nearest, fractions, inside = index + step, index + 2 * step, index + 5 * step
+    blended = first + band * ROWS_OF_CELLS * step
+    wants_cells, wants_nearest = outputs
+    return Cells(index, fractions, length, nearest, inside, blended, wants_cells, wants_nearest)
+
+
+class Volume(NamedTuple):
+    """What is sampled, and into what: a row of `volumes`. Counts and strides are in elements."""
+
+    sampler: int  # its address, and so for the others without an ending
+    source: int
+    source_extent: int
+    source_first: int
+    source_channel: int  # the stride of channels
+    channels: int
+    target: int
+    target_extent: int
+    target_first: int
+    target_channel: int
+    target_plane: int
+    target_row: int
+    fills: int
+    fill_step: int  # bytes from one channel's fill to the next
+
+
+COLUMNS = len(Volume._fields)
+
+
+@device
+def affine_line(matrix, z, y):
+    """(start, step) of each axis in turn along the output row at `z`, `y`, SNAP included."""
+    return (
+        SNAP + (matrix[0, 0] * z + matrix[0, 1] * y + matrix[0, 3]),
+        matrix[0, 2],
+        SNAP + (matrix[1, 0] * z + matrix[1, 1] * y + matrix[1, 3]),
+        matrix[1, 2],
+        SNAP + (matrix[2, 0] * z + matrix[2, 1] * y + matrix[2, 3]),
+        matrix[2, 2],
+    )
+
+
+@device
+def rows_of_tile(number, tile, depth, height):
+    """Where a tile begins and ends along axes 0 and 1; tiles are numbered along axis 1 first."""
+    across = (height + tile[1] - 1) // tile[1]
+    z, y = number // across * tile[0], number % across * tile[1]
+    return z, min(z + tile[0], depth), y, min(y + tile[1], height)
+
+
+@device
+def sample_band(volumes, count, z, y, rows, strides, wrap_step, workspace, band, width, outputs):
+    """Sample rows y..y + rows, which are located: channel by channel, each row by row."""
+    plane, row, ahead = strides
+    for v in range(count):
+        volume = integers(volumes, v * COLUMNS, Volume)
+        for channel in range(volume.channels):
+            place = volume.target_first + channel * volume.target_channel
+            place += z * volume.target_plane + y * volume.target_row
+            begin = volume.source_first + channel * volume.source_channel
+            for r in range(rows):
+                call_sampler(
+                    volume.sampler,
+                    (
+                        Source(volume.source, volume.source_extent, begin, plane, row, ahead),
+                        wrap_step,
+                        cells_in(workspace, r, band, width, outputs),
+                        integers(workspace, r * RUN_SIZE, Run),
+                        volume.fills + channel * volume.fill_step,
+                        Target(volume.target, volume.target_extent, place + r * volume.target_row),
+                    ),
+                )
+
+
+@kernel
+def warp_tiles(
+    volumes,
+    strides,
+    wrap_step,
+    border,
+    matrix,
+    spline,
+    workspace,
+    tile,
+    band,
+    outputs,
+    shape,
+    first,
+    stop,
+):
+    """Fill tiles first..stop of the targets of some volumes that share their geometry.
+
+    volumes    (n, COLUMNS) int64, a `Volume` each
+    strides    of the sources' axes 0 and 1, and how far on to prefetch, in elements
+    wrap_step  steps from the last voxel of each axis to the one after it, 0 if there is none
+    border     (3, len(RULE)) float64, see borders.py
+    matrix     (3, 4) float64, from output voxels to source voxels
+    spline     None, or (lattice, density, starts, bounds), see rows.py
+    workspace  (workspace_size,) for the cells of a band, of the dtype of their fractions
+    tile       rows of a tile along axes 0 and 1
+    band       how many rows are located before they are sampled
+    outputs    whether index and fractions are written, whether the nearest voxel is; see cells.py
+    shape      of the targets
+    """
+    depth, height, width = shape
+    fraction, count = workspace.dtype, volumes.shape[0]
+    # addresses from here on: an array counts its references wherever it is passed on, which
+    # took 30 ns a row
+    table, rules = np.int64(volumes.ctypes.data), np.int64(border.ctypes.data)
+    buffers = np.int64(workspace.ctypes.data)
+    floats = (float(strides[0]), float(strides[1]))
+    parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
+    if spline is not None:
+        lattice, density, starts, bounds = spline
+        blended = np.empty(lattice.shape[1:])
+        line = np.empty(lattice.shape[2])
+
+    for number in range(first, stop):
+        z_first, z_stop, y_first, y_stop = rows_of_tile(number, tile, depth, height)
+        for z in range(z_first, z_stop):
+            if spline is not None:
+                blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
+            for y in range(y_first, y_stop):
+                r = (y - y_first) % band
+                cells = cells_in(buffers, r, band, width, outputs)
+                affine = affine_line(matrix, z, y)
+                if spline is not None:
+                    blend_line(blended, density, y, line)
+                    begin, end, plain = locate_spline_row(
+                        fraction, cells, line, affine, floats, rules, starts, bounds
+                    )
+                else:
+                    begin, end, plain = locate_affine_row(
+                        fraction, cells, affine, floats, rules, width
+                    )
+                run = Run(begin, end, int(plain), int(parallel), width)
+                set_integers(buffers, r * RUN_SIZE, run)
+                if r == band - 1 or y == y_stop - 1:
+                    rows = r + 1
+                    sample_band(
+                        table,
+                        count,
+                        z,
+                        y - r,
+                        rows,
+                        strides,
+                        wrap_step,
+                        buffers,
+                        band,
+                        width,
+                        outputs,
+                    )

@@ -1,0 +1,143 @@
+"""The label with the largest sum of trilinear weights among the eight voxels of a cell.
+
+It is what interpolating the indicator of each label linearly and taking the largest would
+give, in one pass, whatever the number of labels. Ties go to the label of the nearest voxel,
+half a voxel rounding up; and if that is not among them, to the smallest label.
+
+Most blocks of eight cells lie in one label. The others take a vote that has no branch: each
+corner's label gets the weights of all corners that share it, in all lanes at once. Weights
+are rounded to 2^-17 voxel. Then sums of their products are exact in float64, whatever the
+order of the axes in memory, and what should tie does.
+"""
+
+import itertools
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ..jit import dtypes as elements, lanes
+from ..jit.lanes import F64, LANES
+from ..jit.options import device, kernel
+from ..jit.row_arguments import Cells, Source, Target
+from ..jit.vec import Vec, fields, select, vecs
+from .cells import cell_of
+from .gather import CELL, corners, load_weights, neighbor_loader
+from .row_runs import fill_ends, in_blocks, sample_runs
+
+
+def _exact(weight):
+    """A float32 weight as float64, rounded to a multiple of 2^-17: float32 at 64 is so spaced."""
+    return (weight + 64.0 - 64.0).convert("fpext", F64)
+
+
+def _nearest_first(labels, weights):
+    """Labels, reordered so that label 0 is the nearest voxel's, and the shares of each axis.
+
+    The shares are those of its near and of its far end, after that.
+    """
+    shares = []
+    for axis, weight in enumerate(weights):
+        step = 4 >> axis
+        far = weight >= 0.5
+        rest = 1.0 - weight
+        shares.append((select(far, weight, rest), select(far, rest, weight)))
+        labels = [select(far, labels[corner ^ step], label) for corner, label in enumerate(labels)]
+    return labels, shares
+
+
+def _totals(labels, masses):
+    """For each label, the sum of the masses of all that are equal to it."""
+    totals = list(masses)
+    for i, j in itertools.combinations(range(8), 2):
+        same = labels[i] == labels[j]
+        totals[i] = totals[i] + select(same, masses[j], 0.0)
+        totals[j] = totals[j] + select(same, masses[i], 0.0)
+    return totals
+
+
+def _winner(labels, totals):
+    """The label of the maximum; among ties the first one stays, and else the smallest wins."""
+    winner, maximum = labels[0], totals[0]
+    for label, total in zip(labels[1:], totals[1:], strict=True):
+        yields = (label < winner) & (winner != labels[0])
+        wins = (total == maximum) & yields
+        wins = (total > maximum) | wins
+        winner, maximum = select(wins, label, winner), select(wins, total, maximum)
+    return winner
+
+
+def _vote(labels, weights):
+    """The winner among eight integer labels, in scalars or lanes.
+
+    `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
+    are those of the far ends.
+    """
+    labels, shares = _nearest_first(labels, [_exact(weight) for weight in weights])
+    pairs = [p * q for p in shares[0] for q in shares[1]]
+    masses = [pair * p for pair in pairs for p in shares[2]]
+    return _winner(labels, _totals(labels, masses))
+
+
+@intrinsic
+def label_block(typingctx, read, write, fraction, source, cells, at, target):
+    """Voxels at..at + 8 of the target's row, from their cells."""
+    signature = types.void(read, write, fraction, source, cells, at, target)
+
+    def codegen(context, b, signature, arguments):
+        of, _, fraction = (kind.dtype for kind in signature.args[:3])
+        _, _, _, source, cells, at, target = arguments
+        source, cells = fields(b, Source, source), fields(b, Cells, cells)
+        target = fields(b, Target, target)
+        load_neighbors = neighbor_loader(b, of, source, cells, at)
+        weights = load_weights(b, fraction, cells, at)
+        plane, row = source.plane, source.row
+        corners = [row.number(0), row, plane, plane + row]
+        rows = [load_neighbors(corner, range(LANES), 2) for corner in corners]
+        differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
+        for other in rows[1:]:
+            differ = differ | (rows[0] ^ other)
+
+        pointer = elements.pointer_to(b, of, target.address.value, target.first.value)
+        ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
+        lanes.store(b, rows[0].pick(ends[0]).value, pointer, at)
+        with b.if_then((differ != 0).any().value):
+            labels = [Vec(b, row.pick(end).value, of.signed) for row in rows for end in ends]
+            lanes.store(b, _vote(labels, weights).value, pointer, at)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def vote(typingctx, labels, weights):
+    """The winner among the eight labels of one cell."""
+
+    def codegen(context, b, signature, arguments):
+        labels, weights = arguments
+        signed = signature.args[0].dtype.signed
+        labels = vecs(b, cgutils.unpack_tuple(b, labels, 8), signed=signed)
+        return _vote(labels, vecs(b, cgutils.unpack_tuple(b, weights, 3))).value
+
+    return labels.dtype(labels, weights), codegen
+
+
+@device
+def blocks(state, dtype, _, fraction, source, cells, first, stop, target):
+    in_blocks(label_block, CELL, dtype, dtype, fraction, source, cells, first, stop, target)
+
+
+@device
+def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fill, target):
+    outside = elements.voxel(dtype, fill, 0)
+    for i in range(first, stop):
+        index, weights = cell_of(fraction, cells, i)
+        found = corners(dtype, source, wrap_step, state, source.first + index, weights, outside)
+        elements.set_voxel(dtype, target.address, target.first + i, vote(found, weights))
+
+
+@kernel
+def label_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
+    """Sample one row of one channel; for the arguments see row_arguments.py."""
+    fill_ends(write, run, fill, target)
+    sample_runs(blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target)

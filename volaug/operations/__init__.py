@@ -1,1 +1,0 @@
-"""What steps draw: plain numbers, and what they do to a sample."""

@@ -1,0 +1,97 @@
+"""Which steps of a pipeline happen for a key, and what they draw."""
+
+import itertools
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from ..keys import Key, RandomStream
+from ..transforms.base import LabelStep, Operation, Step, Transform
+from ..transforms.crop import Crop
+from ..transforms.elastic import Elastic
+from ..transforms.group import Group
+from ..warping.fusion import Grid
+from .record import Record
+from .targets import Target, blank, check_cvals
+
+Labels = tuple[str, tuple[Any, ...]]  # of a transform, and of those within it
+
+
+def labeled(outermost: Transform) -> Labels:
+    """A label for each transform: its name, or its type and which of that type it is."""
+    count: Counter[str] = Counter()
+
+    def label(transform: Transform) -> Labels:
+        kind = type(transform).__name__
+        own = transform.name
+        if own is None:
+            count[kind] += 1
+            own = kind if count[kind] == 1 else f"{kind} {count[kind]}"
+        inner = transform.transforms if isinstance(transform, Group) else ()
+        return own, tuple(map(label, inner))
+
+    def flat(labels: Labels) -> list[str]:
+        return [labels[0], *itertools.chain.from_iterable(map(flat, labels[1]))]
+
+    labels = label(outermost)
+    name, times = Counter(flat(labels)).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"each transform must have its own name, got {name!r} for {times}")
+    return labels
+
+
+def draw_steps(
+    transform: Transform,
+    labels: Labels,
+    key: Key,
+    grid: Grid,
+    steps: list[tuple[str, Operation]],
+    asked: bool = True,
+) -> Grid:
+    """Add what a transform draws for a picture to the steps; the grid of what they make of it."""
+    label, inner_labels = labels
+    stream = RandomStream(key, label)
+    if asked and not transform.happens(stream):
+        return grid
+    if isinstance(transform, Group):
+        for place in transform.chosen(stream):
+            inner = transform.transforms[place], inner_labels[place]
+            grid = draw_steps(*inner, key, grid, steps, transform.asks)
+        return grid
+    assert isinstance(transform, Step)
+    operation = transform.draw(grid, stream)
+    if operation is not None:
+        steps.append((label, operation))
+    return grid._replace(shape=operation.shape) if isinstance(operation, Crop) else grid
+
+
+def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping[str, Any]) -> None:
+    """See that volumes suit a pipeline with some targets, by their shapes and dtypes alone.
+
+    Whatever is drawn, their dtypes must hold what lies outside, and what steps such as
+    `MaskImage` write.
+
+    Raises
+    ------
+    ValueError
+        Naming the volume, what was wanted and what was given.
+    """
+    blanks = {name: blank(tuple(v.shape), v.dtype) for name, v in volumes.items()}
+    check_cvals(table, blanks)
+    kinds = {name: table[name].kind for name in volumes}
+    for step in pipeline.steps():
+        if isinstance(step, LabelStep):
+            step.operation.check(blanks, kinds)
+
+
+def warn_of_folding(record: Record) -> None:
+    """Say that displacements are not as large as they were asked for."""
+    named = [name for name, operation in record.steps if isinstance(operation, Elastic)]
+    warnings.warn(
+        f"{', '.join(named)}: displacements would fold and were made smaller, to "
+        f"{100.0 * min(record.elastic_factors):.0f} % of what was drawn. So will be those of "
+        "other samples, without a warning; Record.elastic_factors has the factors. Choose a "
+        "smaller max_displacement or fewer control_points, or folding='allow'",
+        stacklevel=4,
+    )

@@ -1,0 +1,145 @@
+"""Gamma: values raised to a power."""
+
+import math
+from dataclasses import KW_ONLY, dataclass, field
+
+import numpy as np
+
+from ..kernels.values.pointwise import power_law
+from ..kernels.values.vector_math import power_constants
+from ..keys import RandomStream
+from ..warping.fusion import Grid
+from .base import ValueStep, Voxels
+from .channels import (
+    BLOCK,
+    MIN_RANGE,
+    UNLIMITED,
+    Channel,
+    Memory,
+    apply_linear,
+    kernel_arguments,
+    mean_and_std,
+    run_blocks,
+    statistics,
+)
+from .per_channel import (
+    ChannelId,
+    FloatPerChannel,
+    IntensityOperation,
+    around_one,
+    of_channel,
+    settle,
+)
+from .ranges import Pair, Range, as_flag, as_number, factors
+
+EXPONENTS = (1e-2, 1e2)
+
+
+@dataclass(frozen=True, repr=False)
+class RandomGamma(ValueStep):
+    """Raise values to a power: below 1 what is dark becomes brighter, over 1 darker.
+
+    Values are taken from 0, the least of the channel, to 1, its greatest, so that negative ones
+    have no other rule. Powers below and over 1 are as likely where the range has both, as for
+    `RandomContrast`.
+
+    Parameters
+    ----------
+    gamma : number or pair
+        The power; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.7 to 1.5 by default,
+        as in nnU-Net.
+    p_inverted : float
+        How likely the power is that of what is missing to the greatest value: bright and dark
+        change places for it. A quarter by default: nnU-Net does so with 0.1, and not with 0.3.
+    retain_statistics : bool
+        Bring mean and standard deviation back to what they were, as nnU-Net does.
+    per_channel : bool
+        Draw powers for each channel of each image.
+    p : float
+        How likely it happens.
+    name : str, optional
+        See `Transform`.
+
+    Notes
+    -----
+    Powers are right to 3e-7 of the range. nnU-Net's are of the same values; where images have no
+    range, it adds 1e-7, and here they stay as they are.
+    """
+
+    gamma: Range = (0.7, 1.5)
+    _: KW_ONLY
+    p_inverted: float = 0.25
+    retain_statistics: bool = True
+    per_channel: bool = False
+    p: float = field(default=0.3, kw_only=True)
+    _powers: Pair = field(init=False, compare=False)
+
+    def check(self) -> None:
+        as_flag("retain_statistics", self.retain_statistics)
+        as_flag("per_channel", self.per_channel)
+        as_number("p_inverted", self.p_inverted, 0.0, 1.0)
+        self._derive(_powers=factors("gamma", self.gamma, 10.0))
+
+    def draw(self, grid: Grid, stream: RandomStream) -> "Gamma":
+        inverted = stream.chance(self.p_inverted)
+        powers = around_one(self._powers, self.per_channel, grid, stream)
+        return Gamma(powers, inverted, self.retain_statistics)
+
+
+@dataclass(frozen=True)
+class Gamma(IntensityOperation):
+    """Raise values, from 0 for the least to 1 for the greatest, to a power; or 1 less these."""
+
+    exponent: FloatPerChannel
+    inverted: bool = False
+    retain_statistics: bool = True
+
+    def __post_init__(self) -> None:
+        settle(self, "exponent", *EXPONENTS)
+        as_flag("inverted", self.inverted)
+        as_flag("retain_statistics", self.retain_statistics)
+
+    @classmethod
+    def examples(cls) -> tuple["Gamma", ...]:
+        return (cls(1.1),)
+
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+        before = statistics(voxels, threads)
+        spread = before.max - before.min
+        if not MIN_RANGE < spread < math.inf:
+            return
+        exponent = of_channel(self.exponent, channel)
+        origin, sign = (before.max, -1.0) if self.inverted else (before.min, 1.0)
+        scale = sign * spread
+        onto = scale, origin, before.finite
+        mean, std = apply_power(voxels, origin, sign / spread, exponent, *onto, threads)
+        if self.retain_statistics:
+            slope = before.std / (spread * std) if std > 0.0 else 1.0
+            apply_linear(voxels, scale * mean + origin, slope, before.mean, UNLIMITED, threads)
+
+
+def apply_power(
+    channel: Channel,
+    origin: float,
+    slope: float,
+    exponent: float,
+    scale: float,
+    base: float,
+    count: int,
+    threads: int,
+) -> tuple[float, float]:
+    """``scale * y + base``, where ``y = (slope * (x - origin)) ** exponent``.
+
+    What is raised is from 0 to 1. Mean and standard deviation of the finite `y`, of which there
+    are `count`.
+    """
+    kind, (begin, steep, stretch, end) = kernel_arguments(channel, origin, slope, scale, base)
+    constants, squarings = power_constants(exponent)  # type: ignore[no-untyped-call]
+    found = np.empty((-(-channel.size // BLOCK), 2))
+
+    def work(memory: Memory, first: int, stop: int) -> None:
+        power = constants, squarings
+        power_law(kind, memory, begin, steep, *power, stretch, end, BLOCK, found, first, stop)
+
+    run_blocks(channel, work, BLOCK, threads)
+    return mean_and_std(count, *found.sum(axis=0).tolist())

@@ -1,0 +1,79 @@
+"""Mask image: a value for the voxels of an image where a label is negative."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..serialization import check_names, normalize
+from .base import Kinds, LabelStep, ValueOperation, Volumes, labels_of, of_kind
+from .ranges import MAX_LENGTH, as_number
+
+
+@dataclass(frozen=True, repr=False)
+class MaskImage(LabelStep):
+    """Give voxels of images a value wherever a label is negative.
+
+    nnU-Net marks so what lies outside of the voxels that an image was normalized by.
+
+    Parameters
+    ----------
+    label : str
+        The target, of which the first channel counts.
+    value : float
+        What the voxels become; the images' dtypes must be able to hold it.
+    channels : tuple of ints, optional
+        Of the images; all by default.
+    p, name
+        See `Transform`.
+    """
+
+    label: str = "label"
+    _: KW_ONLY
+    value: float = 0.0
+    channels: Sequence[int] | None = None
+
+    def check(self) -> None:
+        self._derive(operation=Mask(self.label, self.value, self.channels))
+
+
+@dataclass(frozen=True)
+class Mask(ValueOperation):
+    """Give voxels of images a value wherever the first channel of a label is negative."""
+
+    label: str = "label"
+    value: float = 0.0
+    channels: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.label, str):
+            raise TypeError(f"label must be the name of a target, got {self.label!r}")
+        object.__setattr__(self, "value", as_number("value", self.value, -MAX_LENGTH, MAX_LENGTH))
+        if self.channels is not None:
+            given = normalize(self.channels)
+            given = given if isinstance(given, tuple) else (given,)
+            channels = tuple(checks.as_whole("channels", c, 0, 2**16) for c in given)
+            object.__setattr__(self, "channels", channels)
+
+    def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
+        images = of_kind("image", volumes, kinds)
+        if images:
+            check_names("label that masks the image", [self.label], labels_of(volumes, kinds))
+        for name, image in images:
+            checks.as_fills(self.value, image, "value")
+            if self.channels and max(self.channels) >= len(image):
+                raise ValueError(
+                    f"the channels of {name!r} to mask must be less than {len(image)}, "
+                    f"got {self.channels}"
+                )
+
+    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
+        images = of_kind("image", volumes, kinds)
+        if not images:
+            return
+        outside = labels_of(volumes, kinds)[self.label][0] < 0
+        for _, image in images:
+            for channel in range(len(image)) if self.channels is None else self.channels:
+                np.copyto(image[channel], self.value, where=outside, casting="unsafe")

@@ -1,0 +1,1 @@
+"""One warp: its geometry, and the engine that resamples by it."""

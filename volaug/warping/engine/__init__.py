@@ -1,0 +1,1 @@
+"""From volumes to kernels: memory, borders, spline coefficients, tiles, copies."""

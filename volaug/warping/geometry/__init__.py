@@ -1,0 +1,1 @@
+"""What a warp does to places: matrices, lattices, points, boxes, inverses, determinants."""

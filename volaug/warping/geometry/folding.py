@@ -1,0 +1,60 @@
+"""Whether a B-spline displacement folds: bounds that are certain, from its control points."""
+
+import math
+
+import numpy as np
+
+from .bspline import Floats, knot_spacing
+
+# A lattice cannot fold whose control points move less than this share of the knot spacing along
+# each axis: Y. Choi, S. Lee, "Injectivity conditions of 2D and 3D uniform cubic B-spline
+# functions", Graphical Models 62(6), 2000, where it is 1 / 2.479472335.
+CHOI_LEE_LIMIT = 0.4033
+
+# Just below a limit, so that it is held in float64 too.
+BELOW = 1.0 - 1e-9
+
+
+def max_injective_scale(control_points: Floats, shape: tuple[int, ...], to_mm: Floats) -> float:
+    """By how much a displacement may be multiplied and still be certain not to fold.
+
+    Parameters
+    ----------
+    control_points : (3, k0, k1, k2) array
+        In voxels of the grid.
+    shape : (3,) ints
+        The grid.
+    to_mm : (3,) array
+        The sizes of its voxels, or any other three positive numbers. The certificate is for
+        displacements measured so: it is the closest where they are of one order.
+
+    Returns
+    -------
+    float
+        1 or more if it is certain already; infinite for no displacement at all.
+
+    Notes
+    -----
+    The greater of two bounds; the first alone where it is enough. That is the one of Choi and
+    Lee (2000). The second: a derivative of the displacement along an axis is a mean of
+    differences of neighboring control points, over the knot spacing. Where for each of its
+    components the greatest of these along the three axes sum up to less than 1, the Jacobian
+    matrix is diagonally dominant, and its determinant positive (compare S. Chun, J. Fessler, "A
+    simple regularizer for B-spline nonrigid image registration that encourages local
+    invertibility", IEEE Journal of Selected Topics in Signal Processing 3(1), 2009).
+    """
+    # along an axis of one voxel nothing changes, and a displacement there folds nothing
+    axes = [axis for axis, length in enumerate(shape) if length > 1]
+    spacing = knot_spacing(shape, control_points.shape[1:])
+    reaches = np.abs(control_points).max(axis=(1, 2, 3))
+    reach = max((float(reaches[axis]) / spacing[axis] for axis in axes), default=0.0)
+    if reach == 0.0:
+        return math.inf
+    if reach < CHOI_LEE_LIMIT:
+        return CHOI_LEE_LIMIT * BELOW / reach
+    slopes = np.zeros(3)
+    for axis in axes:
+        steepest = np.abs(np.diff(control_points, axis=axis + 1)).max(axis=(1, 2, 3))
+        slopes += steepest * to_mm / (spacing[axis] * to_mm[axis])
+    slope = float(slopes[axes].max())  # 0 where all points move alike
+    return math.inf if slope == 0.0 else BELOW * max(CHOI_LEE_LIMIT / reach, 1.0 / slope)
