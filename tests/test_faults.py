@@ -15,7 +15,7 @@ import campaigns
 import numpy as np
 import pytest
 from cases import mild_affine, random_volume
-from faults import Injected, failing_thread_starts, in_a_fork, raising_at
+from faults import TRACES_OPCODES, Injected, failing_thread_starts, in_a_fork, raising_at
 
 import volaug
 from volaug import Compose, RandomAffine, RandomElastic, RandomNoise, Stream, Warp
@@ -60,7 +60,7 @@ def at_every(event, files, attempt):
         number += 1
 
 
-@pytest.mark.parametrize("event", ["call", "line", "opcode"])
+@pytest.mark.parametrize("event", ["call", "line", *["opcode"] * TRACES_OPCODES])
 def test_an_exception_anywhere_ends_all_helpers_before_the_call(event):
     places = 0
     work = Work()
@@ -105,8 +105,8 @@ def test_an_exception_anywhere_in_a_worker_loses_no_part():
         def trace(frame, kind, argument, left=left):
             if not frame.f_code.co_filename.endswith("volaug/threads/parts.py"):
                 return None
-            frame.f_trace_opcodes = True
-            left[0] -= kind == "opcode"
+            frame.f_trace_opcodes = TRACES_OPCODES
+            left[0] -= kind == ("opcode" if TRACES_OPCODES else "line")
             if left[0] == -1:
                 raise Injected("in a worker")
             return trace

@@ -171,7 +171,7 @@ def test_closing_ends_who_waits_in_another_thread():
         time.sleep(0.3)
         return CASES[0]
 
-    made = stream([slow] * 2, prefetch=4)
+    made = stream([slow] * 2, prefetch=4, threads=2)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(list, made)
         time.sleep(0.4)
