@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 
-
 # CPython 3.12 reports an opcode too late, and crashes where several threads are traced so.
 TRACES_OPCODES = sys.version_info[:2] != (3, 12)
 
