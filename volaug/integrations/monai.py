@@ -1,4 +1,4 @@
-"""Pipelines as dictionary transforms of MONAI, which can be undone."""
+"""Pipelines as dictionary transforms of MONAI, with an inverse."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
@@ -22,47 +22,47 @@ DRAWN = ("index", "shape", "channels", "affine")
 
 
 class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type: ignore[misc]
-    """Draw from a pipeline, and do it to some keys of a sample.
+    """Draw from a pipeline, and apply the draw to keys of a sample.
 
     Parameters
     ----------
     keys : str or sequence of str
-        Names of the pipeline's targets, which says what is an image, a label, points or boxes.
-        Images and labels are channel-first arrays, tensors in the processor's memory or
-        MetaTensors, and the results are of the same type and dtype. Points (N, 3) and boxes
-        (N, 2, 3) are in voxels, and their results float64. Of slices, (C, H, W), they are (N, 2)
-        and (N, 2, 2).
+        Names of the pipeline's targets, which define what is an image, a label, points or boxes.
+        Images and labels are channel-first arrays, CPU tensors or MetaTensors; results have the
+        same type and dtype. Points (N, 3) and boxes (N, 2, 3) are in voxels; results are float64.
+        With slices, (C, H, W), they are (N, 2) and (N, 2, 2).
     pipeline : Compose
-        Lengths are in mm, by the affine of the first image or label that is a MetaTensor; without
-        one they are in voxels. What is drawn depends on MONAI's random state, and on the
-        pipeline's seed if it has one. A slice (C, H, W) is to it a volume (C, H, W, 1), within
-        the plane of which all spatial steps stay.
-    prob : float
-        How likely any of it happens.
-    update_affine : bool
-        Whether a MetaTensor's affine goes along, as with MONAI's own transforms: a turned image
-        then lies where it was. Otherwise the content moves and the affine stays, as with
-        TorchIO's; but that of a crop, whose voxels stay where they were.
-    allow_missing_keys : bool
-        Whether a sample may lack some of them.
+        Lengths are in mm by the affine of the first MetaTensor that is an image or a label, else in
+        voxels. Draws depend on MONAI's random state, and on the pipeline's seed if it has one. A
+        slice (C, H, W) is a volume (C, H, W, 1) to it; spatial steps stay within the plane.
+    prob : float, default 1.0
+        Probability of applying any of it.
+    update_affine : bool, default True
+        Whether to update a MetaTensor's affine, like MONAI's own transforms: a rotated image stays
+        where it was. Else, like TorchIO's, the content moves and only crops change the affine.
+    allow_missing_keys : bool, default False
+        Whether a sample may lack keys.
 
     Raises
     ------
-    TypeError, ValueError
-        Saying what was wanted and what was given.
+    TypeError
+        If `pipeline` is not a `Compose`.
+    ValueError
+        If a key is not a target of the pipeline.
 
     Notes
     -----
-    The MetaTensors of a sample lie in one grid. One whose axes have another order or direction
-    is brought into the grid of the first, and back by `inverse`; anything else is an error.
+    The MetaTensors of a sample lie in one grid. If the axes of one have another order or direction,
+    it is brought into the grid of the first, and back by `inverse`; anything else is an error.
 
     Examples
     --------
-    >>> pipeline = volaug.Compose([RandomAffine(p=1.0), RandomElastic(p=0.3)])
-    >>> steps = [LoadImaged(keys, ensure_channel_first=True), Volaugd(keys, pipeline)]
-    >>> transform = Compose(steps).set_random_state(7)
-    >>> sample = transform({"image": "t1.nii.gz", "label": "tissues.nii.gz"})
-    >>> back = transform.inverse(sample)["label"]
+    >>> transform = Volaugd(["image"], volaug.Compose([volaug.RandomFlip(0, p=1.0)]))
+    >>> sample = transform({"image": MetaTensor(np.arange(8).reshape(1, 8, 1, 1))})
+    >>> sample["image"].flatten().tolist()
+    [7, 6, 5, 4, 3, 2, 1, 0]
+    >>> transform.inverse(sample)["image"].flatten().tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7]
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         self.update_affine = update_affine
 
     def randomize(self, data: Any = None) -> None:
-        """Draw whether anything happens, and the index of the pipeline's key."""
+        """Draw whether to apply it, and the index of the pipeline's key."""
         super().randomize(None)
         self._index = int(self.R.randint(2**53, dtype=np.int64))
 
@@ -94,13 +94,15 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         Returns
         -------
         dict
-            A new one. Nothing is written to what `data` holds. MetaTensors have among their
-            `applied_operations` which draw it was; see `record_of`.
+            A new dict; nothing is written to `data`. The `applied_operations` of MetaTensors
+            identify the draw; see `record_of`.
 
         Raises
         ------
-        KeyError, TypeError, ValueError
-            Saying what was wanted and what was given.
+        KeyError
+            If a key is missing.
+        TypeError, ValueError
+            If the pipeline refuses a target, or MetaTensors do not lie in one grid.
         """
         results = dict(data)
         given = {name: data[name] for name in self.key_iterator(data)}
@@ -140,23 +142,22 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         return results
 
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Bring results, or predictions in their place, back by `Record.invert`.
+        """Map results, or predictions in their place, back by `Record.invert`.
 
         Parameters
         ----------
         data : mapping
-            Of the keys that it has, MetaTensors know what was done to them; arrays and tensors
-            go back with those.
+            Sample with one MetaTensor at least; arrays and tensors are mapped with it.
 
         Returns
         -------
         dict
-            A new one.
+            A new dict.
 
         Raises
         ------
         KeyError, TypeError, ValueError, RuntimeError
-            Also MONAI's, if a MetaTensor does not come from this transform.
+            If a key is missing, there is no MetaTensor, or one is not from this transform.
         """
         results = dict(data)
         given = {name: data[name] for name in self.key_iterator(data)}
@@ -197,24 +198,24 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         return results
 
     def record_of(self, tensor: MetaTensor) -> Record | None:
-        """What was drawn for a MetaTensor that this transform changed after all others.
+        """Return the draw of a MetaTensor whose last transform was this one.
 
         It is drawn again, by the pipeline that drew it.
 
         Parameters
         ----------
         tensor : MetaTensor
-            A result, or one of a batch that `decollate_batch` has taken apart.
+            A result, or one of a batch that `decollate_batch` has split.
 
         Returns
         -------
         Record or None
-            None if nothing was done, as `prob` is less than 1.
+            None if nothing was applied, as `prob` is less than 1.
 
         Raises
         ------
         ValueError, RuntimeError
-            MONAI's, if it does not come from this transform.
+            If the tensor is not from this transform.
         """
         trace = self.get_most_recent_transform(tensor)
         if not trace["do_transforms"]:
@@ -228,7 +229,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         )
 
     def _placed(self, given: Mapping[Hashable, Any]) -> dict[Hashable, MetaTensor]:
-        """The images and labels that know where they lie."""
+        """Return the images and labels that are MetaTensors."""
         return {
             name: value
             for name, value in given.items()
@@ -238,7 +239,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
     def _as_input(
         self, name: Hashable, value: Any, flat: bool, turn: Reorientation | None = None
     ) -> Any:
-        """What the pipeline is given: a slice as a volume, in the grid of the first MetaTensor."""
+        """Return the pipeline's input: a slice as a volume, in the grid of the first MetaTensor."""
         if not flat and turn is None:
             return value
         array = checks.as_array(str(name), value)
@@ -256,7 +257,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         return array if turn is None else turn.apply(array)
 
     def _as_result(self, name: Hashable, result: Any, flat: bool) -> Any:
-        """What the pipeline gives, as of a slice if it was one."""
+        """Return a result of the pipeline, as a slice if it was one."""
         if not flat:
             return result
         if isinstance(result, list):
@@ -271,7 +272,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
         return result[..., 0]
 
     def _grid_of(self, inputs: Mapping[Hashable, Any]) -> dict[str, Any]:
-        """What a draw depends on, as the pipeline's call sees it."""
+        """Return the shape and channels on which a draw depends."""
         volumes = {str(name): value for name, value in inputs.items() if self._has_voxels(name)}
         return {
             "shape": next((tuple(value.shape[-3:]) for value in volumes.values()), ()),
@@ -281,7 +282,7 @@ class Volaugd(RandomizableTransform, MapTransform, InvertibleTransform):  # type
     def _pull(
         self, name: Hashable, record: Record | None, trace: Mapping[str, Any]
     ) -> Floats | None:
-        """From voxels of a result to those of what it was made of: the part that affines follow."""
+        """Return the matrix from voxels of a result to its input's that affines follow."""
         turn = None
         if "own_affine" in trace:
             turn = np.linalg.inv(trace["own_affine"]) @ trace["affine"]

@@ -29,18 +29,24 @@ FOREIGN = ("regression_target", "keypoints", "bbox")
 
 
 class NnunetTransform(BasicTransform):  # type: ignore[misc]
-    """Draw from a pipeline, and do it to a sample's "image" and "segmentation".
+    """Draw from a pipeline, and apply the draw to a sample's "image" and "segmentation".
 
     Parameters
     ----------
     pipeline : Compose
-        For the targets "image" and "label". Tensors (C, X, Y), of a 2d configuration, are to it
-        one slice, (C, 1, X, Y).
+        Pipeline for the targets "image" and "label". Tensors (C, X, Y), of a 2d configuration, are
+        one slice to it, (C, 1, X, Y).
 
     Notes
     -----
-    What is drawn depends on NumPy's global generator, and on the pipeline's seed if it has one:
-    nnU-Net seeds NumPy's in each of its workers, while all inherit the same state of torch's.
+    Draws depend on NumPy's global generator, and on the pipeline's seed if it has one: nnU-Net
+    seeds NumPy's in each of its workers, while all inherit the same state of torch's.
+
+    Examples
+    --------
+    >>> transform = NnunetTransform(volaug.Compose([volaug.CenterCrop(8)]))
+    >>> transform(image=torch.zeros(1, 9, 9, 9))["image"].shape
+    torch.Size([1, 8, 8, 8])
     """
 
     def __init__(self, pipeline: Compose) -> None:
@@ -49,13 +55,31 @@ class NnunetTransform(BasicTransform):  # type: ignore[misc]
         self.pipeline = replace(pipeline, seed=0) if pipeline.seed is None else pipeline
 
     def get_parameters(self, **data_dict: Any) -> dict[str, Any]:
-        """Draw for a sample: its record."""
+        """Draw a record for a sample.
+
+        Returns
+        -------
+        dict
+            The record, for `apply`.
+        """
         channels, n0, n1, n2 = _in_slices(data_dict["image"]).shape
         index = np.random.randint(2**53)  # noqa: NPY002 - the one that nnU-Net seeds
         return {"record": self.pipeline.draw((n0, n1, n2), channels=channels, index=index)}
 
     def apply(self, data_dict: dict[str, Any], **params: Any) -> dict[str, Any]:
-        """Put the results in the place of the tensors; labels of a `LabelPyramid` are a list."""
+        """Replace the tensors by the results; after a `LabelPyramid`, labels are a list.
+
+        Returns
+        -------
+        dict
+            The sample.
+
+        Raises
+        ------
+        ValueError
+            If the sample has a regression target, keypoints or boxes, which volaug does not move
+            here.
+        """
         for name in FOREIGN:
             if data_dict.get(name) is not None:
                 raise ValueError(f"volaug moves the image and the segmentation, got a {name}")
@@ -81,22 +105,36 @@ def training_transforms(
     *,
     preset: Callable[..., Compose] = presets.nnunet,
 ) -> BasicTransform:
-    """nnU-Net's training transforms, with a preset for all that it covers.
+    """Return nnU-Net's training transforms, with a preset for all that it covers.
+
+    It can replace ``nnUNetTrainer.get_training_transforms``.
 
     Parameters
     ----------
-    patch_size, ..., ignore_label
-        As of ``nnUNetTrainer.get_training_transforms``, in the place of which it can stand.
+    patch_size, rotation_for_DA, deep_supervision_scales, mirror_axes : sequence
+        As in ``nnUNetTrainer.get_training_transforms``.
+    do_dummy_2d_data_aug, use_mask_for_norm, is_cascaded, foreground_labels : optional
+        As in ``nnUNetTrainer.get_training_transforms``.
+    regions, ignore_label : optional
+        As in ``nnUNetTrainer.get_training_transforms``.
     preset : presets.nnunet or presets.nnunet_elastic
+        Function that makes the pipeline.
 
     Returns
     -------
     BasicTransform
-        A `NnunetTransform`, and nnU-Net's own steps for what is left: cascades, regions, and
-        deep supervision after these.
+        A `NnunetTransform`, and nnU-Net's own steps for what is left: cascades, regions, and then
+        deep supervision.
+
+    Examples
+    --------
+    >>> transforms = training_transforms((32, 32, 32), (-0.5, 0.5), None, (0, 1, 2), False)
+    >>> zeros = torch.zeros(1, 40, 40, 40)
+    >>> transforms(image=zeros, segmentation=zeros.short())["segmentation"].shape
+    torch.Size([1, 32, 32, 32])
     """
-    # nnU-Net forks its workers after this: one that has all kernels loads none, and so cannot
-    # hang (see the page on training loops, MONAI)
+    # nnU-Net forks its workers after this. A forked child that loads compiled code can deadlock on
+    # a lock held by another thread at the time of the fork: so all kernels are loaded here.
     warmup(["float32", "int16"])
     # here, so that NnunetTransform needs batchgeneratorsv2 alone
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer

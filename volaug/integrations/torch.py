@@ -1,4 +1,4 @@
-"""PyTorch: a dataset whose samples are augmented where they are loaded, and its sampler."""
+"""PyTorch: a dataset that augments samples where they are loaded, and its sampler."""
 
 from .torch_dataset import VolaugDataset as VolaugDataset
 from .torch_sampler import EpochSampler as EpochSampler

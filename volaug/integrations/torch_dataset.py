@@ -1,4 +1,4 @@
-"""A PyTorch dataset whose samples are augmented where they are loaded."""
+"""A PyTorch dataset that augments samples where they are loaded."""
 
 import operator
 import warnings
@@ -30,49 +30,45 @@ SampleId = tuple[int, int, int]
 
 
 class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignore]
-    """The samples of a dataset, augmented: each by a key of its own, which it carries.
+    """The samples of a dataset, augmented: each carries the key of its draw.
 
-    A key is ``(seed, epoch, index, occurrence)``, where the occurrence says how often the epoch
-    has had this index before. The same key gives the same bits, whatever the number of workers,
-    however they were started, and in any order. Where epoch and occurrence come from:
+    A key is ``(seed, epoch, index, occurrence)``; the occurrence counts how often the epoch has had
+    this index before. The same key gives the same bits, for any number of workers, any start
+    method, and in any order. Epoch and occurrence come from one of these:
 
-    - With an `EpochSampler` from the sampler. All is exact for any number of workers.
-    - With `set_epoch` from that call. Each sample is counted, in whichever process it is loaded,
-      so that an index that comes again differs. The first of an index is exact for any number of
-      workers. If several workers load one index, it depends on their speed which of its samples
-      comes first.
-    - With neither from torch's random numbers in the process that loads the sample. So all
-      samples and all epochs differ, and `torch.manual_seed` before the loop makes the run
-      repeatable with the same number of workers.
+    - An `EpochSampler`: everything is exact for any number of workers.
+    - `set_epoch`: samples are counted in whichever process loads them, so that repeated indices
+      differ. The first sample of an index is exact for any number of workers; if several workers
+      load the same index, the order of its samples depends on their speed.
+    - Neither: torch's random numbers in the process that loads it. Samples and epochs differ,
+      and `torch.manual_seed` before the loop makes the run repeatable with the same number of
+      workers.
 
-    Within a worker a call uses one thread, elsewhere all; see `set_num_threads`.
+    Within a worker a call uses one thread, elsewhere `get_num_threads()`.
 
     Parameters
     ----------
     base : map-style dataset
-        ``base[index]`` is a mapping or a pair of an image and its label: NumPy arrays or tensors
-        in the processor's memory, (n0, n1, n2) or (channels, n0, n1, n2). Of a mapping the
-        pipeline takes the names of its targets, ``"spacing"`` and ``"affine"``; what else it
-        holds is passed on as it is.
+        ``base[index]`` is a mapping, or a pair of image and label: NumPy arrays or CPU tensors,
+        (n0, n1, n2) or (C, n0, n1, n2). From a mapping the pipeline takes its targets,
+        ``"spacing"`` and ``"affine"``; other items are passed through.
     pipeline : Compose
-        One without a seed gets one from torch's random numbers, here and now.
-    records : bool
+        Applied to each sample. Without a seed it gets one from torch's random numbers, now.
+    records : bool, default False
         Whether each sample holds its `Record` as JSON, under ``"record"``.
 
     Raises
     ------
     TypeError
-        If the pipeline is none, or the base is not map-style.
+        If `pipeline` is not a `Compose`, or `base` is not map-style.
 
     Examples
     --------
-    >>> dataset = VolaugDataset(base, Compose([RandomAffine(p=1.0)], seed=7))
-    >>> sampler = EpochSampler(RandomSampler(dataset))
-    >>> loader = DataLoader(dataset, 2, sampler=sampler, num_workers=4, persistent_workers=True)
-    >>> for epoch in range(100):
-    ...     for batch in loader:
-    ...         train(batch["image"], batch["label"])
-    >>> again = dataset.replay(batch["key"][0])
+    >>> base = [{"image": torch.zeros(8, 8, 8)} for _ in range(4)]
+    >>> dataset = VolaugDataset(base, volaug.Compose([volaug.RandomNoise(1.0, p=1.0)], seed=7))
+    >>> sample = dataset[2]
+    >>> torch.equal(dataset.replay(sample["key"])["image"], sample["image"])
+    True
     """
 
     def __init__(self, base: Any, pipeline: Compose, *, records: bool = False) -> None:
@@ -104,15 +100,20 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         self._loaded.share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which pass over the data comes next. An `EpochSampler` says it in place of this.
+        """Set the epoch of the next pass. An `EpochSampler` makes this unnecessary.
 
         Parameters
         ----------
         epoch : int
-            0 to 2^63 - 1. Workers have it at once, also those that persist: call this before
-            each ``iter(loader)``, which has them begin. Samples are counted anew from here, also
-            for the same epoch; what persistent workers still load for a pass that was broken off
-            is counted as well.
+            0 to 2^63 - 1. Workers see it at once, also persistent ones: call this before each
+            ``iter(loader)``, which starts them. Samples are counted from 0 again, also for the same
+            epoch; samples that persistent workers still load for an interrupted pass are counted
+            too.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `epoch` is not an int in this range.
         """
         self._epoch.fill_(checks.as_whole("epoch", epoch, 0, MAX_EPOCH))
         self._loaded.zero_()
@@ -126,19 +127,19 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         Parameters
         ----------
         index : int, or tuple of three ints
-            At least 0. Or epoch, occurrence and index, as an `EpochSampler` gives them.
+            At least 0; or epoch, occurrence and index, as an `EpochSampler` gives them.
 
         Returns
         -------
         dict
-            What ``base[index]`` holds, its targets augmented, and its ``"key"``: seed, epoch,
-            index and occurrence, (4,) int64, for `replay`. Targets are contiguous tensors, a
-            list of them for a `LabelPyramid`. Points and boxes, spacing and affine are float64.
+            The items of ``base[index]``, with targets augmented, and ``"key"``, (4,) int64: seed,
+            epoch, index and occurrence, for `replay`. Targets are contiguous tensors, or lists of
+            them after a `LabelPyramid`. Points, boxes, spacing and affine are float64.
 
         Raises
         ------
         Exception
-            Whatever the base or the pipeline raises, with a note that says the index.
+            Errors of the base or the pipeline, with a note that has the index.
         """
         if isinstance(index, list):
             raise TypeError(
@@ -153,12 +154,17 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         return self._sample(number, Key(self._seed, epoch, number, occurrence))
 
     def replay(self, key: Key | Sequence[int] | torch.Tensor) -> dict[str, Any]:
-        """Load the sample of a key and augment it as it was: the same bits.
+        """Load the sample of a key and augment it as before: the same bits.
 
         Parameters
         ----------
         key : Key, or four ints
-            The ``"key"`` of a sample, or one of those of a batch, or the `key` of a record.
+            The ``"key"`` of a sample, one of a batch, or the `key` of a record.
+
+        Returns
+        -------
+        dict
+            As `__getitem__`.
 
         Raises
         ------
@@ -198,7 +204,7 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
         return result
 
     def _warn_of_unmoved(self, item: Mapping[str, Any]) -> None:
-        """Warn once of a value that is passed on, and has the shape of what moves."""
+        """Warn once of an item that is passed through, and has the shape of what moves."""
         table = self.pipeline.table
         moved = [name for name in item if name in table and table[name].has_voxels]
         shape = tuple(np.shape(item[moved[0]]))[-3:] if moved else ()
@@ -215,7 +221,7 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
                 return
 
     def _next_key(self, index: int) -> Key:
-        """The key of a sample whose epoch and occurrence no sampler of ours has said."""
+        """Return the key of a sample without an `EpochSampler`."""
         index = checks.as_seed("index", index)
         epoch = int(self._epoch)
         if epoch < 0:
@@ -227,12 +233,12 @@ class VolaugDataset(Dataset[dict[str, Any]]):  # type: ignore[misc, unused-ignor
 
 
 def random_number(stop: int) -> int:
-    """One of torch's random numbers: of its generator for CPUs, whatever the default device is."""
+    """Draw from torch's generator for CPUs, whatever the default device is."""
     return int(torch.randint(stop, (), device="cpu"))
 
 
 def is_around(dataset: Any, levels: int = MAX_WRAPPED) -> bool:
-    """Whether it is a `VolaugDataset`, or one is within it, as in a `Subset`."""
+    """Whether it is a `VolaugDataset` or contains one, as a `Subset` does."""
     if isinstance(dataset, VolaugDataset):
         return True
     if levels == 0:  # or it holds itself
@@ -242,7 +248,7 @@ def is_around(dataset: Any, levels: int = MAX_WRAPPED) -> bool:
 
 
 def as_key(key: Any) -> Key:
-    """A key, also from its four numbers."""
+    """Return a key, also from its four numbers."""
     if isinstance(key, Key):
         return key
     try:
@@ -260,12 +266,12 @@ def as_key(key: Any) -> Key:
 
 
 def moves(record: Record) -> bool:
-    """Whether voxels do not stay where they were."""
+    """Whether the draw moves voxels."""
     return any(isinstance(operation, SpatialOperation) for _, operation in record.steps)
 
 
 def as_mapping(item: Any) -> Mapping[str, Any]:
-    """What a dataset gives, by name."""
+    """Return an item of a dataset as a mapping."""
     if isinstance(item, Mapping):
         return item
     if isinstance(item, tuple | list) and len(item) == 2:
@@ -277,7 +283,7 @@ def as_mapping(item: Any) -> Mapping[str, Any]:
 
 
 def as_tensors(value: Any) -> Any:
-    """What a pipeline gives for a name, as contiguous tensors: of the same memory if it is."""
+    """Return a result as contiguous tensors, which share its memory if it is contiguous."""
     if isinstance(value, list):  # a pyramid
         return [as_tensors(level) for level in value]
     return torch.from_numpy(np.asarray(value)).contiguous()

@@ -1,4 +1,4 @@
-"""A PyTorch sampler that says which epoch it is, and how often an index came."""
+"""A PyTorch sampler that adds the epoch, and how often an index came."""
 
 import operator
 from collections import Counter
@@ -18,36 +18,40 @@ RANK_STEP = 2**32
 
 
 class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
-    """What another sampler gives, with the epoch and the occurrence of each index.
+    """The indices of another sampler, each with its epoch and occurrence.
 
-    For the index 17 it gives ``(epoch, occurrence, 17)``, of which a `VolaugDataset` makes the
-    key: exact for any number of workers, also if an index comes several times. The epoch advances
-    by itself each time that the sampler is iterated over.
+    For the index 17 it gives ``(epoch, occurrence, 17)``, from which a `VolaugDataset` makes the
+    key: exact for any number of workers, also if an index is repeated. Each iteration is the next
+    epoch.
 
     Parameters
     ----------
     sampler : iterable of ints, or of lists of them
-        A sampler or a batch sampler: `RandomSampler`, `WeightedRandomSampler`, `BatchSampler`
-        and the like. One that has `set_epoch` itself, as `DistributedSampler`, is told the
-        epoch.
-    epoch : int
-        The first one: of a run that goes on, as many as have passed.
+        A sampler or a batch sampler: `RandomSampler`, `WeightedRandomSampler`, `BatchSampler` and
+        the like. If it has `set_epoch`, as `DistributedSampler`, it is told the epoch.
+    epoch : int, default 0
+        The first epoch: to resume a run, the number of epochs that are done.
 
     Raises
     ------
-    TypeError, ValueError
-        Saying what was wanted and what was given; also if the sampler is for a dataset around a
-        `VolaugDataset`, such as a `Subset`, which can take nothing but an int as an index.
+    TypeError
+        If `sampler` is not iterable, is an `EpochSampler`, or is for a dataset around a
+        `VolaugDataset`, such as a `Subset`, which takes only an int as an index.
+    ValueError
+        If `epoch` is negative or over 2^63 - 1.
 
     Notes
     -----
-    Ranks of `torch.distributed` that draw their indices by themselves, without a
+    Ranks of `torch.distributed` that draw their indices independently, without a
     `DistributedSampler`, never have the same occurrence of an index.
 
     Examples
     --------
-    >>> sampler = EpochSampler(WeightedRandomSampler(weights, 1000))
-    >>> loader = DataLoader(dataset, batch_size=2, sampler=sampler, num_workers=4)
+    >>> sampler = EpochSampler([0, 1, 0])
+    >>> list(sampler)
+    [(0, 0, 0), (0, 0, 1), (0, 1, 0)]
+    >>> list(sampler)
+    [(1, 0, 0), (1, 0, 1), (1, 1, 0)]
     """
 
     def __init__(self, sampler: Iterable[Any], epoch: int = 0) -> None:
@@ -63,12 +67,17 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
         self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch the next iteration is; those after it follow.
+        """Set the epoch of the next iteration.
 
         Parameters
         ----------
         epoch : int
             0 to 2^63 - 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `epoch` is not an int in this range.
         """
         self.epoch = checks.as_whole("epoch", epoch, 0, MAX_EPOCH)
 
@@ -76,7 +85,7 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
         return len(self.sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
-        """Begin the next epoch."""
+        """Start the next epoch."""
         epoch, self.epoch = self.epoch, self.epoch + 1
         for inner in self._inner():
             if hasattr(inner, "set_epoch"):
@@ -100,7 +109,7 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
             yield [*map(sample_id, item)] if isinstance(item, list | tuple) else sample_id(item)
 
     def _first_occurrence(self, given: int) -> int:
-        """From where the occurrences of an index count that comes after so many others."""
+        """Return the first occurrence of the index at a position."""
         for inner in self._inner():
             if isinstance(inner, DistributedSampler):
                 # The ranks take turns in one list, which repeats its beginning at its end.
@@ -113,7 +122,7 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
         )
 
     def _inner(self) -> Iterator[Any]:
-        """The sampler, and those within it."""
+        """Yield the sampler, and those within it."""
         inner: Any = self.sampler
         while inner is not None:
             yield inner
@@ -121,7 +130,7 @@ class EpochSampler(Sampler[Any]):  # type: ignore[misc, unused-ignore]
 
 
 def check_is_outermost(dataset: Any) -> None:
-    """See that a sampler's dataset is not wrapped around a `VolaugDataset`."""
+    """Check that a sampler's dataset is not wrapped around a `VolaugDataset`."""
     if not isinstance(dataset, VolaugDataset) and is_around(dataset):
         kind = type(dataset).__name__
         raise TypeError(

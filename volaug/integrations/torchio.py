@@ -1,4 +1,4 @@
-"""Pipelines as transforms of TorchIO 1, which changes the images of a `torchio.Subject`."""
+"""Pipelines as transforms of TorchIO 1, which change the images of a `torchio.Subject`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,34 +24,41 @@ INTERPOLATIONS = {"nearest": "nearest", "linear": "linear", "bspline": "cubic", 
 
 
 class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
-    """Draw from a pipeline, and do it to all images of a subject.
+    """Draw from a pipeline, and apply the draw to all images of a subject.
 
     Parameters
     ----------
-    pipeline : Compose, or a mapping
-        Or what its `to_dict` has made, as in a configuration of Hydra. Scalar images are images,
-        and all others, such as label maps, are labels, by their names in the subject. They are
+    pipeline : Compose or mapping
+        A pipeline, or its `to_dict`, as in a configuration of Hydra. Scalar images are images, and
+        all others, such as label maps, are labels, by their names in the subject. They are
         resampled as the pipeline says for that name, or else for "image" and "label".
-    p : float
-        How likely any of it happens.
+    p : float, default 1
+        Probability of applying any of it.
     **kwargs
-        ``include``, ``exclude``, ``keep``, ``copy`` and the like, of every TorchIO transform.
+        ``include``, ``exclude``, ``keep``, ``copy`` and the other options of TorchIO transforms.
 
     Raises
     ------
     TypeError, ValueError
-        Also if the pipeline makes lists of labels, which a label map cannot hold.
+        If `pipeline` is not a pipeline, or has a `LabelPyramid`, whose lists a label map cannot
+        hold.
 
     Notes
     -----
-    Lengths are in mm, by the affine of the first image. What is drawn depends on torch's
-    generator, as of every TorchIO transform, and on the pipeline's seed if it has one. The
-    content moves and an image's affine stays; but that of a crop, whose voxels stay where they
-    were. The subject's history has a `Volaug`, or a `VolaugIntensity` if nothing but
-    intensities were changed.
+    Lengths are in mm, by the affine of the first image. Draws depend on torch's generator, as in
+    every TorchIO transform, and on the pipeline's seed if it has one. The content moves and the
+    affine stays; only crops change it. The subject's history has a `Volaug`, or a `VolaugIntensity`
+    if only intensities changed.
 
-    The images lie in one grid. One whose axes have another order or direction is brought into
-    the grid of the first and gets its affine; anything else is an error.
+    The images lie in one grid. If the axes of one have another order or direction, it is brought
+    into the grid of the first and gets its affine; anything else is an error.
+
+    Examples
+    --------
+    >>> from torchio import ScalarImage
+    >>> subject = Subject(t1=ScalarImage(tensor=np.zeros((1, 8, 9, 10), np.float32)))
+    >>> RandomVolaug(volaug.Compose([volaug.CenterCrop(8)]))(subject).spatial_shape
+    (8, 8, 8)
     """
 
     def __init__(self, pipeline: Compose | Mapping[str, Any], p: float = 1, **kwargs: Any) -> None:
@@ -104,30 +111,38 @@ class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
 
 
 class Volaug(SpatialTransform):  # type: ignore[misc]
-    """Do to a subject what a record says: what `RandomVolaug` leaves in its history.
+    """Apply a record to a subject: what `RandomVolaug` leaves in its history.
 
     Parameters
     ----------
-    record : Record, or str
-        Or its `to_json`. An image that it does not know by name and type, such as a prediction,
-        is treated as the first that it knows of the type: a scalar image as an image, and any
+    record : Record or str
+        A record, or its `to_json`. An image whose name and type it does not know, such as a
+        prediction, is treated like its first target of that type: a scalar image as an image, any
         other as a label.
     image_interpolation : {"nearest", "linear", "cubic", "bspline"}, optional
-        Of all scalar images, in place of what the record says. TorchIO's `get_inverse_transform`
+        Interpolation of all scalar images. Default: the record's. TorchIO's `get_inverse_transform`
         and the like set it.
-    invert_transform : bool
-        Whether to undo it.
+    invert_transform : bool, default False
+        Whether to undo the record.
     **kwargs
-        As of every TorchIO transform.
+        Options of every TorchIO transform.
 
     Raises
     ------
     TypeError, ValueError
-        Saying what was wanted and what was given.
+        If `record` is not a record, or `image_interpolation` is unknown.
 
     Notes
     -----
     Its inverse is `Record.invert`: it moves voxels back, and leaves values as they are.
+
+    Examples
+    --------
+    >>> from torchio import ScalarImage
+    >>> subject = Subject(t1=ScalarImage(tensor=np.zeros((1, 9, 9, 9), np.float32)))
+    >>> record = volaug.Compose([volaug.CenterCrop(8)]).draw((9, 9, 9))
+    >>> Volaug(record)(subject).spatial_shape
+    (8, 8, 8)
     """
 
     def __init__(
@@ -145,7 +160,7 @@ class Volaug(SpatialTransform):  # type: ignore[misc]
 
     @property
     def image_interpolation(self) -> str | None:
-        """How scalar images are interpolated, if it is not as the record says."""
+        """Interpolation of scalar images, if it is not the record's."""
         return self._image_interpolation
 
     @image_interpolation.setter
@@ -196,14 +211,14 @@ class Volaug(SpatialTransform):  # type: ignore[misc]
 
 
 class VolaugIntensity(Volaug, IntensityTransform):  # type: ignore[misc]
-    """A `Volaug` of a record that changes nothing but intensities.
+    """A `Volaug` of a record that changes only intensities.
 
-    So TorchIO leaves it out where it ignores these. Its inverse does nothing.
+    TorchIO leaves it out where it ignores these. Its inverse does nothing.
     """
 
 
 def bring_into_one_grid(voxels: dict[str, Any], affines: dict[str, Floats]) -> None:
-    """Turn the axes of those that have another order or direction than the first has."""
+    """Permute and reverse axes of images so that they are in the grid of the first."""
     first = next(iter(voxels), "")
     for name, value in voxels.items():
         try:
@@ -218,7 +233,7 @@ def bring_into_one_grid(voxels: dict[str, Any], affines: dict[str, Floats]) -> N
 
 
 def as_plain(value: Any) -> Any:
-    """Dicts and lists, of whatever mappings and sequences: Hydra has its own."""
+    """Return dicts and lists, from any mappings and sequences, such as Hydra's."""
     if isinstance(value, Mapping):
         return {name: as_plain(item) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -227,12 +242,12 @@ def as_plain(value: Any) -> Any:
 
 
 def kind_of(image: Image) -> str:
-    """What an image is to a pipeline."""
+    """Return the kind of target that an image is."""
     return "image" if image.type == INTENSITY else "label"
 
 
 def images_of(transform: SpatialTransform, subject: Subject) -> dict[str, Image]:
-    """The images that a transform is for, by name."""
+    """Return the images that a transform is for, by name."""
     names: dict[str, Image] = subject.get_images_dict(
         intensity_only=False, include=transform.include, exclude=transform.exclude
     )

@@ -9,7 +9,15 @@ from volaug.integrations.nnunet import training_transforms
 
 
 class nnUNetTrainerVolaug(nnUNetTrainer):  # type: ignore[misc]
-    """nnU-Net's default augmentation, by `presets.nnunet`."""
+    """nnU-Net's default augmentation, by `presets.nnunet`.
+
+    Examples
+    --------
+    In a shell::
+
+        export nnUNet_extTrainer=$(python -m volaug.integrations.nnunet)
+        nnUNetv2_train 1 3d_fullres 0 -tr nnUNetTrainerVolaug
+    """
 
     get_training_transforms = staticmethod(training_transforms)
 
