@@ -20,19 +20,36 @@ KINDS = {"image": "image", "label": "label"}
 def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
     """Compile the kernels for some dtypes, or load them from the disk cache.
 
-    For images and clusters: the cache then serves every process of this kind of processor.
-    It lies in ``NUMBA_CACHE_DIR`` if that is set, else beside the package or, where nothing can
-    be written or others can write, in the user's cache. `docs/trust.md` says who may own it.
+    Call it in the image of a container or on a cluster: the cache then serves every process on this
+    kind of processor. It is in ``NUMBA_CACHE_DIR`` if that is set; else beside the package, or in
+    the user's cache folder where the former cannot be written or others can write. `docs/trust.md`
+    says who may own it.
 
     Parameters
     ----------
-    dtypes : sequence of dtypes
-        Of the volumes to come.
+    dtypes : sequence of dtypes, default ("float32",)
+        Dtypes of the volumes to come, of images and labels.
 
     Returns
     -------
     float
         Seconds it took.
+
+    Raises
+    ------
+    TypeError
+        If one is not a dtype.
+    ValueError
+        If volaug has no kernels for a dtype.
+
+    See Also
+    --------
+    set_num_threads : Limit the threads of later calls.
+
+    Examples
+    --------
+    >>> volaug.warmup(["float32"]) > 0.0
+    True
     """
     wanted = [np.dtype(dtype) for dtype in dtypes]
     for dtype in wanted:

@@ -26,20 +26,36 @@ ROUND = 168
 
 @dataclass(frozen=True)
 class Key:
-    """Which sample it is.
+    """The key of a draw: which sample it is. The same key gives the same draw.
 
     Parameters
     ----------
-    seed, epoch, index : int
-        0 to 2^64 - 1: of the pipeline, of the pass over the data, and of the sample in it.
-    occurrence : int
-        0 to 2^64 - 1: how often the pass has had this sample before. A sampler that draws with
-        replacement takes one several times.
+    seed : int
+        Seed of the pipeline, 0 to 2^64 - 1, as all four.
+    epoch : int
+        Pass over the data.
+    index : int
+        Sample in the pass.
+    occurrence : int, default 0
+        How often the pass has had this sample before; a sampler that draws with replacement can
+        repeat one.
 
     Raises
     ------
-    TypeError, ValueError
-        Saying what was wanted and what was given.
+    TypeError
+        If one is not an int.
+    ValueError
+        If one is not from 0 to 2^64 - 1.
+
+    See Also
+    --------
+    Compose.draw : Draw for a key.
+
+    Examples
+    --------
+    >>> record = volaug.Compose([], seed=7).draw((8, 8, 8), epoch=3, index=17)
+    >>> record.key
+    Key(seed=7, epoch=3, index=17, occurrence=0)
     """
 
     seed: int
@@ -52,21 +68,22 @@ class Key:
             object.__setattr__(self, name, checks.as_seed(name, getattr(self, name)))
 
     def to_dict(self) -> dict[str, int]:
-        """The numbers by name, for JSON; without an occurrence of 0."""
+        """Return the numbers by name, for JSON; without an occurrence of 0."""
         return {name: part for name, part in asdict(self).items() if name != "occurrence" or part}
 
 
 def fresh_number() -> int:
-    """A number from the operating system: another one in every process and at every call."""
+    """Return a number from the operating system: a new one at every call."""
     return secrets.randbits(FRESH_BITS)
 
 
 class RandomStream:
-    """The random numbers of one step of one sample, in the order in which they are asked for.
+    """The random numbers of one step of one sample, in the order in which they are drawn.
 
     Parameters
     ----------
     key : Key
+        Of the sample.
     label : str
         Of the step.
     """
@@ -82,13 +99,13 @@ class RandomStream:
         self._targets: dict[str, RandomStream] = {}
 
     def of_target(self, name: str) -> "RandomStream":
-        """The numbers of this step for one target alone, whatever other targets there are."""
+        """Return the numbers of this step for one target, whatever other targets there are."""
         if name not in self._targets:
             self._targets[name] = RandomStream(self._key, f"{self._label}\0{name}")
         return self._targets[name]
 
     def _take(self, count: int) -> int:
-        """Where the bytes of the next numbers begin."""
+        """Return where the bytes of the next numbers begin."""
         first, self._at = self._at, self._at + 8 * count
         if self._at > len(self._bits):
             longer = max(self._at + ROUND, 2 * len(self._bits))
@@ -96,13 +113,13 @@ class RandomStream:
         return first
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
-        """One number from `low` to `high`; all multiples of 2^-53 of the way are as likely."""
+        """Draw a number from `low` to `high`, uniformly in multiples of 2^-53 of the range."""
         first = self._take(1)
         bits = int.from_bytes(self._bits[first : first + 8], "little")
         return low + (high - low) * ((bits >> 11) * 2.0**-53)
 
     def uniforms(self, *shape: int) -> Floats:
-        """Many numbers from 0 to 1, as `uniform` one after the other gives."""
+        """Draw many numbers from 0 to 1, as repeated calls of `uniform` would."""
         count = math.prod(shape)
         first = self._take(count)
         bits = np.frombuffer(self._bits, "<u8", count, first)
@@ -111,15 +128,15 @@ class RandomStream:
         return numbers
 
     def whole(self, low: int, high: int) -> int:
-        """One of the whole numbers from `low` to `high`, both included."""
+        """Draw a whole number from `low` to `high`, both included."""
         return low + int(self.uniform() * (high - low + 1))
 
     def chance(self, p: float) -> bool:
-        """Whether something happens that does with probability `p`."""
+        """Draw whether an event of probability `p` happens."""
         return self.uniform() < p
 
     def pick(self, weights: tuple[float, ...]) -> int:
-        """The place of one of some weights, the likelier the greater it is."""
+        """Draw the position of one of some weights, with a probability proportional to it."""
         at = self.uniform() * sum(weights)
         for place, weight in enumerate(weights):
             at -= weight

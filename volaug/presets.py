@@ -1,7 +1,4 @@
-"""Pipelines that are ready: nnU-Net's, and two for MRI.
-
-`docs/presets.md` says step for step where the numbers come from.
-"""
+"""Presets: nnU-Net's pipeline, and two for MRI. `docs/presets.md` has the sources of numbers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -49,58 +46,51 @@ def nnunet(
     deep_supervision: Sequence[float | Sequence[float]] = (),
     seed: int | None = None,
 ) -> Compose:
-    """nnU-Net v2's default training augmentation of an image and its label, in this order.
+    """Return nnU-Net v2's default training augmentation of an image and its label.
 
-    Rotation and scaling with the crop in one warp, Gaussian noise, blur, brightness, contrast, low
-    resolution, gamma of the inverted image, gamma; each as likely, and drawn from the same
-    ranges, as in `nnUNetTrainer.get_training_transforms` of nnunetv2 2.8.
+    The steps, probabilities and ranges of nnunetv2 2.8 (Isensee et al., Nature Methods 18, 2021).
+    `docs/presets.md` lists the steps, and what differs. See also `nnunet_elastic`.
 
     Parameters
     ----------
     patch_shape : int or (3,) ints
-        Of the result, from the middle of what the pipeline is given; nnU-Net loads somewhat more,
-        so that a turned patch has no empty corners.
+        Shape of the result, cropped from the middle; a larger input fills rotated corners.
     dummy_2d : bool, optional
-        Rotate, scale and lower the resolution within slices alone. By default, as in nnU-Net, if
-        the patch is anisotropic: its longest axis is more than 3 times as long as its slice axis.
+        Whether to rotate, scale and lower the resolution within slices only. Default, as in
+        nnU-Net: if the longest axis of the patch is more than 3 times as long as its slice axis.
     slice_axis : int, optional
-        The axis across the slices, 0 to 2, which is the one of the largest spacing. By default
-        the shortest axis of the patch, wherever it stands: 2 for (256, 256, 20). nnU-Net moves
-        the slice axis to the front, so that its own patches have 0. Only dummy 2D depends on it.
+        Axis across the slices, 0 to 2, for dummy 2D. Default: the shortest of the patch.
     rotation : float or (low, high), optional
-        By how many degrees about each axis; a number `a` means -a to a. By default nnU-Net's: 30,
-        and in dummy 2D 180 about the slice axis.
-    mirror_axes : int, str, tuple of them, or None
-        As `axes` of `RandomFlip`. Each is mirrored in half of the samples; none with None or ().
-    masked_channels : tuple of ints
-        Channels of the image that become 0 where the label is -1: those that nnU-Net normalizes
-        within a mask (`use_mask_for_norm`).
-    deep_supervision : list of scales, optional
-        Make of the label a list of labels: ``[1, 0.5, 0.25]``, or three for each axis.
+        Degrees about each axis; `a` means -a to a. Default: 30; in dummy 2D 180 about the slice
+        axis.
+    mirror_axes : int, str, tuple of them, or None; default (0, 1, 2)
+        As `axes` of `RandomFlip`, each with probability 0.5; None or () for no mirroring.
+    masked_channels : tuple of ints, default ()
+        Channels of the image that become 0 where the label is -1; nnU-Net's `use_mask_for_norm`.
+    deep_supervision : list of scales, default ()
+        Scales of a `LabelPyramid`: ``[1, 0.5, 0.25]``, or three per scale. Without, one label.
     seed : int, optional
-        See `Compose`.
+        Seed of all draws; see `Compose`.
 
     Returns
     -------
     Compose
-        For a float image that has mean 0 and standard deviation 1, as nnU-Net normalizes it, and a
-        label of a signed dtype, such as int16: voxels outside are marked by -1 until nothing moves
-        any more, and then become 0. In the image they are 0.
+        Pipeline for a float image of mean 0 and standard deviation 1, as nnU-Net normalizes it, and
+        a label of a signed dtype. Outside of the image, the result is 0 in both.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described; also if dummy 2D applies and `slice_axis` is not given,
-        while two axes of the patch are equally short, or short and similar in length.
+        If an argument is not of the type above or out of range; also if dummy 2D applies,
+        `slice_axis` is not given, and two axes of the patch are equally short, or short and similar
+        in length.
 
-    Notes
-    -----
-    What differs, and why: see `docs/presets.md`.
-
-    References
-    ----------
-    F. Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image
-    segmentation", Nature Methods 18, 2021.
+    Examples
+    --------
+    >>> pipeline = volaug.presets.nnunet(16, deep_supervision=[1, 0.5], seed=7)
+    >>> image, label = np.zeros((20, 20, 20), np.float32), np.zeros((20, 20, 20), np.int16)
+    >>> [level.shape for level in pipeline(image=image, label=label, index=0)["label"]]
+    [(16, 16, 16), (8, 8, 8)]
     """
     shape = _patch(patch_shape)
     across = slice_axis_in_2d(shape, dummy_2d, slice_axis)
@@ -119,10 +109,24 @@ def nnunet_elastic(
     deep_supervision: Sequence[float | Sequence[float]] = (),
     seed: int | None = None,
 ) -> Compose:
-    """`nnunet` with shear and elastic deformation, each in a fifth of the samples.
+    """Return `nnunet` with shear and elastic deformation in its warp, each with probability 0.2.
 
-    They are in the same warp as rotation and scaling, so that they cost little; nnU-Net leaves
-    them out since with it they are too slow. Arguments and result are those of `nnunet`.
+    Parameters
+    ----------
+    patch_shape, dummy_2d, slice_axis, rotation, mirror_axes, masked_channels : optional
+        As in `nnunet`.
+    deep_supervision, seed : optional
+        As in `nnunet`.
+
+    Returns
+    -------
+    Compose
+        As `nnunet`, which also says what is refused.
+
+    Examples
+    --------
+    >>> [type(step).__name__ for step in volaug.presets.nnunet_elastic(16).steps()][4:6]
+    ['RandomShear', 'RandomElastic']
     """
     shape = _patch(patch_shape)
     across = slice_axis_in_2d(shape, dummy_2d, slice_axis)
@@ -145,23 +149,25 @@ def nnunet_elastic(
 
 
 def mild_mri(patch_shape: int | Sequence[int] | None = None, *, seed: int | None = None) -> Compose:
-    """Augmentation of head MRI that stays near to what scanners and other heads look like.
+    """Return augmentation of head MRI that stays close to real scanners and heads.
 
     Parameters
     ----------
     patch_shape : int or (3,) ints, optional
-        From the middle; all of the image by default.
+        Shape of the result, cropped from the middle. Default: the whole image.
     seed : int, optional
-        See `Compose`.
+        Seed of all draws; see `Compose`.
 
     Returns
     -------
     Compose
-        For images of any scale and dtype but bool: what the steps add is relative to each
-        channel's own range or standard deviation. With ``spacing=`` or ``affine=`` lengths are in
-        mm. It mirrors left and right: do not use it for labels that tell the sides apart. Which
-        axis that is, `affine` says; without it, axis 0, as in nibabel's arrays in canonical (RAS)
-        order. Give an affine with arrays in another order, such as SimpleITK's (z, y, x).
+        Pipeline for images of any scale and dtype but bool. It flips left and right, see
+        `RandomFlip`: do not use it for labels that tell them apart.
+
+    Examples
+    --------
+    >>> volaug.presets.mild_mri(16, seed=7).transforms[0]
+    RandomFlip(axes='LR')
     """
     return Compose(
         [
@@ -184,9 +190,22 @@ def mild_mri(patch_shape: int | Sequence[int] | None = None, *, seed: int | None
 def strong_mri(
     patch_shape: int | Sequence[int] | None = None, *, seed: int | None = None
 ) -> Compose:
-    """Augmentation of head MRI up to what is still of use: for small data, or other scanners.
+    """Return augmentation of head MRI for small data sets and other scanners; else as `mild_mri`.
 
-    Arguments and result are those of `mild_mri`.
+    Parameters
+    ----------
+    patch_shape, seed : optional
+        As in `mild_mri`.
+
+    Returns
+    -------
+    Compose
+        As `mild_mri`.
+
+    Examples
+    --------
+    >>> volaug.presets.strong_mri(16).transforms[2]
+    RandomElastic(max_displacement=15.0, p=0.5)
     """
     return Compose(
         [
@@ -215,7 +234,7 @@ def _patch(patch_shape: Any) -> Shape:
 
 
 def _nnunet_rotation(across: int | None, degrees: float | tuple[float, float] | None) -> Transform:
-    """In the order of nnU-Net's: what is read is turned about axis 2 last, the picture first."""
+    """Compose nnU-Net's rotations: of its coordinates about axis 2 last, of the image first."""
     if across is not None:
         return RandomRotation(_only(across, 180.0 if degrees is None else degrees, 0.0), p=0.2)
     angles = 30.0 if degrees is None else degrees
@@ -270,7 +289,7 @@ def _nnunet(
 
 
 def _some(name: str, value: Any) -> tuple[Any, ...]:
-    """What a list, a tuple or an array holds."""
+    """Return the items of a list, a tuple or an array."""
     given = normalize(value)
     if not isinstance(given, tuple):
         raise TypeError(f"{name} must be a list or a tuple, got {value!r}")

@@ -32,17 +32,30 @@ IMAGE_DTYPES = ("float16", "float32", "float64")
 class CaseError(RuntimeError, ValueError):
     """A case could not be read or augmented; its cause says why.
 
-    It is a `ValueError` too, as a case is an argument of a `Stream`.
+    It is also a `ValueError`, as a case is an argument of a `Stream`. `Stream` raises it.
 
-    Attributes
+    Parameters
     ----------
     reason : str
-        What is wrong, with the file if it is one.
+        What is wrong; it names the file, if it is about one.
     case : int
-        Its number among the cases.
-    epoch, index : int or None
-        Of the sample; None where a case is opened before any sample.
-    file : str or None
+        Number of the case in `cases`.
+    epoch, index : int, optional
+        Epoch and index of the sample; None if the case was opened before any sample.
+    file : str, optional
+        Path of the file.
+
+    See Also
+    --------
+    Stream : Opens cases.
+
+    Examples
+    --------
+    >>> try:
+    ...     volaug.Stream([{}], volaug.Compose([]), patch_shape=8, batch_size=1, seed=0)
+    ... except volaug.CaseError as error:
+    ...     print(error.case)
+    0
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The generator: endless batches of augmented patches, made while a network works on others."""
+"""Streams: endless batches of augmented patches, made while a network works on others."""
 
 import os
 import threading
@@ -33,77 +33,76 @@ ENDLESS = 2**32
 
 
 class Stream:
-    """Batches of patches that are augmented on the fly, in threads of this process.
+    """Batches of patches, augmented on the fly in threads of this process.
 
     Parameters
     ----------
     cases : sequence of mappings, or of functions that return them
-        From the names of the pipeline's targets to arrays, paths or what is sliced like an array;
-        see `Case`. All of the same dtypes (but see `dtype`) and channels, of any shape.
+        From names of the pipeline's targets, "spacing" and "affine" to arrays, paths, or whatever
+        is sliced like an array. Any shapes; the same channels and (but see `dtype`) dtypes.
     pipeline : Compose
-        What is done to each patch, which its spatial steps may read beyond.
+        Applied to each patch; its spatial steps can read outside of the patch.
     patch_shape : int or (3,) ints
+        Shape of a patch, without channels.
     batch_size : int
+        Patches per batch.
     seed : int
-        Of all draws, in place of the pipeline's own.
+        Seed of all draws, in place of the pipeline's own.
     threads : int, optional
-        Number of samples made in parallel, one thread each; `get_num_threads` by default.
-    prefetch : int
-        So many batches are made ahead, and no more.
-    foreground : float
-        This share of each batch, its last samples, are patches around a voxel of the label over 0:
-        first the class is drawn, and then the voxel, as in nnU-Net. All channels of the label are
-        looked at; channel 0 of a one-hot label is background. It has no effect without a label.
-    samples_per_case : int
-        How often an epoch has each case. The order is another one in each epoch.
+        Number of samples made in parallel, one thread each. Default: `get_num_threads()`.
+    prefetch : int, default 2
+        Number of batches made ahead.
+    foreground : float, default 0.33
+        Share of a batch, its last samples, whose patches are around a labeled voxel (over 0): first
+        the class is drawn, then the voxel, as in nnU-Net; all channels but the first of
+        one-hot labels count.
+    samples_per_case : int, default 1
+        Samples of each case in an epoch; each epoch has its own order.
     epochs : int, optional
-        How many; without end by default. What does not fill a batch at the end is left out.
-    first_batch : int
-        To go on where another stream has stopped: its `batches`.
-    dtype : float16, float32 or float64, optional
-        What all images are converted to when they are read. Labels keep their integer type. By
-        default images keep their dtype, which must be the same in all cases.
-    on_batch : function of the stream, optional
-        Called after each batch: for a progress bar, say.
+        Number of epochs; an incomplete last batch is dropped. Default: endless.
+    first_batch : int, default 0
+        Batch to resume at: the `batches` of a stream that has stopped.
+    dtype : {float16, float32, float64}, optional
+        Dtype to convert images to when read. Default: their own, the same in all cases.
+    on_batch : callable, optional
+        Called with the stream after each batch, for a progress bar.
     shard : (int, int), optional
-        ``(i, n)``: this stream makes every n-th batch, beginning with batch i, and n such streams
-        make all of them. Batches that are not enough for all n are left out. By default a rank of
-        ``torch.distributed`` (or torchrun) is a shard, and each worker of a torch ``DataLoader``
-        makes its part of the rank's batches. Each pass of such a loader goes on where the one
-        before would have ended.
+        ``(i, n)``: make every n-th batch, from batch i; n such streams make all, and equally many.
+        Default: the rank of ``torch.distributed`` or torchrun. Each worker of a torch
+        ``DataLoader`` makes its part of these, and each pass of the loader resumes where the last
+        would have ended.
 
     Attributes
     ----------
     batches : int
-        How many this stream has given, with `first_batch`.
+        Number of batches given so far, with `first_batch`.
 
     Raises
     ------
     TypeError, ValueError
-        Saying what was wanted and what was given.
+        If an argument is not of the type above or out of range, or `epochs` make no batch.
     CaseError
-        If a case cannot be read or augmented: of the first case at once, of others where a batch
-        with it is asked for, and then the stream is closed. It says which case, which file and
-        what is wrong.
+        If a case cannot be read or augmented: the first at once, others in their batch, the last.
+
+    See Also
+    --------
+    Compose : Augments one sample.
 
     Notes
     -----
-    Several threads may ask for batches: each batch is given once, in their order.
-
-    A batch is a dict: of each image and label an array (B, C, n0, n1, n2), or a list of these, from
-    fine to coarse, after a `LabelPyramid`; of points, boxes, "spacing" and "affine" a list; and
-    "record", a list of what was drawn. It belongs to the consumer.
-
-    The same seed, epoch and sample are the same bits, for any number of threads, whatever was drawn
-    before: a sample's key is ``(seed, epoch, case * samples_per_case + which of them)``.
+    A batch is a dict: for each image and label an array (B, C, n0, n1, n2), or, after a
+    `LabelPyramid`, a list of them from fine to coarse; for points, boxes, "spacing" and "affine" a
+    list; and "record", a list of records. The consumer owns it. Several threads can ask for
+    batches; each is given once. Samples have the key ``(seed, epoch, case * samples_per_case +
+    number)``.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> cases = [{"image": rng.random((40, 44, 48), np.float32)} for _ in range(3)]
-    >>> with Stream(cases, Compose([]), patch_shape=32, batch_size=2, seed=1) as stream:
+    >>> cases = [{"image": np.ones((16, 18, 20), np.float32)}] * 3
+    >>> stream = volaug.Stream(cases, volaug.Compose([]), patch_shape=8, batch_size=2, seed=1)
+    >>> with stream:
     ...     next(stream)["image"].shape
-    (2, 1, 32, 32, 32)
+    (2, 1, 8, 8, 8)
     """
 
     def __init__(
@@ -149,7 +148,7 @@ class Stream:
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        """Forget what is under way: at the beginning, and in a child that was forked."""
+        """Forget what is under way: at the start, and in a forked child."""
         self._workers = Workers("volaug-stream")
         # a stream that is dropped waits for nothing
         self._on_drop = weakref.finalize(self, self._workers.stop, False)
@@ -165,7 +164,7 @@ class Stream:
         _live.add(self)
 
     def __len__(self) -> int:
-        """How many batches are left."""
+        """Return the number of batches left."""
         known = dict(vars(self))  # one step
         if known["_submitted"] is None:
             known |= self._plan()
@@ -183,7 +182,7 @@ class Stream:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what is under way."""
+        """Return all but what is under way."""
         under_way = ("_workers", "_on_drop", "_turn", "_pending", "_progress")
         # copies, since threads are at work
         state = {name: value for name, value in dict(vars(self)).items() if name not in under_way}
@@ -228,7 +227,7 @@ class Stream:
         return batch
 
     def close(self) -> None:
-        """Stop; what has begun is finished, all else is dropped. A closed stream is at its end."""
+        """Stop: samples under way are finished, others dropped. A closed stream has ended."""
         try:
             self._stop()
         finally:  # for an exception that came before all had ended, see workers.py
@@ -240,11 +239,17 @@ class Stream:
         self._workers.stop()
 
     def report(self) -> Report:
-        """What was done so far, and what took how long."""
+        """Return counts and times so far.
+
+        Returns
+        -------
+        Report
+            Times of opening, drawing, reading and augmenting a sample, and of waiting.
+        """
         return self._progress.report(self.batches)
 
     def _plan(self) -> dict[str, Any]:
-        """Which batches are made here; found the first time that it is asked in this process."""
+        """Return which batches are made here, found at the first request in this process."""
         rank, worker = self._found_rank(), torch_worker() or Shard(0, 1)
         of_rank, last = ENDLESS, None
         if self._epochs is not None:
@@ -261,12 +266,12 @@ class Stream:
         }  # fmt: skip
 
     def _found_rank(self) -> Shard:
-        """The shard of the rank: in a spawned worker, the one that was found before."""
+        """Return the shard of the rank: in a spawned worker, the one found before."""
         found = self._given_shard or torch_rank()
         return found if found.total > 1 else self._rank
 
     def _submit(self, ahead: deque[Pending]) -> None:
-        """Let so many batches be under way."""
+        """Start batches until `prefetch` are under way."""
         assert self._submitted is not None
         while len(ahead) < self._prefetch and self._submitted != self._last:
             if self._closed:
@@ -285,7 +290,7 @@ _live: "weakref.WeakSet[Stream]" = weakref.WeakSet()
 
 
 def _start_all_afresh() -> None:
-    """The parent's threads do not exist in a forked child, which may hold locks of theirs."""
+    """The parent's threads do not exist in a forked child, which may hold their locks."""
     for stream in list(_live):
         stream._on_drop.detach()
         stream._start_afresh()

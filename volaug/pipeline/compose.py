@@ -1,4 +1,4 @@
-"""Pipelines: steps in a row, draws from keys, and what is done with a sample."""
+"""Pipelines: steps in a row, drawn from keys, and applied to samples."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -37,43 +37,51 @@ FORMAT, VERSION = "volaug.pipeline", 1
 
 @dataclass(frozen=True, repr=False)
 class Compose(Group):
-    """A pipeline: transforms one after the other, for the targets of a sample.
+    """A pipeline: transforms applied one after the other to the targets of a sample.
 
-    Spatial steps that follow one another are composed into one warp and resampled once:
-    affine ones exactly, in the order listed; elastic displacements add up and act in the grid of
-    the output, wherever they are listed; a crop is the window that is computed. A step of
-    another kind between two of them, if it is drawn, parts them into two warps.
+    Consecutive spatial steps become one warp, and resample once: affine steps are composed exactly,
+    in the order listed; elastic displacements are added, and act in the grid of the output; a crop
+    is the window that is computed. Any other step between two spatial ones, if applied, separates
+    them into two warps.
 
     Parameters
     ----------
     transforms : list of transforms
-        Also groups: a `OneOf`, or another `Compose` that has nothing but transforms, `p` and
-        `name`.
+        Steps and groups: `OneOf`, or a `Compose` with no options but `p` and `name`.
     seed : int, optional
-        0 to 2^64 - 1. From the operating system by default.
+        Seed of all draws, 0 to 2^64 - 1. Default: from the operating system.
     targets : mapping from names to {"image", "label", "points", "boxes"}, optional
         Names beside these four, such as ``{"t2": "image"}``.
     interpolation, mode : mapping from names to str, optional
-        Of images and labels, as in `affine_transform`. By default images are "linear" and labels
-        "label" (the vote of trilinear weights), and all "constant".
+        For images and labels, as in `affine_transform`. Default: "linear" for images, "label" (the
+        vote of trilinear weights) for labels, and "constant" for all.
     cval : mapping from names to numbers, optional
-        What lies outside, one number or one a channel; 0 by default.
-    p : float
-        How likely any of it happens.
+        Value outside of the volume, one number or one per channel. Default: 0.
+    p : float, default 1.0
+        Probability of applying any of it, 0 to 1.
     name : str, optional
-        See `Transform`.
+        Name of the pipeline; its choice derives from it. Default: the class name.
 
     Raises
     ------
-    TypeError, ValueError
-        Saying what was wanted and what was given.
+    TypeError
+        If `transforms` is not a list of transforms, or an option is not of the type above.
+    ValueError
+        If an option names no target or has an unknown value; if an inner `Compose` has options, a
+        step follows a `LabelPyramid`, or the steps of one warp have no common lattice or no
+        inverse.
+
+    See Also
+    --------
+    OneOf : Apply one of several transforms.
+    Stream : Augmented batches for training.
 
     Examples
     --------
-    >>> pipeline = Compose([RandomFlip(axes=0), RandomAffine(p=1.0)], seed=7)
-    >>> record = pipeline.draw((182, 218, 182), spacing=(1.0, 1.0, 1.0), epoch=3, index=17)
-    >>> record.warp.shape
-    (182, 218, 182)
+    >>> pipeline = volaug.Compose([volaug.RandomFlip(0), volaug.RandomAffine(p=1.0)], seed=7)
+    >>> sample = pipeline(image=np.zeros((16, 18, 16)), spacing=(1, 1, 2), epoch=3, index=17)
+    >>> sample["image"].shape, sample.record.key
+    ((16, 18, 16), Key(seed=7, epoch=3, index=17, occurrence=0))
     """
 
     seed: int | None = field(default=None, kw_only=True)
@@ -88,7 +96,7 @@ class Compose(Group):
     _has_warned: bool = field(init=False, compare=False)
 
     def __new__(cls, *arguments: Any, **_: Any) -> "Compose":
-        """Refuse transforms that are not in one list."""
+        """Raise if transforms are not in one list."""
         if len(arguments) > 1:
             raise TypeError(
                 f"transforms must be one list, got {len(arguments)} arguments: write "
@@ -97,7 +105,7 @@ class Compose(Group):
         return super().__new__(cls)
 
     def check(self) -> None:
-        """See that only the outermost has options, and derive what it draws with."""
+        """Check that only the outermost has options, and derive what draws need."""
         super().check()
         for group in self.inner_groups():
             if isinstance(group, Compose) and group._has_options():
@@ -117,7 +125,7 @@ class Compose(Group):
         return self.seed is not None or any(options)
 
     def chosen(self, stream: RandomStream) -> Sequence[int]:
-        """All of them, in their order."""
+        """Return all positions, in order."""
         return range(len(self.transforms))
 
     def draw(
@@ -131,35 +139,37 @@ class Compose(Group):
         index: int | None = None,
         occurrence: int = 0,
     ) -> Record:
-        """Draw what to do to a sample, without seeing a voxel of it.
+        """Draw what to do to a sample, without reading a voxel.
 
         Parameters
         ----------
         shape : (3,) ints
-            Of its images and labels, without channels.
+            Shape of the images and labels, without channels.
         spacing : (3,) array_like, optional
-            The size of a voxel in mm. Lengths of the steps are then in mm, and turns are turns
-            in mm; otherwise they are in voxels.
+            Voxel size in mm. Lengths and rotations are then in mm, else in voxels.
         affine : (4, 4) array_like, optional
-            From voxels to mm, in place of `spacing`: what a NIfTI file has.
+            Matrix from voxels to mm, in place of `spacing`: that of a NIfTI file.
         channels : int, or mapping from names of images to ints
-            For how many channels steps draw that treat channels apart. By name each channel of
-            each image has its own draw, which does not depend on the other images. With a
-            number, that of the image that has the most, channel 0 of all images has one draw,
-            channel 1 another.
+            Number of channels, for steps with ``per_channel=True``. By name, each channel of each
+            image has its own draw. With a number, channels of the same number share a draw in all
+            images.
         epoch, index, occurrence : int
-            Which pass over the data, which sample of it, and how often the pass has had this
-            sample before. The same seed and the same three numbers are the same draw. Without an
-            index a pipeline without a seed draws anew each time; with a seed it must be given.
+            Pass over the data, sample of it, and how often the pass has had this sample before.
+            With the seed they are the key: the same key gives the same draw. Without an index, a
+            pipeline without a seed draws anew each time.
 
         Returns
         -------
         Record
+            What was drawn.
 
         Raises
         ------
-        TypeError, ValueError
-            Saying what was wanted and what was given.
+        TypeError
+            If an argument is not of the type above.
+        ValueError
+            If a value is out of range, `spacing` and `affine` are both given, or the pipeline has a
+            seed and `index` is not given.
         """
         shape = checks.as_shape("shape", shape)
         given_spacing, given_affine = checks.as_voxel_size(spacing, affine)
@@ -183,10 +193,8 @@ class Compose(Group):
         channels: int | Mapping[str, int],
         window: Crop | None = None,
     ) -> Record:
-        """`draw` for a key of any seed, of arguments that were checked.
-
-        With a `window` the steps are done to this part of the picture, and read beyond it where
-        the picture goes on.
+        """`draw` with checked arguments, for a key of any seed; `window` is the part to apply steps
+        to.
         """
         if isinstance(channels, Mapping) and set(channels) == {"image"}:
             channels = channels["image"]  # the same draws, and for images of any name
@@ -204,7 +212,7 @@ class Compose(Group):
 
     @property
     def table(self) -> dict[str, Target]:
-        """All targets by name: those that each pipeline has, and those of its own."""
+        """All targets by name: the four of each pipeline, and its own."""
         return self._table
 
     def __call__(
@@ -219,24 +227,26 @@ class Compose(Group):
         threads: int | None = None,
         **targets: npt.ArrayLike,
     ) -> Sample:
-        """Draw, and apply it to the targets of a sample.
+        """Draw, and apply the draw to the targets of a sample.
 
         Parameters
         ----------
-        spacing, affine, epoch, index, occurrence
-            As of `draw`.
-        out, threads, **targets
-            As of `Record.apply`. At least one is an image or a label.
+        spacing, affine, epoch, index, occurrence : optional
+            As in `draw`.
+        out, threads : optional
+            As in `Record.apply`.
+        **targets
+            Arrays by name, as in `Record.apply`; at least one image or label.
 
         Returns
         -------
         Sample
-            A dict of the augmented targets by name, with their `record`.
+            The augmented targets by name, with their `record`.
 
         Raises
         ------
         TypeError, ValueError
-            Before any work, saying what was wanted and what was given.
+            Before any work, if `draw` or `Record.apply` refuses an argument.
         """
         checks.refuse_positions("a pipeline", positions)
         volumes, coordinates = as_targets(self._table, targets)
@@ -248,7 +258,13 @@ class Compose(Group):
         return record.apply_checked(volumes, coordinates, out, threads)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists, for JSON or TOML."""
+        """Return plain numbers, strings and lists, for JSON or TOML.
+
+        Returns
+        -------
+        dict
+            What `from_dict` takes.
+        """
         values = to_plain(self)
         del values["type"]
         return {"format": FORMAT, "version": VERSION, **values}
@@ -256,14 +272,14 @@ class Compose(Group):
     @classmethod
     @reject_deep_nesting
     def from_dict(cls, values: Any) -> "Compose":
-        """The pipeline of which `to_dict` made `values`.
+        """Return the pipeline of which `to_dict` made `values`.
 
         Types of transforms are looked up among volaug's own, and nowhere else.
 
         Raises
         ------
         TypeError, ValueError
-            Saying what is wrong with it, and for an unknown name which known one is the nearest.
+            If a part is missing, wrong or unknown; the error suggests the nearest known name.
         """
         given = check_format(values, FORMAT, VERSION)
         check_names("argument of the pipeline", given, [item.name for item in arguments(cls)])
@@ -274,13 +290,10 @@ class Compose(Group):
 
     @classmethod
     def from_toml(cls, text: str) -> "Compose":
-        """The pipeline that a TOML file says, whose tables and names are those of `to_dict`."""
+        """Return the pipeline in a TOML text, whose names are those of `to_dict`."""
         return cls.from_dict(parse_toml("pipeline", text, "use Compose.from_file"))
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "Compose":
-        """The pipeline that a file says, which ends in ``.toml`` or ``.json``.
-
-        See `from_toml` and `from_dict`.
-        """
+        """Return the pipeline in a ``.toml`` or ``.json`` file; see `from_dict`."""
         return cls.from_dict(parse_file("pipeline", path))

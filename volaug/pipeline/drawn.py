@@ -1,4 +1,4 @@
-"""What was drawn for a sample, and what follows from it: the warps, where the result lies."""
+"""The draw of a sample, and what follows from it: its warps, and where the result lies."""
 
 import json
 from collections.abc import Mapping
@@ -36,28 +36,7 @@ FORMAT, VERSION = "volaug.record", 1
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """The draw of one sample, without what it does to volumes: that is `Record`.
-
-    Attributes
-    ----------
-    key : Key
-        Seed, epoch, index and occurrence.
-    shape : (3,) ints
-        The grid that it is for.
-    spacing : (3,) tuple or None
-    affine : (4, 4) array or None
-        What the call said of the size of voxels.
-    targets : mapping from names to Target
-        As in the pipeline.
-    steps : tuple of (str, operation)
-        The name of each step that was taken, and what it drew.
-    stages : tuple of Warp and operations
-        What is done, one after the other: warps, and changes of values between them. Spatial
-        operations that follow one another are one `Warp`; the first stage always is one.
-    elastic_factors : tuple of floats
-        One for each warp: what its elastic displacements were multiplied by, so that they cannot
-        fold. 1 where nothing had to become smaller.
-    """
+    """The draw of one sample, without applying it. `Record` adds that, and describes the fields."""
 
     key: Key
     shape: tuple[int, int, int]
@@ -76,7 +55,7 @@ class Drawn:
         object.__setattr__(self, "elastic_factors", factors)
 
     def __eq__(self, other: object) -> bool:
-        """Whether two records are the same to the last bit."""
+        """Whether two records are equal to the last bit."""
         return isinstance(other, Drawn) and self.to_json() == other.to_json()
 
     __hash__ = None  # type: ignore[assignment]
@@ -86,7 +65,7 @@ class Drawn:
         return type(self), tuple(getattr(self, item.name) for item in arguments(self))
 
     def _fused(self) -> tuple[tuple[Stage, ...], tuple[float, ...]]:
-        """The stages and the elastic factors."""
+        """Return the stages and the elastic factors."""
         fusion = Fusion(grid_of(self.shape, self.spacing, self.affine))
         stages: list[Stage] = []
         factors: list[float] = []
@@ -122,7 +101,7 @@ class Drawn:
         Raises
         ------
         ValueError
-            If there are several, with changes of intensity between them.
+            If there are several, separated by changes of values.
         """
         warps = self.warps
         if len(warps) > 1:
@@ -134,26 +113,26 @@ class Drawn:
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
-        """The grid of the result."""
+        """The shape of the result, without channels."""
         return self.warps[-1].shape
 
     @property
     def output_affine(self) -> Floats | None:
-        """The matrix from voxels of the result to mm, if there was one for the input.
+        """The matrix from voxels of the result to mm of the input, or None without an affine.
 
-        Where a voxel of the result lies in the input's world, but for elastic displacements: over
-        the input in a viewer, a turned image lies where it was. It is for such overlays; a file
-        for training is written with `cropped_affine`.
+        It shows each voxel where it lay in the input, up to elastic displacements: a viewer that
+        follows it lays a rotated image over the input. For training, write files with
+        `cropped_affine`.
         """
         return None if self.affine is None else self.affine @ self.pull_matrix
 
     @property
     def cropped_affine(self) -> Floats | None:
-        """The input's matrix from voxels to mm, moved to where crops begin, if there was one.
+        """The input's affine with its origin moved by crops, or None without an affine.
 
-        What a result is written with for training: as if another head had been in the same
-        scanner. Directions and voxel sizes are those of the input, so that whatever reads the file
-        sees the picture as it was augmented.
+        The affine to write a result for training with: as if another head had been in the same
+        scanner. Directions and voxel sizes are those of the input, so that a program that reads the
+        file sees the augmented image.
         """
         if self.affine is None:
             return None
@@ -170,7 +149,7 @@ class Drawn:
 
     @property
     def pull_matrix(self) -> Floats:
-        """The (4, 4) matrix from voxels of the result to the input's, but for displacements."""
+        """The (4, 4) matrix from voxels of the result to the input's, without displacements."""
         pull = np.eye(4)
         for warp in self.warps:
             last = np.eye(4)
@@ -179,7 +158,13 @@ class Drawn:
         return pull
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists; exact, also through JSON."""
+        """Return plain numbers, strings and lists; exact, also through JSON.
+
+        Returns
+        -------
+        dict
+            All that `from_dict` needs.
+        """
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -192,18 +177,34 @@ class Drawn:
         }
 
     def to_json(self) -> str:
-        """`to_dict` as JSON."""
+        """Return `to_dict` as JSON.
+
+        Returns
+        -------
+        str
+            One line.
+        """
         return json.dumps(self.to_dict())
 
     @classmethod
     @reject_deep_nesting
     def from_dict(cls, values: Any) -> Self:
-        """The record of which `to_dict` made `values`.
+        """Return the record of which `to_dict` made `values`.
+
+        Parameters
+        ----------
+        values : dict
+            What `to_dict` returned.
+
+        Returns
+        -------
+        Record
+            Equal to the original, to the last bit.
 
         Raises
         ------
         TypeError, ValueError
-            Saying what is wrong with it, and for an unknown name which known one is the nearest.
+            If a part is missing, wrong or unknown; the error suggests the nearest known name.
         """
         given = check_format(values, FORMAT, VERSION)
         names = ("key", "shape", "spacing", "affine", "targets", "steps")
@@ -235,5 +236,16 @@ class Drawn:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """The record of which `to_json` made `text`; see `from_dict`."""
+        """Return the record of which `to_json` made `text`; see `from_dict`.
+
+        Parameters
+        ----------
+        text : str or bytes
+            What `to_json` returned.
+
+        Returns
+        -------
+        Record
+            Equal to the original, to the last bit.
+        """
         return cls.from_dict(parse_json("record", text))

@@ -1,4 +1,4 @@
-"""The record of one sample: enough to do it again, to another image, or to undo it."""
+"""The record of one sample: enough to repeat it, to apply it to another image, or to undo it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,37 +16,73 @@ from .targets import Array, as_targets, check_cvals, check_grid
 
 
 class Sample(dict[str, Any]):
-    """The augmented targets by name, and the `record` of what was done to them."""
+    """The augmented targets of a sample by name: a dict, with the `record` of its draw.
+
+    Attributes
+    ----------
+    record : Record
+        What was drawn for the sample.
+
+    See Also
+    --------
+    Compose : Its call returns samples.
+
+    Examples
+    --------
+    >>> sample = volaug.Compose([volaug.CenterCrop(8)])(image=np.zeros((9, 9, 9)))
+    >>> list(sample), sample.record.output_shape
+    (['image'], (8, 8, 8))
+    """
 
     record: "Record"
 
 
 @dataclass(frozen=True, eq=False)
 class Record(Drawn):
-    """The draw of one sample, apart from any voxel.
+    """The draw of one sample, independent of its voxels.
 
-    Made by `Compose.draw`, or by `Record.from_json`; or taken from a sample, as
-    ``sample.record``.
+    `Compose.draw` and `Record.from_json` make records, and each sample has one: ``sample.record``.
 
-    Attributes
+    Parameters
     ----------
     key : Key
         Seed, epoch, index and occurrence.
     shape : (3,) ints
-        The grid that it is for.
+        Shape of the input, without channels.
     spacing : (3,) tuple or None
+        Voxel size in mm, if it was given.
     affine : (4, 4) array or None
-        What the call said of the size of voxels.
+        Matrix from voxels to mm, if it was given.
     targets : mapping from names to Target
-        As in the pipeline.
+        The targets of the pipeline.
     steps : tuple of (str, operation)
-        The name of each step that was taken, and what it drew.
+        Name of each applied step, and what it drew.
+
+    Attributes
+    ----------
     stages : tuple of Warp and operations
-        What is done, one after the other: warps, and changes of values between them. Spatial
-        operations that follow one another are one `Warp`; the first stage always is one.
+        What is done, in order: warps, and changes of values between them. The first is a warp.
     elastic_factors : tuple of floats
-        One for each warp: what its elastic displacements were multiplied by, so that they cannot
-        fold. 1 where nothing had to become smaller.
+        For each warp, the factor that its elastic displacements were multiplied by so that they
+        cannot fold; 1 where they were not shrunk.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a warp of the steps has no inverse or no common lattice, or a step follows a pyramid.
+
+    See Also
+    --------
+    Compose.draw : Draw a record.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.RandomRotation(p=1.0)], seed=7)
+    >>> record = pipeline.draw((8, 8, 8), index=0)
+    >>> volaug.Record.from_json(record.to_json()) == record
+    True
+    >>> record.apply(image=np.zeros((8, 8, 8)))["image"].shape
+    (8, 8, 8)
     """
 
     _inverses: tuple[Warp, ...] | None = field(init=False, repr=False, default=None)
@@ -58,14 +94,14 @@ class Record(Drawn):
         threads: int | None = None,
         **targets: npt.ArrayLike,
     ) -> Sample:
-        """Do it to images, labels, points and boxes.
+        """Apply the draw to images, labels, points and boxes.
 
         Parameters
         ----------
         out : mapping from names to arrays, optional
-            Where to write the results of the images and labels that it names.
+            Arrays for the results of the images and labels that it names.
         threads : int, optional
-            At most this many threads; see `set_num_threads`.
+            Maximum number of threads. Default: `get_num_threads()`.
         **targets
             Arrays by the names of the pipeline's targets: images and labels of the record's
             `shape`, with or without channels, points (N, 3) and boxes (N, 2, 3) in its voxels.
@@ -73,17 +109,18 @@ class Record(Drawn):
         Returns
         -------
         Sample
-            A dict of the same names, volumes first, with this record; and what it was made
-            with of ``"spacing"`` and ``"affine"``, to write the result with: as if another head
-            had been in the same scanner (see `cropped_affine`, and `output_affine` for
-            overlays). Points and boxes are in voxels of the result, also where they lie outside
-            of it; a box is the smallest around what becomes of it (of several warps, one after
-            the other). Nothing shares memory with the input.
+            A dict of the same names, volumes first, with this record. If they were given, also
+            ``"spacing"`` and the ``"affine"`` to write the result with (`cropped_affine`). Points
+            and boxes are in voxels of the result, also outside of it; a box is the smallest around
+            its image in each warp. Nothing shares memory with the input.
 
         Raises
         ------
-        TypeError, ValueError
-            Before any work, saying what was wanted and what was given.
+        TypeError
+            If a target is passed by position, or is not an array of numbers.
+        ValueError
+            If a name is unknown, a shape is wrong, a dtype cannot hold what a step writes, or `out`
+            does not fit. Errors are raised before any work.
         """
         checks.refuse_positions("apply", positions)
         volumes, coordinates = as_targets(self.targets, targets)
@@ -98,9 +135,9 @@ class Record(Drawn):
         threads: int | None,
         origin: tuple[int, int, int] = (0, 0, 0),
     ) -> Sample:
-        """`apply` to what `as_targets` gives and has the record's shape.
+        """`apply` to checked targets of the record's shape.
 
-        Or to parts of that, which begin at the voxel `origin` and hold all that is read.
+        Or to parts of them, which begin at the voxel `origin` and hold all that is read.
         """
         sample = Sample(augmented(self.stages, self.targets, volumes, out, threads, origin))
         for warp in self.warps:
@@ -118,24 +155,30 @@ class Record(Drawn):
     def invert(
         self, *positions: Any, threads: int | None = None, **targets: npt.ArrayLike
     ) -> dict[str, Any]:
-        """Bring results back to the grid of the input: a prediction on an augmented image, say.
+        """Map results, such as a prediction on an augmented image, back to the grid of the input.
 
         Parameters
         ----------
-        threads, **targets
-            As of `apply`, but in voxels of the result: labels by their vote, the channels of an
-            image (probabilities, say) each by interpolation.
+        threads : int, optional
+            Maximum number of threads. Default: `get_num_threads()`.
+        **targets
+            Arrays by name, as in `apply`, but in voxels of the result. Labels are resampled by
+            their vote; each channel of an image, such as a probability, by interpolation.
 
         Returns
         -------
         dict
-            Of the same names. What the result did not show is as the target's mode says,
-            `cval` by default; see `seen`. Changes of intensity are not undone.
+            Arrays of the same names. Voxels that the result does not show are filled as the
+            target's mode says, with `cval` by default; see `seen`. Changes of intensity are not
+            undone.
 
         Raises
         ------
-        TypeError, ValueError
-            Also if a displacement folds, which `folding="forbid"` excludes; see `Warp.inverse`.
+        TypeError
+            If a target is passed by position, or is not an array of numbers.
+        ValueError
+            If a name is unknown, a shape is not the result's, or a displacement folds, which
+            ``folding="forbid"`` excludes.
         """
         checks.refuse_positions("invert", positions)
         volumes, coordinates = as_targets(self.targets, targets)
@@ -152,21 +195,21 @@ class Record(Drawn):
         return {**results, **coordinates}
 
     def seen(self, *, threads: int | None = None) -> npt.NDArray[np.bool]:
-        """Which voxels of the input the result shows: where `invert` knows what to say.
+        """Return which voxels of the input the result shows: where `invert` has values.
 
-        For the mean of predictions on several augmented images: divide the sum of what `invert`
-        brings back by the sum of these masks, and not by the number of images.
+        To average predictions over augmented images, divide the sum of the inverted predictions by
+        the sum of these masks, not by the number of images.
 
         Parameters
         ----------
         threads : int, optional
-            At most this many threads; see `set_num_threads`.
+            Maximum number of threads. Default: `get_num_threads()`.
 
         Returns
         -------
         (n0, n1, n2) array of bool
-            Of the record's `shape`. A voxel is seen if all that its inverse reads, by linear
-            interpolation, lies in the result.
+            Mask of the record's `shape`. A voxel is seen if all voxels that its inverse reads, by
+            linear interpolation, lie in the result.
 
         Raises
         ------
@@ -175,7 +218,7 @@ class Record(Drawn):
 
         Examples
         --------
-        >>> record = Compose([CenterCrop((2, 4, 4))]).draw((4, 4, 4))
+        >>> record = volaug.Compose([volaug.CenterCrop((2, 4, 4))]).draw((4, 4, 4))
         >>> record.seen()[:, 0, 0]
         array([False,  True,  True, False])
         """
@@ -186,9 +229,9 @@ class Record(Drawn):
         return result
 
     def _inverted(self) -> tuple[Warp, ...]:
-        """What undoes the warps, from the last to the first; kept, as an inverse takes long.
+        """Return the inverses of the warps, last first; kept, since an inverse takes long.
 
-        Without a lock, which a forked child could find taken: two threads may find the same.
+        Without a lock, which a forked child could find taken: two threads may both compute it.
         """
         if self._inverses is None:
             shapes = [self.shape, *(warp.shape for warp in self.warps[:-1])]

@@ -1,4 +1,4 @@
-"""What a sample consists of: images, labels, points and boxes by name, and how each is warped."""
+"""The targets of a sample: images, labels, points and boxes by name, and how each is warped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,35 @@ RESERVED = ("self", "spacing", "affine", "epoch", "index", "occurrence", "out", 
 
 @dataclass(frozen=True)
 class Target:
-    """What a name stands for, and for images and labels how they are resampled."""
+    """What a name stands for and, for images and labels, how they are resampled.
+
+    Parameters
+    ----------
+    kind : {"image", "label", "points", "boxes"}
+        What it is.
+    interpolation : {"linear", "nearest", "cubic", "label"}
+        Interpolation, as in `affine_transform`.
+    mode : str, default "constant"
+        Border, as in `affine_transform`.
+    cval : float or list of floats, default 0.0
+        Value outside of the volume, one number or one per channel.
+
+    Raises
+    ------
+    TypeError
+        If `cval` is not a number, or a list of them.
+    ValueError
+        If a choice is unknown, or `cval` is empty.
+
+    See Also
+    --------
+    Compose : Its `targets`, `interpolation`, `mode` and `cval` make these.
+
+    Examples
+    --------
+    >>> volaug.Compose([], mode={"image": "nearest"}).table["image"]
+    Target(kind='image', interpolation='linear', mode='nearest', cval=0.0)
+    """
 
     kind: str
     interpolation: str = "linear"
@@ -47,7 +75,7 @@ class Target:
 
     @property
     def has_voxels(self) -> bool:
-        """Whether it is an image or a label, and not places."""
+        """Whether it is an image or a label."""
         return self.kind in ("image", "label")
 
 
@@ -61,8 +89,11 @@ def target_table(
 
     Raises
     ------
-    TypeError, ValueError
-        Saying what was wanted and what was given.
+    TypeError
+        If an option is not a mapping.
+    ValueError
+        If a name cannot be a target's, or an option names no target, has an unknown value, or is
+        for points or boxes.
     """
     for option, given in (
         ("targets", kinds), ("interpolation", interpolation), ("mode", mode), ("cval", cval),
@@ -98,7 +129,7 @@ def target_table(
 def as_targets(
     table: Mapping[str, Target], given: Mapping[str, Any]
 ) -> tuple[dict[str, Array], dict[str, Floats]]:
-    """The volumes and the places among what a user passes, by name.
+    """Return the volumes, and the points and boxes, among what a user passes, by name.
 
     Returns
     -------
@@ -107,8 +138,10 @@ def as_targets(
 
     Raises
     ------
-    TypeError, ValueError
-        Saying which of them is wrong, what was wanted and what was given.
+    TypeError
+        If a target is not an array of numbers.
+    ValueError
+        If a name is unknown, or a shape is wrong.
     """
     unknown = [name for name in given if name not in table]
     if unknown:
@@ -135,12 +168,12 @@ WIDER = ("int16", "int32", "int64", "float32", "float64")
 
 
 def check_cvals(table: Mapping[str, Target], volumes: Mapping[str, Array]) -> None:
-    """See that each volume's dtype holds its `cval`, which voxels outside get.
+    """Check that each volume's dtype holds its `cval`, which fills voxels outside.
 
     Raises
     ------
     ValueError
-        Naming the volume, the value, and a dtype that holds it.
+        If it does not; the error names the volume, the value, and a dtype that does.
     """
     for name, volume in volumes.items():
         target = table[name]
@@ -151,7 +184,7 @@ def check_cvals(table: Mapping[str, Target], volumes: Mapping[str, Array]) -> No
 
 
 def _advice(name: str, target: Target, volume: Array) -> str:
-    """What to do about a volume whose dtype does not hold the target's `cval`."""
+    """Advise on a volume whose dtype does not hold the target's `cval`."""
     for wider in WIDER:
         # an image may have all numbers of its dtype, while labels are few
         if target.kind == "label" or np.can_cast(volume.dtype, wider):
@@ -172,7 +205,7 @@ def blank(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 
 
 def check_grid(volumes: Mapping[str, Array], shape: Shape, whose: str) -> None:
-    """See that volumes have the shape that something (`whose`, for the message) has."""
+    """Check that volumes have this shape; `whose` it is, for the message."""
     for name, volume in volumes.items():
         if volume.shape[-3:] != shape:
             raise ValueError(
@@ -196,7 +229,7 @@ def common_grid(volumes: Mapping[str, Array]) -> Shape:
 
 
 def as_channels(given: Any, table: Mapping[str, Target]) -> int | dict[str, int]:
-    """For how many channels to draw: of all images, or of each by name."""
+    """Return the number of channels to draw for: of all images, or of each by name."""
     if not isinstance(given, Mapping):
         return checks.as_whole("channels", given, 1, MAX_CHANNELS)
     images = [name for name, target in table.items() if target.kind == "image"]
@@ -210,7 +243,7 @@ def as_channels(given: Any, table: Mapping[str, Target]) -> int | dict[str, int]
 
 
 def channels_of(volumes: Mapping[str, Any], table: Mapping[str, Target]) -> dict[str, int]:
-    """How many channels each image has, which may be whatever has a shape; see `Compose.draw`."""
+    """Return the number of channels of each image, which may be anything with a shape."""
     return {
         name: volume.shape[0] if len(volume.shape) == 4 else 1
         for name, volume in volumes.items()

@@ -12,28 +12,66 @@ _requested: int | None = None
 
 
 def set_num_threads(n: int | None) -> None:
-    """Set how many threads a call uses that does not say so itself.
+    """Set the number of threads of calls without ``threads=``.
 
     Parameters
     ----------
     n : int or None
-        At least 1; never more are used than the machine grants this process. None goes back
-        to ``VOLAUG_NUM_THREADS`` or, without it, to the automatic choice: one thread in a
-        worker process (a child of `multiprocessing`, a torch ``DataLoader`` worker), else as
-        many as the processor affinity and the cgroup's quota grant, shared with the other ranks of
-        torchrun, MPI or Slurm on this machine, and at most ``OMP_NUM_THREADS``.
+        At least 1; a call never uses more than the machine grants this process. None restores
+        ``VOLAUG_NUM_THREADS`` or, without it, the automatic choice: one thread in a worker process
+        (a child of `multiprocessing`, a worker of a torch ``DataLoader``); else as many as the
+        processor affinity and the cgroup's quota grant, shared with the other ranks of torchrun,
+        MPI or Slurm on this machine, and at most ``OMP_NUM_THREADS``.
+
+    Raises
+    ------
+    TypeError
+        If `n` is not an int.
+    ValueError
+        If `n` is less than 1.
+
+    See Also
+    --------
+    get_num_threads : Return the number.
+
+    Examples
+    --------
+    >>> volaug.set_num_threads(1)
+    >>> volaug.get_num_threads()
+    1
+    >>> volaug.set_num_threads(None)
     """
     global _requested
     _requested = None if n is None else as_thread_count(n, "n")
 
 
 def get_num_threads() -> int:
-    """How many threads a call uses that does not say so itself."""
+    """Return the number of threads of calls without ``threads=``.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``VOLAUG_NUM_THREADS`` is not a whole number of at least 1.
+
+    See Also
+    --------
+    set_num_threads : Set the number.
+
+    Examples
+    --------
+    >>> volaug.get_num_threads() >= 1
+    True
+    """
     return thread_count(None)
 
 
 def thread_count(threads: int | None) -> int:
-    """How many threads to use: argument, `set_num_threads`, environment, automatic."""
+    """Return the number of threads to use: argument, `set_num_threads`, environment, automatic."""
     if threads is not None:
         wanted = as_thread_count(threads, "threads")
     elif _requested is not None:
@@ -48,7 +86,7 @@ def thread_count(threads: int | None) -> int:
 
 
 def as_thread_count(value: object, name: str) -> int:
-    """A number of threads, or an error that names where it came from."""
+    """Return a number of threads, or raise an error that names its source."""
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
     try:
@@ -63,7 +101,7 @@ def as_thread_count(value: object, name: str) -> int:
 
 
 def granted_threads() -> int:
-    """Processors that this process may use: its affinity, and at most its cgroup's quota."""
+    """Return the number of processors that the affinity and the cgroup's quota grant."""
     if hasattr(os, "sched_getaffinity"):
         processors = len(os.sched_getaffinity(0))
     else:
@@ -75,7 +113,7 @@ def granted_threads() -> int:
 def _cgroup_limit(
     groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> int:
-    """The least quota, in processors, of this process's cgroups (version 1 or 2) and theirs."""
+    """Return the smallest quota, in processors, of this process's cgroups (version 1 or 2)."""
     limits = [sys.maxsize]
     for line in _text(groups).splitlines():  # there are none but on Linux
         _, _, rest = line.partition(":")
@@ -105,7 +143,7 @@ def _quota_v1(folder: Path) -> int:
 
 
 def _processors(quota: str, period: str) -> int:
-    """A quota of time in a period as processors; no limit if either is no positive number."""
+    """Convert a quota of time per period to processors; no limit if either is not positive."""
     try:
         share = int(quota) / int(period)
     except (ValueError, ZeroDivisionError, OverflowError):  # "max", or a file of an odd form
@@ -114,7 +152,7 @@ def _processors(quota: str, period: str) -> int:
 
 
 def _text(file: Path) -> str:
-    """What a small file holds, or nothing if it cannot be read."""
+    """Return the text of a small file, or nothing if it cannot be read."""
     try:
         return file.read_text(encoding="ascii", errors="replace").strip()
     except (OSError, ValueError):  # a path with a null character is a ValueError

@@ -1,4 +1,4 @@
-"""Affine: the picture stretched, sheared, rotated and moved."""
+"""Affine: scale, shear, rotate and translate the image."""
 
 from dataclasses import KW_ONLY, dataclass, field
 
@@ -27,24 +27,50 @@ from .warps import sheared, stretched
 
 @dataclass(frozen=True, repr=False)
 class RandomAffine(Step):
-    """Stretch, shear and turn the picture about its center and move it, in this order.
+    """Scale, shear and rotate the image about its center, and translate it, in this order.
 
     Parameters
     ----------
-    degrees, scale, shear, translation : range
-        As of `RandomRotation`, `RandomScaling`, `RandomShear`, and `RandomTranslation`, where it
-        is called `shift`. 0 leaves one out.
-    isotropic : bool
-        As of `RandomScaling`.
-    p : float
-        How likely it happens: all of it, or nothing.
+    degrees : float, (low, high), or three of these for axes 0, 1, 2; default 15.0
+        Angles in degrees, as `degrees` of `RandomRotation`.
+    scale : float, (low, high), or three of these; default (0.85, 1.2)
+        Factors, as `scale` of `RandomScaling`, drawn log-uniformly.
+    shear : float, (low, high), or three of these; default 0.02
+        Shears, as `shear` of `RandomShear`.
+    translation : float, (low, high), or three of these; default 10.0
+        Lengths in mm (voxels without spacing), as `translation` of `RandomTranslation`.
+    isotropic : bool, default False
+        Whether one draw gives the scale of all axes.
+    p : float, default 0.2
+        Probability of applying all four, 0 to 1; nnU-Net's for each.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If a range is reversed, or exceeds 360 degrees, a factor of 10 or 1/10, a shear of 10 or
+        1e6 mm; or if a single number for `scale` is not less than 1.
+
+    See Also
+    --------
+    RandomRotation : Rotation alone.
+    RandomScaling : Scaling alone, with a choice of distributions.
+    RandomShear : Shear alone.
+    RandomTranslation : Translation alone.
 
     Notes
     -----
-    A place `x` goes to ``R H S (x - c) + c + t``, where ``c = (n - 1) / 2`` is the center of the
-    grid, in mm: `S` stretches, `H` shears and `R` turns.
+    0 leaves a part out, also for `scale`. A point `x` moves to ``R H S (x - c) + c + t``, in mm,
+    where ``c = (n - 1) / 2`` is the center of the grid, `S` scales, `H` shears and `R` rotates.
+
+    Examples
+    --------
+    >>> step = volaug.RandomAffine((0, 0, 30), scale=0.1, shear=0, translation=0, p=1.0)
+    >>> volaug.Compose([step], seed=7)(image=np.ones((8, 8, 8)), index=0)["image"].shape
+    (8, 8, 8)
     """
 
     degrees: RangePerAxis = 15.0
@@ -82,7 +108,7 @@ class RandomAffine(Step):
 
 @dataclass(frozen=True)
 class Affine(SpatialOperation):
-    """Stretch, shear and turn the picture about its center, and move it, in this order."""
+    """Scale, shear and rotate the image about its center, and translate it, in this order."""
 
     scale: Three = (1.0, 1.0, 1.0)
     shear: Three = (0.0, 0.0, 0.0)
@@ -104,7 +130,7 @@ class Affine(SpatialOperation):
         fusion.pull(matrix, grid.center - matrix @ moved)
 
     def _within(self, flat: tuple[int, ...]) -> "Affine":
-        """What of it stays within a picture that has one voxel along some axes."""
+        """The part that stays within an image that has one voxel along some axes."""
         a, b, c = (axis not in flat for axis in range(3))
         return Affine(
             scale=_where((a, b, c), self.scale, 1.0),

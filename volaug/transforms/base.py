@@ -1,7 +1,7 @@
-"""What all steps have in common: what a user says, what is drawn, and what that does.
+"""What all steps share: a transform, and the operation that it draws.
 
-A transform draws numbers and never sees a voxel. What it drew is an operation: plain numbers, and
-what they do to a sample.
+A transform draws numbers and never sees a voxel. What it draws is an operation: plain numbers,
+and what they do to a sample.
 """
 
 import abc
@@ -28,27 +28,27 @@ Kinds = Mapping[str, str]
 
 
 class SpatialOperation(abc.ABC):
-    """It moves voxels: of images, labels, points and boxes."""
+    """An operation that moves voxels: of images, labels, points and boxes."""
 
     @abc.abstractmethod
     def fuse(self, fusion: Fusion) -> None:
-        """Do it to the picture that a fusion has so far."""
+        """Append the operation to the warp that a fusion has so far."""
 
 
 class ValueOperation(abc.ABC):
-    """It changes values and moves nothing."""
+    """An operation that changes values and moves nothing."""
 
     @abc.abstractmethod
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        """See that it can be done to images and labels, of kinds that are known by name."""
+        """Raise if it cannot be applied to these images and labels, of these kinds by name."""
 
     @abc.abstractmethod
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        """Do it to images and labels, in place or by putting others there."""
+        """Apply it to images and labels, in place or by replacing them."""
 
     @classmethod
     def examples(cls) -> tuple["ValueOperation", ...]:
-        """Some of its kind that together use all of its kernels, to compile these ahead."""
+        """Return operations that together use all of its kernels, to compile these ahead."""
         return ()
 
 
@@ -56,13 +56,13 @@ Operation = SpatialOperation | ValueOperation
 
 
 def of_kind(kind: str, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
-    """The volumes of a kind, as (C, n0, n1, n2) arrays that share their memory."""
+    """Return the volumes of a kind, as (C, n0, n1, n2) arrays that share their memory."""
     found = [(name, memory_of(v)) for name, v in volumes.items() if kinds[name] == kind]
     return [(name, v if v.ndim == 4 else v[np.newaxis]) for name, v in found]
 
 
 def labels_of(volumes: Mapping[str, Any], kinds: Kinds) -> dict[str, Voxels]:
-    """The labels by name, (C, n0, n1, n2) each."""
+    """Return the labels by name, (C, n0, n1, n2) each."""
     return dict(of_kind("label", volumes, kinds))
 
 
@@ -73,11 +73,11 @@ class Transform(abc.ABC):
     Attributes
     ----------
     p : float
-        How likely the step is taken, 0 to 1.
+        Probability of applying the step, 0 to 1.
     name : str or None
-        Under which a sample's record shows it, and from which its random numbers derive. By
-        default that is its type, and "RandomFlip 2" for the second of a type: so a step of the
-        same type put before it takes its numbers, if neither has a name.
+        Name of the step in records, from which its random numbers derive. Default: the class name,
+        and "RandomFlip 2" for the second of a class. So an unnamed step takes other numbers if one
+        of the same class is put before it.
     """
 
     p: float = field(default=1.0, kw_only=True)
@@ -92,7 +92,7 @@ class Transform(abc.ABC):
         self.check()
 
     def __repr__(self) -> str:
-        """How it was made, without what is as it is by default."""
+        """Show the arguments that differ from their defaults."""
         given = {item.name: getattr(self, item.name) for item in arguments(self)}
         usual = {item.name: item.default for item in arguments(self)}
         names = sorted(given, key=("p", "name").__contains__)  # these two come last
@@ -100,15 +100,15 @@ class Transform(abc.ABC):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def happens(self, stream: RandomStream) -> bool:
-        """Whether it is taken. A `OneOf` that picked it does not ask."""
+        """Draw whether the step is applied. A `OneOf` that chose it does not ask."""
         return stream.chance(self.p)
 
     @abc.abstractmethod
     def check(self) -> None:
-        """See that it was given what it can draw from, and derive what draws need."""
+        """Check the arguments, and derive what draws need."""
 
     def _derive(self, **values: Any) -> None:
-        """Keep what follows from the arguments, and so is none."""
+        """Keep what follows from the arguments."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -118,24 +118,24 @@ class Step(Transform):
 
     @abc.abstractmethod
     def draw(self, grid: Grid, stream: RandomStream) -> Operation | None:
-        """Draw what to do to a picture of this grid, if anything."""
+        """Draw what to do to an image of this grid, if anything."""
 
     def spans(self) -> Shape:
-        """How many knot spans the lattice has that is drawn, along each axis; 1 of none."""
+        """Return the number of knot spans of its lattice along each axis; 1 without one."""
         return 1, 1, 1
 
     def distortion(self) -> float:
-        """How much more it can enlarge along one direction than along another, at most."""
+        """Return how much more it can enlarge along one direction than along another."""
         return 1.0
 
 
 class ValueStep(Step):
-    """A step that changes values: spatial steps before it and after it are two warps."""
+    """A step that changes values. It separates spatial steps before and after it into two warps."""
 
 
 @dataclass(frozen=True, repr=False)
 class LabelStep(ValueStep):
-    """A step with nothing to draw but whether it happens."""
+    """A step that draws nothing but whether it is applied."""
 
     operation: ValueOperation = field(init=False, compare=False)
 

@@ -1,4 +1,4 @@
-"""Bias field: an image multiplied by a field that varies slowly."""
+"""Bias field: multiply an image by a field that varies slowly."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,31 +25,51 @@ MAX_LOG_FIELD = 20.0  # of a field's logarithm
 
 @dataclass(frozen=True, repr=False)
 class RandomBiasField(ValueStep):
-    """Multiply by a field that varies slowly, as that of a receive coil does.
+    """Multiply the image by a smooth random field, like that of a receive coil.
 
-    Its logarithm is a cubic B-spline whose control points are drawn evenly.
+    The logarithm of the field is a cubic B-spline. Its control points are drawn uniformly from
+    ``-log(1 + s)`` to ``log(1 + s)``, where `s` is the strength that was drawn.
 
     Parameters
     ----------
-    strength : number or pair
-        Factors are from ``1 / (1 + strength)`` to ``1 + strength``, whatever is drawn; drawn
-        evenly, a number `a` means 0 to a. As a spline takes means of its control points, the
-        greatest in an image is about a third of that, by its logarithm: up to 20 % with 0.8, which
-        is mild, and up to 50 % with 2, which is strong.
-    num_control_points : int, or one for each axis
-        4 or more, counting one beyond each end: with 4 it is one cubic polynomial along each
-        axis, as smooth as TorchIO's (order 3).
-    per_channel : bool
-        Draw a field for each channel of each image.
-    p : float
-        How likely it happens.
+    strength : float or (low, high), default 0.8
+        Bound of the factors, 0 to 100, drawn uniformly: they lie from ``1 / (1 + s)`` to ``1 + s``.
+        A number `a` means 0 to a. A spline averages its control points, so that the maximum in an
+        image is about a third of the bound, by its logarithm: up to 20 % with 0.8, which is mild,
+        and up to 50 % with 2, which is strong.
+    num_control_points : int or three ints, default 4
+        Number along each axis, 4 to 67, with one beyond each end. 4 is one cubic polynomial along
+        each axis, as smooth as TorchIO's (order 3).
+    per_channel : bool, default False
+        Whether each channel of each image gets its own field.
+    p : float, default 0.15
+        Probability of applying the step, 0 to 1.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If `strength` is not from 0 to 100, `num_control_points` is not from 4 to 67, or `p` is not
+        from 0 to 1.
+
+    See Also
+    --------
+    RandomBrightness : Multiply by one number.
 
     References
     ----------
     K. Van Leemput et al., "Automated model-based bias field correction of MR images of the brain",
     IEEE Transactions on Medical Imaging 18(10), 1999.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.RandomBiasField(0.8, p=1.0)], seed=7)
+    >>> field = pipeline(image=np.ones((8, 8, 8)), index=0)["image"]
+    >>> bool(1 / 1.8 < field.min() < field.max() < 1.8)
+    True
     """
 
     strength: Range = 0.8
@@ -82,13 +102,13 @@ class RandomBiasField(ValueStep):
 
 @dataclass(frozen=True, eq=False)
 class BiasField(IntensityOperation):
-    """Multiply by the exponential of a cubic B-spline, as an uneven receive coil does.
+    """Multiply by the exponential of a cubic B-spline, like an uneven receive coil.
 
     Parameters
     ----------
     control_points : (k0, k1, k2) array, or (C, k0, k1, k2) for each of C channels
-        Or the latter by the names of images. Of the natural logarithm of the field; 4 or more
-        along each axis, as those of an elastic deformation lie over the image.
+        Or a mapping from names of images to the latter. Coefficients of the natural logarithm of
+        the field, 4 or more along each axis, on the lattice of an elastic deformation.
     """
 
     control_points: Any = field(repr=False)

@@ -1,4 +1,4 @@
-"""Blur: a Gaussian mean."""
+"""Blur: convolve an image with a Gaussian."""
 
 import math
 from dataclasses import KW_ONLY, dataclass, field
@@ -44,31 +44,51 @@ NEGLIGIBLE = 1 / 8
 
 @dataclass(frozen=True, repr=False)
 class RandomBlur(ValueStep):
-    """Take the mean of each voxel and its neighbors, weighted by a Gaussian.
+    """Blur the image with a Gaussian.
 
     Parameters
     ----------
-    sigma : range
-        Its standard deviation, drawn evenly for each axis, in mm (or voxels); a number `a`
-        means 0 to a. 0.5 to 1 by default, as in nnU-Net.
-    isotropic : bool
-        One draw for all axes, each within its own range.
-    per_channel : bool
-        Draw for each channel of each image.
-    p_channel : float
-        With `per_channel`, how likely each channel is blurred; 0.5 in nnU-Net.
-    truncate : float
-        The Gaussian ends at this many `sigma`: 4 as in scipy; 3 in batchgeneratorsv2.
-    p : float
-        How likely it happens; 0.2 as in nnU-Net.
+    sigma : float, (low, high), or three of these for axes 0, 1, 2; default (0.5, 1.0)
+        Standard deviation of the Gaussian in mm (voxels without spacing), 0 to 100, drawn uniformly
+        for each axis; a number `a` means 0 to a. The default is nnU-Net's.
+    isotropic : bool, default False
+        Whether one draw serves all axes, each within its own range.
+    per_channel : bool, default False
+        Whether each channel of each image gets its own draw.
+    p_channel : float, default 1.0
+        With `per_channel`, probability of blurring each channel, 0 to 1; nnU-Net uses 0.5.
+    truncate : float, default 4.0
+        Where the Gaussian ends, in multiples of `sigma`, 1 to 10: 4 in scipy, 3 in
+        batchgeneratorsv2.
+    p : float, default 0.2
+        Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If `sigma`, `p_channel`, `truncate` or `p` is outside its range, or a range is reversed.
+
+    See Also
+    --------
+    RandomLowResolution : Reduce the resolution by voxels.
 
     Notes
     -----
-    It reaches ``floor(truncate * sigma + 1/4)`` voxels to each side. Beyond the border the image
-    goes on as in a mirror at the last voxel's center, as in batchgeneratorsv2. A voxel that is not
-    finite spoils those that it reaches.
+    The filter has ``floor(truncate * sigma + 1/4)`` voxels on each side. Outside, the image is
+    mirrored at the center of its last voxel, as in batchgeneratorsv2. NaN and infinite voxels
+    spread over the filter's extent. Sigmas over 100 voxels are 100 voxels.
+
+    Examples
+    --------
+    >>> image = np.zeros((9, 9, 9), np.float32)
+    >>> image[4, 4, 4] = 1.0
+    >>> pipeline = volaug.Compose([volaug.RandomBlur((1, 1), p=1.0)], seed=7)
+    >>> round(float(pipeline(image=image, index=0)["image"].max()), 2)
+    0.06
     """
 
     sigma: RangePerAxis = (0.5, 1.0)
@@ -101,7 +121,7 @@ class RandomBlur(ValueStep):
 
 @dataclass(frozen=True)
 class Blur(IntensityOperation):
-    """Take the Gaussian mean, of so many voxels along each axis; 0 leaves an axis as it is."""
+    """Convolve with a Gaussian of this many voxels along each axis; 0 leaves an axis as it is."""
 
     sigma: Three | tuple[Three, ...]
     truncate: float = 4.0

@@ -1,4 +1,4 @@
-"""Brightness: values multiplied, and added to."""
+"""Brightness: multiply values, and add to them."""
 
 import math
 from dataclasses import KW_ONLY, dataclass, field
@@ -23,24 +23,44 @@ from .ranges import Pair, Range, as_flag, factors, symmetric
 
 @dataclass(frozen=True, repr=False)
 class RandomBrightness(ValueStep):
-    """Multiply the values of each channel, and add to them: over 1 it becomes brighter.
+    """Multiply the values of each channel by a factor, and add to them: over 1 it becomes brighter.
 
-    Darker and brighter are as likely where the range of factors has both, as for
-    `RandomContrast`; what is added is drawn evenly.
+    If the range of factors includes 1, a factor below 1 is as likely as one over 1. The factor is
+    drawn uniformly on either side, and so is the number that is added.
 
     Parameters
     ----------
-    factor : number or pair
-        A number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.75 to 1.25 by default, as in
-        nnU-Net.
-    std_shift : number or pair
-        In standard deviations of the channel; a number `a` means -a to a. None by default.
-    per_channel : bool
-        Draw for each channel of each image.
-    p : float
-        How likely it happens; 0.15 as in nnU-Net.
+    factor : float or (low, high), default (0.75, 1.25)
+        Factors, 0.01 to 100; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. The default is
+        nnU-Net's.
+    std_shift : float or (low, high), default 0.0
+        What is added, in standard deviations of the channel, -100 to 100; a number `a` means -a to
+        a.
+    per_channel : bool, default False
+        Whether each channel of each image gets its own draw.
+    p : float, default 0.15
+        Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If a number is outside its range, a range is reversed, or a single number for `factor` is
+        not less than 1.
+
+    See Also
+    --------
+    RandomContrast : Multiply differences from the mean.
+    RandomBiasField : Multiply by a smooth field.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.RandomBrightness((2, 2), p=1.0)], seed=7)
+    >>> pipeline(image=np.arange(8).reshape(8, 1, 1), index=0)["image"].ravel()
+    array([ 0,  2,  4,  6,  8, 10, 12, 14])
     """
 
     factor: Range = (0.75, 1.25)
@@ -67,7 +87,7 @@ class RandomBrightness(ValueStep):
 
 @dataclass(frozen=True)
 class Brightness(IntensityOperation):
-    """Multiply all values, and add so many standard deviations to them."""
+    """Multiply all values, and add this many standard deviations."""
 
     factor: FloatPerChannel = 1.0
     std_shift: FloatPerChannel = 0.0

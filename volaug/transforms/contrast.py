@@ -1,4 +1,4 @@
-"""Contrast: differences from the mean, multiplied."""
+"""Contrast: multiply differences from the mean."""
 
 import math
 from dataclasses import KW_ONLY, dataclass, field
@@ -22,24 +22,44 @@ from .ranges import Pair, Range, as_flag, factors
 
 @dataclass(frozen=True, repr=False)
 class RandomContrast(ValueStep):
-    """Multiply the differences from the mean of each channel: below 1 it fades.
+    """Multiply differences from the mean of each channel: below 1, contrast decreases.
 
-    Weaker and stronger contrast are as likely where the range has both, as in nnU-Net
-    (`BGContrast` of batchgeneratorsv2): first which of them, then the factor, evenly.
+    If the range of factors includes 1, weaker contrast is as likely as stronger, as in nnU-Net
+    (`BGContrast` of batchgeneratorsv2). The factor is drawn uniformly on either side.
 
     Parameters
     ----------
-    factor : number or pair
-        A number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.75 to 1.25 by default, as in
-        nnU-Net.
-    preserve_range : bool
-        Cut what then lies beyond the least and the greatest value that the channel had.
-    per_channel : bool
-        Draw for each channel of each image.
-    p : float
-        How likely it happens; 0.15 as in nnU-Net.
+    factor : float or (low, high), default (0.75, 1.25)
+        Factors, 0.01 to 100; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. The default is
+        nnU-Net's.
+    preserve_range : bool, default True
+        Whether to clip the result to the minimum and maximum that the channel had.
+    per_channel : bool, default False
+        Whether each channel of each image gets its own draw.
+    p : float, default 0.15
+        Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If a factor is not from 0.01 to 100, the range is reversed, a single number is not less than
+        1, or `p` is not from 0 to 1.
+
+    See Also
+    --------
+    RandomBrightness : Multiply values, and add to them.
+    RandomGamma : Raise values to a power.
+
+    Examples
+    --------
+    >>> step = volaug.RandomContrast((2, 2), preserve_range=False, p=1.0)
+    >>> image = np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1)
+    >>> volaug.Compose([step], seed=7)(image=image, index=0)["image"].ravel()
+    array([0., 2., 4.])
     """
 
     factor: Range = (0.75, 1.25)

@@ -1,4 +1,4 @@
-"""Crops: the output's window. Nothing outside of it is computed."""
+"""Crops: the window of the output. Nothing outside of it is computed."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,20 +13,37 @@ from .ranges import Shape
 
 @dataclass(frozen=True, repr=False)
 class RandomCrop(Step):
-    """Keep a window of the picture, each place of which is as likely.
+    """Crop a window at a random position, drawn uniformly.
 
-    What other spatial steps read beyond the window is still there, as the crop is a part of the
-    one warp: a patch that is turned has no empty corners where the picture goes on.
+    The crop is part of the warp: other spatial steps read what lies outside of the window. So a
+    rotated patch has no empty corners where the image goes on.
 
     Parameters
     ----------
-    shape : int, or one for each axis
-        In voxels. Along an axis on which the picture is shorter it lies in the middle of the
-        window, and the rest is border.
-    p : float
-        How likely it happens.
+    shape : int or three ints
+        Shape of the window in voxels. Where the image is shorter, it is centered in the window, and
+        the rest is filled as the target's `mode` says.
+    p : float, default 1.0
+        Probability of applying the step, 0 to 1.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If a length is not an int.
+    ValueError
+        If a length is less than 1, or `p` is not from 0 to 1.
+
+    See Also
+    --------
+    CenterCrop : Crop the middle.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.RandomCrop(8)], seed=7)
+    >>> pipeline(image=np.zeros((12, 16, 20)), index=0)["image"].shape
+    (8, 8, 8)
     """
 
     shape: int | Shape
@@ -44,12 +61,35 @@ class RandomCrop(Step):
 
 @dataclass(frozen=True, repr=False)
 class CenterCrop(Step):
-    """Keep a window in the middle of the picture.
+    """Crop a window in the middle of the image.
 
     Parameters
     ----------
-    shape, p, name
-        As of `RandomCrop`. Where the rest is odd, one more of its voxels lies behind the window.
+    shape : int or three ints
+        Shape of the window in voxels. Where the rest is odd, one more voxel is cut at the end.
+        Where the image is shorter, it is centered in the window, and the rest is filled as the
+        target's `mode` says.
+    p : float, default 1.0
+        Probability of applying the step, 0 to 1.
+    name : str, optional
+        Name of the step in records. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If a length is not an int.
+    ValueError
+        If a length is less than 1, or `p` is not from 0 to 1.
+
+    See Also
+    --------
+    RandomCrop : Crop at a random position.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.CenterCrop((4, 1, 1))], seed=7)
+    >>> pipeline(image=np.arange(9).reshape(9, 1, 1), index=0)["image"].ravel()
+    array([2, 3, 4, 5])
     """
 
     shape: int | Shape
@@ -65,7 +105,7 @@ class CenterCrop(Step):
 
 @dataclass(frozen=True)
 class Crop(SpatialOperation):
-    """Keep a window of the picture; beyond the picture, it shows its border."""
+    """Crop a window of the image; outside of the image it shows its border."""
 
     start: Shape
     shape: Shape
@@ -84,11 +124,11 @@ class Crop(SpatialOperation):
 
 
 def as_window(value: Any, name: str = "shape") -> Shape:
-    """The lengths of a window, from one or three."""
+    """Return the shape of a window, from one length or three."""
     given = normalize(value)
     return checks.as_shape(name, given if isinstance(given, tuple) else (given,) * 3)
 
 
 def _room(grid: Grid, window: Shape) -> list[int]:
-    """By how much the picture is longer than the window, along each axis."""
+    """How much longer the image is than the window, along each axis."""
     return [n - m for n, m in zip(grid.shape, window, strict=True)]

@@ -1,4 +1,4 @@
-"""Elastic deformation: the picture bent by a cubic B-spline."""
+"""Elastic deformation: deform the image by a cubic B-spline."""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -15,48 +15,68 @@ from .ranges import MAX_LENGTH, Shape, as_triple
 
 @dataclass(frozen=True, repr=False)
 class RandomElastic(Step):
-    """Bend the picture by a cubic B-spline whose control points move at random.
+    """Deform the image by a cubic B-spline with random control points.
 
-    Each component of each control point is drawn evenly from -max_displacement to
-    max_displacement. The spline approximates them, so that no voxel moves further. The control
-    points lie over the pipeline's output: of a patch, if it crops.
+    Each component of each control point is drawn uniformly from -max_displacement to
+    max_displacement. The spline approximates its control points, so no voxel moves further than
+    that. The control points lie over the output of the pipeline: over the patch, if it crops.
 
     Parameters
     ----------
-    max_displacement : float, or one for each axis
-        In mm (or voxels). 7 by default: 0.15 of the distance between seven control points on a
-        head of 190 mm, which is mild; 0.4 of that distance is the limit for any that must not
-        fold.
-    num_control_points : int, or one for each axis
-        4 or more, counting one beyond each end; the knots are ``(n - 1) / (k - 3)`` voxels
-        apart. 7 as in TorchIO. Or 1: the same displacement all along that axis, as for slices
-        that are far apart, with ``max_displacement=(0, 7, 7), num_control_points=(1, 7, 7)``.
-    locked_borders : int
-        So many layers of control points at each end of every axis (that has more than 1) do
-        not move, 0 to 3. With 3 the picture's border stays where it is; with 2 it moves by a
-        sixth of the third layer.
+    max_displacement : float or three floats, default 7.0
+        Maximum displacement along each axis in mm (voxels without spacing), 0 to 1e6. The default
+        is mild: 0.15 of the knot spacing on a head of 190 mm. 0.4 of the knot spacing is the most
+        that can never fold.
+    num_control_points : int or three ints, default 7
+        Number along each axis, 4 to 67, with one beyond each end; knots are ``(n - 1) / (k - 3)``
+        voxels apart. 7 is TorchIO's. Or 1: the displacement is constant along that axis, as for
+        thick slices: ``max_displacement=(0, 7, 7), num_control_points=(1, 7, 7)``.
+    locked_borders : int, default 0
+        Number of layers of control points at each end of every axis that stay fixed, 0 to 3; axes
+        with 1 control point are exempt. With 3 the border of the image stays where it is; with 2 it
+        moves by a sixth of the third layer.
     folding : {"forbid", "warn", "allow"}
-        What if tissue could fold over itself: the displacement becomes smaller until it is
-        certain not to (see `warping/geometry/folding.py`), or there is a warning if it folds, or
-        nothing. It is asked of all elastic steps of one warp together, and the
-        strictest of them counts. That displacements become smaller is said once, in a warning at
-        the first draw in which they do; `Record.elastic_factors` says it of each.
-    p : float
-        How likely it happens.
+        What to do if tissue could fold over itself. "forbid" shrinks the displacement until it
+        certainly does not fold, and warns once per pipeline; `Record.elastic_factors` has the
+        factor of each draw. "warn" warns if it folds. All elastic steps of one warp are judged
+        together, by the strictest of their settings.
+    p : float, default 0.2
+        Probability of applying the step, 0 to 1.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If a number is not of the type above.
+    ValueError
+        If a displacement is negative, `num_control_points` is outside its range or less than
+        ``2 * locked_borders + 1``, `folding` is none of the three, or `p` is not from 0 to 1.
+
+    See Also
+    --------
+    elastic_deform : Deform a volume by given control points.
 
     Notes
     -----
-    Displacements of several such steps add up on one lattice. So where they can be drawn into
-    one warp, their numbers of control points, less 3, must have a common multiple of at most 64
-    along each axis: 7 and 19 have, 7 and 20 have not.
+    Several elastic steps of one warp are added on a common lattice. Their numbers of control
+    points, less 3, need a common multiple of at most 64 along each axis: 7 and 19 have one, 7 and
+    20 do not.
 
     References
     ----------
     D. Rueckert et al., "Nonrigid registration using free-form deformations", IEEE Transactions
     on Medical Imaging 18(8), 1999; Y. Choi, S. Lee, "Injectivity conditions of 2D and 3D uniform
     cubic B-spline functions", Graphical Models 62(6), 2000.
+
+    Examples
+    --------
+    >>> step = volaug.RandomElastic(2.0, num_control_points=5, p=1.0)
+    >>> record = volaug.Compose([step], seed=7).draw((16, 16, 16), index=0)
+    >>> record.warp.control_points.shape
+    (3, 5, 5, 5)
+    >>> record.warp.min_jacobian_determinant() > 0  # no fold
+    True
     """
 
     max_displacement: float | Sequence[float] = 7.0
@@ -102,11 +122,11 @@ class RandomElastic(Step):
 
 @dataclass(frozen=True, eq=False)
 class Elastic(SpatialOperation):
-    """Move the picture by a cubic B-spline over the output grid.
+    """Deform the image by a cubic B-spline over the output grid.
 
-    The output voxel `o` shows what was at ``o + u(o)``: where the displacement is positive,
-    the picture moves towards lower indices. `control_points` are as they were drawn; where they
-    may fold and `folding` is "forbid", the warp that is made of them has less of them.
+    Output voxel `o` shows what was at ``o + u(o)``: where the displacement is positive, the image
+    moves towards lower indices. `control_points` are as drawn. Where they may fold and `folding` is
+    "forbid", the warp made of them has smaller ones.
     """
 
     control_points: Floats = field(repr=False)

@@ -1,4 +1,4 @@
-"""Flip: the picture mirrored along axes."""
+"""Flip: mirror the image along axes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,29 +14,46 @@ from .ranges import as_axes
 
 @dataclass(frozen=True, repr=False)
 class RandomFlip(Step):
-    """Mirror the picture along axes, each of which is drawn for itself: ``a b c`` to ``c b a``.
+    """Mirror the image along axes, each with its own draw: ``a b c`` becomes ``c b a``.
 
     Parameters
     ----------
-    axes : int, str, or tuple of ints or of strings
-        Only these axes of the array, 0 to 2; or "LR" (left-right), "AP" (anterior-posterior) and
-        "SI" (superior-inferior), which are looked up in the `affine` that the pipeline is called
-        with. Use "LR" for heads; use no axis if labels tell left from right, as they do not
-        change sides.
-    p : float
-        How likely each of the axes is flipped; 0.5 as in nnU-Net, which flips all three.
+    axes : int, str, or tuple of them; default (0, 1, 2)
+        Axes of the array that can be flipped, 0 to 2; or "LR" (left-right), "AP"
+        (anterior-posterior) and "SI" (superior-inferior), which the pipeline finds by its `affine`.
+        Use "LR" for heads, but not if labels tell left from right: labels keep their numbers.
+    p : float, default 0.5
+        Probability of flipping each axis, 0 to 1; nnU-Net's, which flips all three.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an axis is not an int or a name, or `p` is not a number.
+    ValueError
+        If an axis is not from 0 to 2, is named twice, if numbers and names are mixed, or `p` is not
+        from 0 to 1.
+
+    See Also
+    --------
+    RandomAffine : Scaling, shear, rotation and translation.
 
     Notes
     -----
-    Exact: voxels are copied.
+    Flips are exact: voxels are copied.
 
-    "LR", "AP" and "SI" mean the array's axis that lies closest, by the rule of nibabel's
-    `io_orientation`; of two at the same angle, the first one. Without an affine they mean axes 0,
-    1 and 2, which is right for arrays from nibabel in canonical (RAS) order. It is wrong for
-    arrays from SimpleITK, (z, y, x): give those an affine. The same key flips the same axes of
-    the body in whatever order an array is stored.
+    A name means the array's axis that is closest to it, by the rule of nibabel's `io_orientation`;
+    of two axes at the same angle, the first. Without an affine, "LR", "AP" and "SI" mean axes 0, 1
+    and 2, which is right for arrays from nibabel in canonical (RAS) order, and wrong for arrays
+    from SimpleITK, (z, y, x): give those an affine. The same key flips the same axes of the body,
+    in whatever order an array is stored.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.RandomFlip(axes=0, p=1.0)], seed=7)
+    >>> pipeline(image=np.arange(8).reshape(8, 1, 1), index=0)["image"].ravel()
+    array([7, 6, 5, 4, 3, 2, 1, 0])
     """
 
     axes: int | str | Sequence[int | str] = (0, 1, 2)
@@ -59,7 +76,7 @@ class RandomFlip(Step):
         self._derive(_axes=as_axes(axes), _by_anatomy=by_anatomy)
 
     def happens(self, stream: RandomStream) -> bool:
-        """Always: `p` is for each axis."""
+        """Return True: `p` is the probability of each axis."""
         return True
 
     def draw(self, grid: Grid, stream: RandomStream) -> "Flip | None":
@@ -72,7 +89,7 @@ class RandomFlip(Step):
 
 @dataclass(frozen=True)
 class Flip(SpatialOperation):
-    """Mirror the picture along some axes."""
+    """Mirror the image along some axes."""
 
     axes: tuple[int, ...]
 

@@ -1,4 +1,4 @@
-"""Gamma: values raised to a power."""
+"""Gamma: raise values to a power."""
 
 import math
 from dataclasses import KW_ONLY, dataclass, field
@@ -37,33 +37,54 @@ EXPONENTS = (1e-2, 1e2)
 
 @dataclass(frozen=True, repr=False)
 class RandomGamma(ValueStep):
-    """Raise values to a power: below 1 what is dark becomes brighter, over 1 darker.
+    """Raise values to a power: below 1 dark voxels become brighter, over 1 darker.
 
-    Values are taken from 0, the least of the channel, to 1, its greatest, so that negative ones
-    have no other rule. Powers below and over 1 are as likely where the range has both, as for
-    `RandomContrast`.
+    The values of each channel are scaled to 0 (its minimum) to 1 (its maximum), raised to the
+    power, and scaled back. If the range of powers includes 1, a power below 1 is as likely as one
+    over 1; it is drawn uniformly on either side.
 
     Parameters
     ----------
-    gamma : number or pair
-        The power; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.7 to 1.5 by default,
-        as in nnU-Net.
-    p_inverted : float
-        How likely the power is that of what is missing to the greatest value: bright and dark
-        change places for it. A quarter by default: nnU-Net does so with 0.1, and not with 0.3.
-    retain_statistics : bool
-        Bring mean and standard deviation back to what they were, as nnU-Net does.
-    per_channel : bool
-        Draw powers for each channel of each image.
-    p : float
-        How likely it happens.
+    gamma : float or (low, high), default (0.7, 1.5)
+        The power, 0.1 to 10; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. The default is
+        nnU-Net's.
+    p_inverted : float, default 0.25
+        Probability of inverting intensities before and after the power, so that bright and dark
+        swap roles. nnU-Net has two steps: one inverted, with probability 0.1, and one not, with
+        0.3.
+    retain_statistics : bool, default True
+        Whether to restore the mean and the standard deviation of the channel, as nnU-Net does.
+    per_channel : bool, default False
+        Whether each channel of each image gets its own power.
+    p : float, default 0.3
+        Probability of applying the step, 0 to 1.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If a power is not from 0.1 to 10, the range is reversed, a single number is not less than 1,
+        or a probability is not from 0 to 1.
+
+    See Also
+    --------
+    RandomContrast : Multiply differences from the mean.
+    RandomHistogramShift : Map values by a random monotone curve.
 
     Notes
     -----
-    Powers are right to 3e-7 of the range. nnU-Net's are of the same values; where images have no
-    range, it adds 1e-7, and here they stay as they are.
+    Powers are accurate to 3e-7 of the range. A channel of one value stays as it is, where nnU-Net
+    divides by 1e-7.
+
+    Examples
+    --------
+    >>> step = volaug.RandomGamma((2, 2), p_inverted=0, retain_statistics=False, p=1.0)
+    >>> image = np.array([0.0, 5.0, 10.0]).reshape(3, 1, 1)
+    >>> volaug.Compose([step], seed=7)(image=image, index=0)["image"].ravel().round(4)
+    array([ 0. ,  2.5, 10. ])
     """
 
     gamma: Range = (0.7, 1.5)
@@ -88,7 +109,7 @@ class RandomGamma(ValueStep):
 
 @dataclass(frozen=True)
 class Gamma(IntensityOperation):
-    """Raise values, from 0 for the least to 1 for the greatest, to a power; or 1 less these."""
+    """Raise values, scaled to 0 to 1, to a power; if `inverted`, raise 1 minus these."""
 
     exponent: FloatPerChannel
     inverted: bool = False

@@ -1,4 +1,4 @@
-"""Transforms that are made of others."""
+"""Transforms that consist of others."""
 
 import abc
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from .ranges import as_number
 
 @dataclass(frozen=True, repr=False)
 class Group(Transform):
-    """Some transforms, of which a draw chooses."""
+    """Transforms among which a draw chooses."""
 
     transforms: Sequence[Transform]
 
@@ -36,17 +36,17 @@ class Group(Transform):
 
     @abc.abstractmethod
     def chosen(self, stream: RandomStream) -> Sequence[int]:
-        """The places of the transforms that are taken."""
+        """Return the positions of the transforms that are applied."""
 
     def inner_groups(self) -> Iterator["Group"]:
-        """All groups within this one."""
+        """Yield all groups within this one."""
         for transform in self.transforms:
             if isinstance(transform, Group):
                 yield transform
                 yield from transform.inner_groups()
 
     def steps(self) -> Iterator[Transform]:
-        """All that are no groups, within this one or within others in it, in their order."""
+        """Yield all steps within this group and the groups in it, in order."""
         for transform in self.transforms:
             if isinstance(transform, Group):
                 yield from transform.steps()
@@ -82,19 +82,38 @@ def happens_always(wanted: type[Transform], transform: Transform, asked: bool = 
 
 @dataclass(frozen=True, repr=False)
 class OneOf(Group):
-    """One of several transforms, drawn by weight.
+    """Apply one of several transforms, chosen by weight.
 
     Parameters
     ----------
     transforms : list of transforms
-        The one that is picked is taken for certain: its own `p` is not asked. (That of
-        `RandomFlip`, which is for each axis, is.)
+        What to choose from. The chosen one is always applied, whatever its own `p`; but
+        `RandomFlip` still draws each axis.
     weights : list of floats, optional
-        How likely each is picked, relative to the others; all alike by default.
-    p : float
-        How likely any of them is taken.
+        Weight of each transform, 0 to 1e9; its probability is its share of the sum. Default: equal.
+    p : float, default 1.0
+        Probability of applying any of them, 0 to 1.
     name : str, optional
-        See `Transform`.
+        Name of the step; the choice derives from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If `transforms` is not a list of transforms, or a weight is not a number.
+    ValueError
+        If there is no transform, groups are nested too deeply, the number of weights is another
+        one, or all weights are 0.
+
+    See Also
+    --------
+    Compose : Apply all of several transforms.
+
+    Examples
+    --------
+    >>> smooth = volaug.OneOf([volaug.RandomBlur(), volaug.RandomLowResolution()], weights=[2, 1])
+    >>> record = volaug.Compose([smooth], seed=7).draw((8, 8, 8), index=0)
+    >>> len(record.steps)
+    1
     """
 
     weights: Sequence[float] | None = None
@@ -116,7 +135,7 @@ class OneOf(Group):
             raise ValueError(f"weights must not all be 0, got {self.weights!r}")
 
     def likely(self) -> list[Transform]:
-        """Those that can be picked."""
+        """Return the transforms that can be chosen."""
         weights = self.weights or (1.0,) * len(self.transforms)
         return [t for t, weight in zip(self.transforms, weights, strict=True) if weight > 0.0]
 

@@ -1,4 +1,4 @@
-"""Histogram knot_shift: values moved along a random monotone curve."""
+"""Histogram shift: map values by a random monotone curve."""
 
 import math
 from dataclasses import KW_ONLY, dataclass, field
@@ -19,28 +19,48 @@ from .ranges import Pair, Range, as_flag, as_number, symmetric
 
 @dataclass(frozen=True, repr=False)
 class RandomHistogramShift(ValueStep):
-    """Move the values of each channel along a random monotone curve.
+    """Map the values of each channel by a random monotone curve.
 
-    The curve goes through control points evenly spaced from the least to the greatest value,
-    which both stay; the others move up or down, and none beyond another.
+    The curve passes through control points that are evenly spaced from the minimum to the maximum.
+    These two stay fixed. The others move up or down, and remain in order.
 
     Parameters
     ----------
-    knot_shift : number or pair
-        How far a control point moves, of the distance to its neighbors, drawn evenly; a number
-        `a` means -a to a, and 0.5 is the most.
-    num_control_points : int
-        3 or more. With few the curve is smoother, and goes further.
-    per_channel : bool
-        Draw for each channel of each image.
-    p : float
-        How likely it happens; 0.1 as in MONAI's `RandHistogramShift`.
+    knot_shift : float or (low, high), default 0.4
+        How far a control point moves, in distances between control points, -0.5 to 0.5, drawn
+        uniformly; a number `a` means -a to a.
+    num_control_points : int, default 6
+        Number of control points, 3 to 256. Fewer make a smoother curve with larger shifts.
+    per_channel : bool, default False
+        Whether each channel of each image gets its own curve.
+    p : float, default 0.1
+        Probability of applying the step, 0 to 1; that of MONAI's `RandHistogramShift`.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If a number is outside its range, or the range of `knot_shift` is reversed.
+
+    See Also
+    --------
+    RandomGamma : Raise values to a power.
 
     Notes
     -----
-    See `HistogramShift` for the curve. MONAI's is of straight lines.
+    The curve is piecewise cubic (Fritsch and Carlson 1980) and never overshoots. MONAI's is
+    piecewise linear.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.RandomHistogramShift(p=1.0)], seed=7)
+    >>> image = np.arange(8.0).reshape(8, 1, 1)
+    >>> shifted = pipeline(image=image, index=0)["image"].ravel()
+    >>> bool((np.diff(shifted) > 0).all())
+    True
     """
 
     knot_shift: Range = 0.4
@@ -66,7 +86,7 @@ class RandomHistogramShift(ValueStep):
 
 @dataclass(frozen=True)
 class HistogramShift(IntensityOperation):
-    """Move values along a monotone curve: a cubic through levels evenly spaced over the range.
+    """Map values by a monotone curve: a cubic through levels evenly spaced over the range.
 
     Piecewise cubic Hermite interpolation (F. Fritsch, R. Carlson, "Monotone piecewise cubic
     interpolation", SIAM Journal on Numerical Analysis 17(2), 1980), which never overshoots.
@@ -74,8 +94,8 @@ class HistogramShift(IntensityOperation):
     Parameters
     ----------
     levels : tuple of floats, or one for each channel
-        What becomes of the evenly spaced ones: 0 is the least value of the channel, 1 the
-        greatest. Two or more, in ascending order.
+        What the evenly spaced levels become: 0 is the minimum of the channel, 1 the maximum. Two or
+        more, in ascending order.
     """
 
     levels: tuple[Any, ...]
@@ -112,13 +132,13 @@ def _ascending(name: str, value: Any) -> tuple[float, ...]:
 def apply_cubics(
     channel: Channel, minimum: float, maximum: float, cubics: npt.NDArray[np.float64], threads: int
 ) -> None:
-    """Cubic polynomials of the values from `least` to `greatest`, which are all that are finite.
+    """Apply cubic polynomials to the values, whose finite ones are from `minimum` to `maximum`.
 
     Parameters
     ----------
-    cubics : (units, 4) array
-        The range is cut into so many units of one length, each of which has its own, of the place
-        in it, 0 to 1; the lowest power first.
+    cubics : (n, 4) array
+        The range is divided into n units of one length. Each has a polynomial of the position in
+        the unit, 0 to 1; the lowest power first.
     """
     kind, (origin, slope) = kernel_arguments(channel, minimum, len(cubics) / (maximum - minimum))
     table = cubics.astype(type(origin))

@@ -19,17 +19,40 @@ Labels = npt.NDArray[Any]
 
 @dataclass(frozen=True, repr=False)
 class LabelPyramid(LabelStep):
-    """Make of each label a list of labels in several resolutions, for deep supervision.
+    """Replace each label by a list of labels in several resolutions, for deep supervision.
 
-    It must be the last step. A voxel of a lower resolution is the nearest one of the full, by the
-    centers of the voxels, as in nnU-Net; of two that are as near, the one behind.
+    It must be the last step. A voxel of a lower resolution is the nearest voxel of the full one, by
+    the centers of the voxels, as in nnU-Net; if two are equally near, the one with the higher
+    index.
 
     Parameters
     ----------
-    scales : list of numbers, or of three for each axis
-        Each a share of the voxels, 0 to 1: ``[1, 0.5, 0.25]``. With 1 it is the label itself.
-    p, name
-        See `Transform`.
+    scales : list of floats, or of three floats for axes 0, 1, 2
+        Share of the voxels along each axis, 0.001 to 1, for each resolution: ``[1, 0.5, 0.25]``.
+        With 1 it is the label itself.
+    p : float, default 1.0
+        Probability of applying the step, 0 to 1.
+    name : str, optional
+        Name of the step in records. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If a scale or `p` is not a number.
+    ValueError
+        If there is no scale, or a scale is not from 0.001 to 1; in a pipeline, if another step
+        follows.
+
+    See Also
+    --------
+    volaug.presets.nnunet : Its `deep_supervision` adds this step.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.LabelPyramid([1, 0.5])], seed=7)
+    >>> labels = pipeline(label=np.zeros((8, 8, 8), np.uint8), index=0)["label"]
+    >>> [level.shape for level in labels]
+    [(8, 8, 8), (4, 4, 4)]
     """
 
     scales: Sequence[float | Sequence[float]]
@@ -40,7 +63,7 @@ class LabelPyramid(LabelStep):
 
 @dataclass(frozen=True)
 class Pyramid(ValueOperation):
-    """Put copies of labels in several resolutions in place of them: a list."""
+    """Replace labels by lists of copies in several resolutions."""
 
     scales: Any  # one or more, of three each
 
@@ -52,7 +75,7 @@ class Pyramid(ValueOperation):
         object.__setattr__(self, "scales", scales)
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        """Any labels will do."""
+        """Accept any labels."""
 
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
         for name, volume in list(volumes.items()):
@@ -63,7 +86,7 @@ class Pyramid(ValueOperation):
 
 
 def check_pyramid_is_last(steps: Sequence[object], pyramid: type) -> None:
-    """See that nothing comes after a pyramid, as a list of labels goes no further."""
+    """Raise if a step follows a pyramid, as a list of labels goes no further."""
     if any(isinstance(step, pyramid) for step in steps[:-1]):
         raise ValueError("a LabelPyramid must be the last step, got another after it")
 

@@ -34,31 +34,49 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, repr=False)
 class RandomLowResolution(ValueStep):
-    """Keep fewer voxels along each axis, and interpolate as many as there were between them.
+    """Reduce the resolution: keep fewer voxels along each axis, and interpolate between them.
 
     Parameters
     ----------
-    resolution : range
-        The share of the voxels that are kept, drawn evenly; a number `a` means a to 1. 0.5 to 1
-        by default, as in nnU-Net. For slices that are far apart ``((1, 1), (0.5, 1), (0.5, 1))``,
-        which keeps all of them: what nnU-Net calls dummy 2D.
-    isotropic : bool
-        One draw for all axes, each within its own range, as in nnU-Net.
-    per_channel : bool
-        Draw for each channel of each image.
-    p_channel : float
-        With `per_channel`, how likely each channel is changed; 0.5 in nnU-Net.
-    p : float
-        How likely it happens; 0.25 as in nnU-Net.
+    resolution : float, (low, high), or three of these for axes 0, 1, 2; default (0.5, 1.0)
+        Share of the voxels that is kept, 0.001 to 1, drawn uniformly; a number `a` means a to 1.
+        The default is nnU-Net's. For thick slices across axis 0, ``((1, 1), (0.5, 1), (0.5, 1))``
+        keeps all slices, which nnU-Net calls dummy 2D.
+    isotropic : bool, default True
+        Whether one draw serves all axes, each within its own range, as in nnU-Net.
+    per_channel : bool, default False
+        Whether each channel of each image gets its own draw.
+    p_channel : float, default 1.0
+        With `per_channel`, probability of changing each channel, 0 to 1; nnU-Net uses 0.5.
+    p : float, default 0.25
+        Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If a number is outside its range, or a range is reversed.
+
+    See Also
+    --------
+    RandomBlur : Blur with a Gaussian.
 
     Notes
     -----
-    The nearest voxels are kept, and all are mixed linearly from these, both by the centers of the
-    voxels, so that nothing moves; but that of two voxels that are as near, as with half of an even
-    number, the one behind is kept. That is what batchgeneratorsv2 does with torch's
-    "nearest-exact" and "trilinear", which rounds such ties in float32.
+    The nearest voxels are kept, and all voxels are interpolated linearly from these; both by the
+    centers of the voxels, so that nothing moves. If two voxels are equally near, as for half of an
+    even number, the one with the higher index is kept. batchgeneratorsv2 does the same with torch's
+    "nearest-exact" and "trilinear"; it rounds such ties in float32.
+
+    Examples
+    --------
+    >>> step = volaug.RandomLowResolution((0.5, 0.5), p=1.0)
+    >>> image = np.arange(8.0).reshape(8, 1, 1)
+    >>> volaug.Compose([step], seed=7)(image=image, index=0)["image"].ravel()
+    array([1. , 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7. ])
     """
 
     resolution: RangePerAxis = (0.5, 1.0)
@@ -111,7 +129,9 @@ def _shares(name: str, value: Any) -> Three:
 
 
 class AxisWeights(NamedTuple):
-    """An axis: which of its voxels are kept, and what each is made of, of those; and how."""
+    """For one axis: indices of the kept voxels, and for each voxel its two kept neighbors and the
+    weight of the upper one.
+    """
 
     kept: Indices
     below: Indices

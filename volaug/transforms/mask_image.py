@@ -1,4 +1,4 @@
-"""Mask image: a value for the voxels of an image where a label is negative."""
+"""Mask image: set voxels of an image where a label is negative."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -14,20 +14,41 @@ from .ranges import MAX_LENGTH, as_number
 
 @dataclass(frozen=True, repr=False)
 class MaskImage(LabelStep):
-    """Give voxels of images a value wherever a label is negative.
+    """Set voxels of images to a value wherever a label is negative.
 
-    nnU-Net marks so what lies outside of the voxels that an image was normalized by.
+    nnU-Net uses -1 for voxels outside of the mask that it normalized with.
 
     Parameters
     ----------
-    label : str
-        The target, of which the first channel counts.
-    value : float
-        What the voxels become; the images' dtypes must be able to hold it.
+    label : str, default "label"
+        Name of the target whose first channel is the mask.
+    value : float, default 0.0
+        Value to set; the dtypes of the images must be able to hold it.
     channels : tuple of ints, optional
-        Of the images; all by default.
-    p, name
-        See `Transform`.
+        Channels of the images to set. Default: all.
+    p : float, default 1.0
+        Probability of applying the step, 0 to 1.
+    name : str, optional
+        Name of the step in records. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If a number is outside its range. When applied: if there is no such label, an image has too
+        few channels, or its dtype cannot hold `value`.
+
+    See Also
+    --------
+    RemapLabels : Replace one label by another.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.MaskImage()], seed=7)
+    >>> image, label = np.ones((3, 1, 1)), np.array([-1, 0, 1]).reshape(3, 1, 1)
+    >>> pipeline(image=image, label=label, index=0)["image"].ravel()
+    array([0., 1., 1.])
     """
 
     label: str = "label"
@@ -41,7 +62,7 @@ class MaskImage(LabelStep):
 
 @dataclass(frozen=True)
 class Mask(ValueOperation):
-    """Give voxels of images a value wherever the first channel of a label is negative."""
+    """Set voxels of images to a value wherever the first channel of a label is negative."""
 
     label: str = "label"
     value: float = 0.0

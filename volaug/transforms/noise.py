@@ -1,4 +1,4 @@
-"""Noise: Gaussian, or that of a magnitude image."""
+"""Noise: Gaussian, or Rician as in a magnitude image."""
 
 import hashlib
 from dataclasses import KW_ONLY, dataclass, field
@@ -29,31 +29,51 @@ NOISES = get_args(NoiseKind)
 
 @dataclass(frozen=True, repr=False)
 class RandomNoise(ValueStep):
-    """Add noise, another one for each voxel, channel and target.
+    """Add noise that is independent for each voxel, channel and target.
 
     Parameters
     ----------
-    std : number or pair
-        The noise's standard deviation, drawn evenly; a number `a` means 0 to a. In standard
-        deviations of the channel. 0 to 0.1 by default, as in nnU-Net, where it is called variance.
+    std : float or (low, high), default 0.1
+        Standard deviation of the noise, 0 to 1e6, drawn uniformly; a number `a` means 0 to a. In
+        standard deviations of the channel if `relative`, else in units of the values. The default
+        is nnU-Net's, where it is called variance.
     kind : {"gaussian", "rician"}
-        Rician is that of a magnitude image, with noise in its real and in its imaginary part: it
-        brightens what is dark. A magnitude is never negative: in a channel that has negative
-        values, as after a normalization by mean and standard deviation, magnitudes are taken
-        from its least value. So that value should be that of air, without any signal.
-    relative : bool
-        Whether deviations are relative; otherwise they are in units of the values.
-    per_channel : bool
-        Draw deviations for each channel of each image.
-    p : float
-        How likely it happens; 0.1 as in nnU-Net.
+        Distribution. Rician noise is that of a magnitude image, with Gaussian noise in its real and
+        its imaginary part; it brightens dark voxels. Magnitudes are not negative: if a channel has
+        negative values, as after a normalization to mean 0, magnitudes count from its minimum,
+        which should then be air, without signal.
+    relative : bool, default True
+        Whether `std` is in standard deviations of the channel.
+    per_channel : bool, default False
+        Whether each channel of each image gets its own `std`.
+    p : float, default 0.1
+        Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of the type above.
+    ValueError
+        If `std` is not from 0 to 1e6, its range is reversed, `kind` is none of the two, or `p` is
+        not from 0 to 1.
+
+    See Also
+    --------
+    RandomBrightness : Multiply values, and add the same to all.
 
     Notes
     -----
-    A voxel's noise follows from its place, the key, the target's name and the channel: the same
-    for any number of threads. See `kernels/values/normal_noise.py`.
+    The noise is a function of the voxel's index, the key, the target's name and the channel: it is
+    the same for any number of threads.
+
+    Examples
+    --------
+    >>> step = volaug.RandomNoise((10, 10), relative=False, p=1.0)
+    >>> noise = volaug.Compose([step], seed=7)(image=np.zeros((40, 40, 40)), index=0)["image"]
+    >>> float(noise.std().round(1))
+    10.0
     """
 
     std: Range = 0.1
@@ -78,7 +98,7 @@ class RandomNoise(ValueStep):
 
 @dataclass(frozen=True)
 class Noise(IntensityOperation):
-    """Add normal noise, another one for each voxel, channel, target and key."""
+    """Add normal noise that is independent for each voxel, channel, target and key."""
 
     std: FloatPerChannel
     kind: NoiseKind
@@ -116,9 +136,9 @@ def add_noise(
     threads: int,
     origin: float = 0.0,
 ) -> None:
-    """Add normal noise, or that of a magnitude: a function of place, `stream` and `key`.
+    """Add normal or Rician noise: a function of voxel index, `stream` and `key`.
 
-    A magnitude is counted from `origin`, which stands for no signal.
+    Magnitudes count from `origin`, which stands for no signal.
     """
     kind, (scale, zero) = kernel_arguments(channel, std, origin)
     words = np.uint64(stream), np.uint64(key)

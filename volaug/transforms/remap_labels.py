@@ -1,4 +1,4 @@
-"""Replace label: one label becomes another."""
+"""Remap labels: one label becomes another."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -22,14 +22,37 @@ MAX_LABEL = 2**63
 
 @dataclass(frozen=True, repr=False)
 class RemapLabels(LabelStep):
-    """Give the voxels of one label another: -1, what nnU-Net calls outside, the background's.
+    """Replace one label by another: -1, nnU-Net's label outside of the case, by 0, for example.
 
     Parameters
     ----------
-    old, new : int
-        Where a label's dtype cannot hold `old`, nothing is to be done.
-    p, name
-        See `Transform`.
+    old : int
+        Label to replace, -2^63 to 2^64 - 1. Label maps whose dtype cannot hold it stay as they are.
+    new : int
+        Label to put in its place.
+    p : float, default 1.0
+        Probability of applying the step, 0 to 1.
+    name : str, optional
+        Name of the step in records. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If a label is not an int, or `p` is not a number.
+    ValueError
+        If a label or `p` is outside its range. When applied: if the dtype of a label map can hold
+        `old` but not `new`.
+
+    See Also
+    --------
+    MaskImage : Set voxels of images where a label is negative.
+
+    Examples
+    --------
+    >>> pipeline = volaug.Compose([volaug.RemapLabels(-1, new=0)], seed=7)
+    >>> label = np.array([-1, 0, 1, 2]).reshape(4, 1, 1)
+    >>> pipeline(label=label, index=0)["label"].ravel()
+    array([0, 0, 1, 2])
     """
 
     old: int
@@ -42,7 +65,7 @@ class RemapLabels(LabelStep):
 
 @dataclass(frozen=True)
 class Remapping(ValueOperation):
-    """Give the voxels of one label another."""
+    """Replace one label by another."""
 
     old: int
     new: int
@@ -70,15 +93,16 @@ class Remapping(ValueOperation):
 
 
 def replace(labels: Labels, old: int, new: int, threads: int) -> None:
-    """Give voxels of the label `old` the label `new`, which must fit into the dtype.
+    """Replace the label `old` by `new`, which the dtype must be able to hold.
 
     Parameters
     ----------
     labels : (n0, n1, n2) array
-        Of any dtype and strides. If its dtype cannot hold `old`, nothing is.
+        Of any dtype and strides. If its dtype cannot hold `old`, nothing is done.
     old, new : int
+        The labels.
     threads : int
-        At most this many threads.
+        Maximum number of threads.
     """
     bits = label_bits(old, labels.dtype), label_bits(new, labels.dtype)
     if bits[0] is None:

@@ -1,4 +1,4 @@
-"""Scaling: the picture stretched about its center."""
+"""Scaling: enlarge or shrink the image about its center."""
 
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, get_args
@@ -17,23 +17,42 @@ DISTRIBUTIONS = get_args(Distribution)
 
 @dataclass(frozen=True, repr=False)
 class RandomScaling(Step):
-    """Stretch the picture about its center: a factor of 2 along an axis makes it twice as long.
+    """Scale the image about its center: a factor of 2 along an axis makes it twice as long.
 
     Parameters
     ----------
-    scale : range
-        Factors; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. 0.85 to 1.2 by default,
-        which is mild for a head; nnU-Net draws 0.7 to 1.4.
-    isotropic : bool
-        One draw for all axes, each within its own range. Otherwise each axis has its own.
+    scale : float, (low, high), or three of these for axes 0, 1, 2; default (0.85, 1.2)
+        Factors, 0.1 to 10; a number `a`, less than 1, means 1 / (1 + a) to 1 + a. The default is
+        mild for a head; nnU-Net uses 0.7 to 1.4.
+    isotropic : bool, default False
+        Whether one draw serves all axes, each within its own range.
     distribution : {"log-uniform", "uniform", "inverse-uniform"}
-        What is uniform: the logarithm of each factor, so that halves are as likely as doubles;
-        the factor, as in MONAI and TorchIO; or its inverse, which is how much of the image is
-        seen, as in nnU-Net.
-    p : float
-        How likely it happens; 0.2 as in nnU-Net.
+        Which quantity is uniform: the logarithm of the factor, so that 1/2 is as likely as 2; the
+        factor, as in MONAI and TorchIO; or its inverse, the share of the image that is visible, as
+        in nnU-Net.
+    p : float, default 0.2
+        Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If `isotropic` is not a bool, or a factor or `p` is not a number.
+    ValueError
+        If a factor is not from 0.1 to 10, a range is reversed, a single number is not less than 1,
+        `distribution` is none of the three, or `p` is not from 0 to 1.
+
+    See Also
+    --------
+    RandomAffine : Scaling with shear, rotation and translation.
+
+    Examples
+    --------
+    >>> step = volaug.RandomScaling((2, 2), p=1.0)
+    >>> record = volaug.Compose([step], seed=7).draw((9, 9, 9), index=0)
+    >>> record.warp.points_to_output([[5, 4, 4]])  # the center is (4, 4, 4)
+    array([[6., 4., 4.]])
     """
 
     scale: RangePerAxis = (0.85, 1.2)

@@ -1,4 +1,4 @@
-"""Shear: planes of the picture moved along each other."""
+"""Shear: slide planes of the image along each other."""
 
 from dataclasses import dataclass, field
 
@@ -12,21 +12,42 @@ from .warps import sheared
 
 @dataclass(frozen=True, repr=False)
 class RandomShear(Step):
-    """Slide the picture's planes along each other, about its center; its volume stays.
+    """Slide planes of the image along each other, about its center; volumes are preserved.
 
-    Each factor is drawn evenly. In mm along one axis for each mm along another: with 0.1, what
-    lies 50 mm further along the second moves 5 mm further along the first.
+    Each factor is drawn uniformly. It is in mm per mm: with 0.1, a point 50 mm further along the
+    second axis moves 5 mm further along the first.
 
     Parameters
     ----------
-    shear : range
-        Of axis 0 along axis 1, of axis 0 along axis 2, and of axis 1 along axis 2; with a
-        rotation and a scaling these make all linear maps. A number `a` means -a to a. 0.02 by
-        default, which is mild for a head; 0.1 is strong.
-    p : float
-        How likely it happens.
+    shear : float, (low, high), or three of these; default 0.02
+        Factors of axis 0 along axis 1, axis 0 along axis 2, and axis 1 along axis 2, -10 to 10; a
+        number `a` means -a to a. The default is mild for a head; 0.1 is strong.
+    p : float, default 0.2
+        Probability of applying the step, 0 to 1.
     name : str, optional
-        See `Transform`.
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+
+    Raises
+    ------
+    TypeError
+        If a factor or `p` is not a number.
+    ValueError
+        If a factor exceeds 10, a range is reversed, or `p` is not from 0 to 1.
+
+    See Also
+    --------
+    RandomAffine : Shear with scaling, rotation and translation.
+
+    Notes
+    -----
+    Three factors are enough: with a rotation and a scaling they make every linear map.
+
+    Examples
+    --------
+    >>> step = volaug.RandomShear(((0.5, 0.5), 0, 0), p=1.0)
+    >>> record = volaug.Compose([step], seed=7).draw((9, 9, 9), index=0)
+    >>> record.warp.points_to_output([[4, 6, 4]])  # the center is (4, 4, 4)
+    array([[5., 6., 4.]])
     """
 
     shear: RangePerAxis = 0.02

@@ -30,76 +30,87 @@ def affine_transform(
 ) -> npt.NDArray[Any]:
     """Resample a volume through an affine map.
 
-    ``result[o] = volume[matrix @ o + offset]``: the map leads from output voxels to input
-    voxels, as in ``scipy.ndimage.affine_transform``. Voxel centers lie at integers.
+    ``result[o] = volume[matrix @ o + offset]``: the map leads from output voxels to input voxels,
+    as in ``scipy.ndimage.affine_transform``. Voxel centers lie at integers.
 
     Parameters
     ----------
     volume : (n0, n1, n2) or (C, n0, n1, n2) array
-        bool, integers, float16, float32 or float64, in any strides and byte order: a numpy array
-        or what can show its memory as one, such as a CPU tensor of torch. Read without a copy
-        where voxels lie side by side along one axis.
+        Volume of bool, integers, float16, float32 or float64, in any strides and byte order: a
+        NumPy array, or what shares its memory as one, such as a CPU tensor of torch. It is read
+        without a copy where voxels are adjacent along one axis.
     matrix : (3, 3), (3, 4) or (4, 4) array_like
-        In voxels, the offset in the last column of the latter two; invertible.
-    offset : float or (3,) array_like
-        In input voxels; only with a (3, 3) matrix.
+        Invertible matrix, in voxels. The last column of the latter two is the offset.
+    offset : float or (3,) array_like, default 0.0
+        Offset in input voxels; only with a (3, 3) matrix.
     output_shape : (3,) ints, optional
-        Without the channels. The volume's own shape by default.
+        Shape of the result without channels. Default: the volume's.
     interpolation : {"linear", "nearest", "cubic", "label"}
-        "linear": the trilinear mean of eight voxels. "nearest": the nearest voxel, half a voxel
-        rounding up. "cubic": the cubic B-spline through the voxels, which may go beyond their
-        range. "label", for label maps: the label with the largest sum of trilinear weights; of
-        ties, that of the nearest voxel, or else the least.
-    mode : str
-        What lies outside of the outermost voxel centers, by the names and rules of
-        ``scipy.ndimage``: "constant" (`cval`, a hard cut), "grid-constant" (blends into `cval`
-        over one voxel: torch's zeros), "nearest" (d d d | d), "reflect" (c d | d c), "mirror"
-        (c | d | c), "wrap" (period n - 1), "grid-wrap" (period n). And "edge-constant", ITK's
-        rule: the edge goes on for half a voxel, and then comes `cval`.
-    cval : float or (C,) array_like
-        Value outside, for all channels or one for each; the volume's dtype must hold it.
+        "linear": the trilinear mean of eight voxels. "nearest": the nearest voxel, half rounds up.
+        "cubic": the cubic B-spline through the voxels, which can exceed their range. "label", for
+        label maps: the label with the largest sum of trilinear weights; among ties, that of the
+        nearest voxel, or else the smallest.
+    mode : str, default "constant"
+        Values outside of the outermost voxel centers, by the names and rules of ``scipy.ndimage``:
+        "constant" (`cval`, a hard cut), "grid-constant" (blends into `cval` over one voxel: torch's
+        zeros), "nearest" (d d d | d), "reflect" (c d | d c), "mirror" (c | d | c), "wrap" (period
+        n - 1), "grid-wrap" (period n); and ITK's "edge-constant" (the edge voxel goes on for half a
+        voxel, then `cval`).
+    cval : float or (C,) array_like, default 0.0
+        Value outside, one or one per channel; the volume's dtype must hold it.
     out : (m0, m1, m2) or (C, m0, m1, m2) array, optional
-        Where to write the result: of the volume's dtype, not overlapping it, any strides.
+        Array for the result, of the volume's dtype and any strides, which does not overlap it.
     threads : int, optional
-        At most this many threads; see `set_num_threads`.
+        Maximum number of threads. Default: `get_num_threads()`.
 
     Returns
     -------
-    (m0, m1, m2) or (C, m0, m1, m2) array of the volume's dtype
-        `out` if it was given, else a new array in the volume's memory order. The same bits
-        for any number of threads.
+    (m0, m1, m2) or (C, m0, m1, m2) array
+        `out` if given, else a new array of the volume's dtype and memory order. The bits are the
+        same for any number of threads.
 
     Raises
     ------
-    TypeError, ValueError
-        Before any work, saying what was wanted and what was given.
+    TypeError
+        If the volume's dtype is none of these, or an argument is not of the type above.
+    ValueError
+        If a shape is wrong, the matrix is singular or not finite, a choice is unknown, the dtype
+        does not hold `cval`, or `out` does not fit or overlaps. Errors are raised before any work.
+
+    See Also
+    --------
+    elastic_deform : Resample through a deformation.
+    Warp : The same map for several volumes, points and boxes.
 
     Notes
     -----
-    Coordinates are float64 and rounded to a multiple of 2^-32 voxel, so that a coordinate
-    1e-12 voxel outside of the volume, by a rounding error, counts as inside. A map of whole
-    voxels to whole voxels (a flip, a whole shift, a quarter turn) copies.
+    Coordinates are float64, rounded to multiples of 2^-32 voxel, so that a coordinate 1e-12 voxel
+    outside of the volume, by a rounding error, counts as inside. A map of whole voxels to whole
+    voxels (a flip, a whole shift, a quarter turn) copies.
 
-    "linear" and "cubic" calculate in float32, and in float64 for integers of 32 and 64 bits and
-    for float64; integers are rounded, halves away from zero, and saturate. "nearest" and "label"
-    copy bits, and "label" compares them (so that 0.0 and -0.0 are two labels): identifiers never
-    pass through a float.
+    "linear" and "cubic" calculate in float32, and in float64 for integers of 32 and 64 bits and for
+    float64. Integers round half away from zero and saturate. "nearest" and "label" copy bits, and
+    "label" compares them (so that 0.0 and -0.0 are two labels): labels never pass through a float.
 
-    A voxel that is NaN or infinite reaches only those results for which its weight is not zero;
-    but with "cubic" a whole neighborhood, see `spline_filter`, which "cubic" calls. It holds
-    coefficients for the whole volume, while all else needs a few rows a thread.
+    A NaN or infinite voxel affects only results that read it with a weight that is not zero; with
+    "cubic", a whole neighborhood (see `spline_filter`). "cubic" stores coefficients for the whole
+    volume, while all else needs a few rows per thread.
 
-    "label" gives what nnU-Net's label path means, the largest of the linearly interpolated
-    indicators of all labels (`batchgeneratorsv2`, ``SpatialTransform`` with
-    ``mode_seg="bilinear"``), in one pass. That one rounds sums to float16, and so may give
-    another label where two differ by less than 1e-3; here weights are rounded to 2^-17 voxel,
-    so that sums are exact, and a tie is one.
+    "label" is the argmax of the linearly interpolated indicators of all labels, as in nnU-Net
+    (`batchgeneratorsv2`, ``SpatialTransform`` with ``mode_seg="bilinear"``), in one pass. nnU-Net
+    rounds sums to float16, and so can choose another label where two differ by less than 1e-3. Here
+    weights are rounded to 2^-17 voxel, so that sums and ties are exact.
 
     The channels of a label map that hold 0 and 1 vote together: a label is a combination of
-    channels. So a one-hot label stays one-hot, and regions that overlap stay consistent. What
-    lies outside belongs to the channels that `cval` says, (1, 0, 0) for the first of three, and by
-    default to none. Channels with other numbers vote each by itself, and so do more than 62
-    channels that overlap.
+    channels. So one-hot labels stay one-hot, and regions that overlap stay consistent. Voxels
+    outside belong to the channels that `cval` says: (1, 0, 0) is the first of three, and 0 is none.
+    Channels with other numbers vote one by one, and so do more than 62 channels that overlap.
+
+    Examples
+    --------
+    >>> volume = np.arange(8.0).reshape(8, 1, 1)
+    >>> volaug.affine_transform(volume, np.eye(3), (0.5, 0, 0)).ravel()
+    array([0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 0. ])
     """
     affine = checks.as_affine(matrix, offset)
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
@@ -124,36 +135,50 @@ def elastic_deform(
 ) -> npt.NDArray[Any]:
     """Resample a volume through a cubic B-spline deformation and an affine map.
 
-    ``result[o] = volume[matrix @ (o + u(o)) + offset]``, where the displacement ``u`` is a
-    cubic B-spline over the output grid.
+    ``result[o] = volume[matrix @ (o + u(o)) + offset]``, where the displacement ``u`` is a cubic
+    B-spline over the output grid.
 
     Parameters
     ----------
     volume : (n0, n1, n2) or (C, n0, n1, n2) array
-        As for `affine_transform`.
+        As in `affine_transform`.
     control_points : (3, k0, k1, k2) array_like
-        Coefficients of the displacement along axes 0, 1, 2, in output voxels, at least 4 on
-        each axis of the lattice. The spline approximates them, so that no displacement is
-        greater than the greatest coefficient. Knots are ``(m - 1) / (k - 3)`` voxels apart
-        on an axis of `m` voxels; the first span begins on the first voxel.
-    matrix, offset : optional
-        As for `affine_transform`; the identity by default.
-    output_shape, interpolation, mode, cval, out, threads
-        As for `affine_transform`.
+        Coefficients of the displacement along axes 0, 1, 2, in output voxels; 4 or more along each
+        axis. The spline approximates them: no displacement exceeds the largest coefficient. Knots
+        are ``(m - 1) / (k - 3)`` voxels apart on an axis of `m` voxels; the first span begins at
+        the first voxel.
+    matrix : (3, 3), (3, 4) or (4, 4) array_like, optional
+        As in `affine_transform`. Default: the identity.
+    offset, output_shape, interpolation, mode, cval, out, threads : optional
+        As in `affine_transform`.
 
     Returns
     -------
-    (m0, m1, m2) or (C, m0, m1, m2) array of the volume's dtype
+    (m0, m1, m2) or (C, m0, m1, m2) array
+        As in `affine_transform`.
 
     Raises
     ------
     TypeError, ValueError
-        Before any work, saying what was wanted and what was given.
+        As `affine_transform`; also if the control points are not (3, k0, k1, k2) finite numbers
+        with 4 or more along each axis.
+
+    See Also
+    --------
+    affine_transform : Resample through an affine map.
+    RandomElastic : Random deformations of a pipeline.
 
     References
     ----------
     D. Rueckert et al., "Nonrigid registration using free-form deformations", IEEE
     Transactions on Medical Imaging 18(8), 1999.
+
+    Examples
+    --------
+    >>> control_points = np.zeros((3, 4, 4, 4))
+    >>> control_points[0] = 1.0  # all voxels are read one further along axis 0
+    >>> volaug.elastic_deform(np.arange(8.0).reshape(8, 1, 1), control_points).ravel().round(6)
+    array([1., 2., 3., 4., 5., 6., 7., 0.])
     """
     affine = checks.as_affine(matrix, offset)
     points = checks.as_control_points(control_points)
@@ -165,7 +190,7 @@ def elastic_deform(
 
 
 class Request(NamedTuple):
-    """One volume to be warped: what a user asked for, checked."""
+    """One volume to be warped: the checked arguments of a user."""
 
     name: str  # of its `out`, for messages
     volume: npt.NDArray[Any]  # with or without channels
@@ -185,7 +210,7 @@ def as_request(
     out: Any,
     name: str = "out",
 ) -> Request:
-    """Check all that is said of one volume; `shape` is its own if None."""
+    """Check all arguments of one volume; `shape` is its own if None."""
     checks.check_choice("interpolation", interpolation, checks.INTERPOLATIONS)
     checks.check_choice("mode", mode, MODES)
     given = checks.as_volume(volume)
@@ -252,7 +277,7 @@ def resample(
 
 
 def _packed(label: Sampling) -> Sampling | None:
-    """The label map to be warped in place of channels of zeros and ones; None of other channels."""
+    """Return the label map to warp in place of channels of zeros and ones, or None."""
     packed = packed_channels(label.source)
     if packed is None:
         return None

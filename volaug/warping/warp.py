@@ -1,4 +1,4 @@
-"""A warp: the geometry of one draw, and what it does to volumes."""
+"""A warp: the geometry of one draw, and its application to volumes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,31 +19,50 @@ from .resample import Request, as_request, resample
 class Warp(GridMap):
     """A map from the voxels of an output grid to the voxels of an input volume.
 
-    Output voxel `o` reads the input at ``matrix @ (o + u(o)) + offset``, in voxels; the
+    Output voxel `o` reads the input at ``matrix @ (o + u(o)) + offset``, in voxels. The
     displacement ``u`` is a cubic B-spline over the output grid.
 
     Parameters
     ----------
     shape : (3,) ints
-        The output grid.
+        Shape of the output, without channels.
     matrix : (3, 3), (3, 4) or (4, 4) array_like, optional
-        Invertible; the identity by default. The latter two carry the offset.
-    offset : float or (3,) array_like
-        In input voxels.
+        Invertible matrix; the last two forms include the offset. Default: the identity.
+    offset : float or (3,) array_like, default 0.0
+        Offset in input voxels; only with a (3, 3) matrix.
     control_points : (3, k0, k1, k2) array_like, optional
-        Coefficients of the displacement in output voxels, as in `elastic_deform`. No
-        displacement by default.
+        Coefficients of the displacement in output voxels, as in `elastic_deform`. Default: none.
 
     Attributes
     ----------
-    matrix, offset : (3, 3) and (3,) float64 arrays
-        Read-only copies, whatever form they were given in.
+    matrix : (3, 3) float64 array
+        The linear part; read-only.
+    offset : (3,) float64 array
+        The offset; read-only.
     control_points : (3, k0, k1, k2) float64 array or None
+        The coefficients; read-only.
 
     Raises
     ------
-    TypeError, ValueError
-        Saying what was wanted and what was given.
+    TypeError
+        If an argument is not numeric, or `shape` is not of ints.
+    ValueError
+        If a shape is wrong, a number is not finite, the matrix is singular, or there are fewer than
+        4 control points along an axis.
+
+    See Also
+    --------
+    affine_transform : Resample through an affine map.
+    elastic_deform : Resample through a deformation.
+    Record.warp : The warp of a draw.
+
+    Examples
+    --------
+    >>> shift = volaug.Warp((8, 1, 1), offset=(1, 0, 0))
+    >>> shift.apply(np.arange(8).reshape(8, 1, 1)).ravel()
+    array([1, 2, 3, 4, 5, 6, 7, 0])
+    >>> shift.points_to_output([[5, 0, 0]])
+    array([[4., 0., 0.]])
     """
 
     def apply(
@@ -61,13 +80,19 @@ class Warp(GridMap):
         Parameters
         ----------
         volume : (n0, n1, n2) or (C, n0, n1, n2) array
-            Of any shape: the warp is in its voxels.
-        interpolation, mode, cval, out, threads
-            As for `affine_transform`.
+            Input volume of any shape; the warp is in its voxels.
+        interpolation, mode, cval, out, threads : optional
+            As in `affine_transform`.
 
         Returns
         -------
-        array of the warp's `shape`, with the volume's channels and dtype
+        array
+            Of the warp's `shape`, with the volume's channels and dtype.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `affine_transform`.
         """
         request = as_request(volume, self.shape, interpolation, mode, cval, out)
         checks.warn_of_last_channels("volume", volume, stacklevel=2)
@@ -83,28 +108,40 @@ class Warp(GridMap):
         out: Mapping[str, Any] | None = None,
         threads: int | None = None,
     ) -> dict[str, Any]:
-        """Resample several volumes through this warp: an image and its labels, say.
+        """Resample several volumes, such as an image and its labels, through this warp.
 
-        The results are those of `apply`, to the last bit. But volumes of the same shape and
-        memory order share the coordinates, which are then computed once for all of them, where
-        their border is the same and none of them is "cubic".
+        The results are those of `apply`, to the last bit. Volumes of the same shape, memory order
+        and border mode share the computation of coordinates, unless their interpolation is "cubic".
 
         Parameters
         ----------
         volumes : mapping from names to arrays
-            Each as for `apply`.
+            Volumes as for `apply`.
         interpolation, mode, cval : optional
-            As for `apply`, for all volumes; or a mapping from names, which leaves the default to
-            volumes that it does not name.
+            As in `affine_transform`, for all volumes; or mappings from names, where names that are
+            missing get the default.
         out : mapping from names to arrays, optional
-            Where to write the results that it names.
+            Arrays for the results that it names.
         threads : int, optional
+            Maximum number of threads. Default: `get_num_threads()`.
 
         Returns
         -------
         dict
-            The warped volumes by name. If anything is wrong with one of them, an error names it
-            and none is written.
+            The warped volumes by name.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `affine_transform`; the error names the volume, and nothing is written.
+
+        Examples
+        --------
+        >>> volumes = {"image": np.ones((8, 8, 8)), "label": np.ones((8, 8, 8), np.uint8)}
+        >>> warp = volaug.Warp((8, 8, 8), 0.5 * np.eye(3))
+        >>> warped = warp.apply_all(volumes, interpolation={"label": "label"})
+        >>> {name: volume.dtype.name for name, volume in warped.items()}
+        {'image': 'float64', 'label': 'uint8'}
         """
         if not isinstance(volumes, Mapping):
             raise TypeError(
@@ -131,24 +168,31 @@ class Warp(GridMap):
         return resample(requests, self.shape, self._affine, self.control_points, threads)
 
     def inverse(self, shape: tuple[int, int, int]) -> "Warp":
-        """The warp that undoes this one.
+        """Return the warp that undoes this one.
 
         Parameters
         ----------
         shape : (3,) ints
-            Its output grid: the shape of the input volume of this warp.
+            Shape of its output: that of the input volume of this warp.
 
         Returns
         -------
         Warp
-            Exact for an affine warp. Of a displacement the inverse is no B-spline; it is
-            interpolated by one, on a lattice that is refined until the error is less than 1e-3
-            output voxel wherever a place of `shape` lies in this warp's output grid.
+            Exact for an affine warp. The inverse of a displacement is not a B-spline; it is
+            approximated by one, on a lattice that is refined until the error is less than 1e-3
+            output voxel wherever a point of `shape` lies in the output grid of this warp.
 
         Raises
         ------
-        TypeError, ValueError
-            Also if the displacement folds, or varies too fast for a lattice of 2^20 knots.
+        TypeError
+            If `shape` is not of ints.
+        ValueError
+            If the displacement folds, or varies too fast for a lattice of 2^20 knots.
+
+        Examples
+        --------
+        >>> volaug.Warp((8, 8, 8), offset=2.5).inverse((16, 16, 16)).offset
+        array([-2.5, -2.5, -2.5])
         """
         source = checks.as_shape("shape", shape)
         points = self.control_points

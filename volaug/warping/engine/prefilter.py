@@ -44,48 +44,58 @@ class Filter(NamedTuple):
 def spline_filter(
     volume: npt.ArrayLike, *, mode: Mode = "mirror", threads: int | None = None
 ) -> npt.NDArray[Any]:
-    """Coefficients of the cubic B-spline that goes through the voxels of a volume.
+    """Return the coefficients of the cubic B-spline through the voxels of a volume.
 
-    As ``scipy.ndimage.spline_filter`` of order 3.
+    They are those of ``scipy.ndimage.spline_filter`` of order 3.
 
     Parameters
     ----------
     volume : (n0, n1, n2) or (C, n0, n1, n2) array
-        Of any boolean, integer or real dtype, and any strides.
+        Volume of bool, integers or real numbers, in any strides.
     mode : {"mirror", "reflect", "grid-wrap"}
-        How the volume goes on outside: ``d c b | a b c d | c b a``, ``d c b a | a b c d | d c b a``
-        or ``a b c d | a b c d | a b c d``.
+        Extension outside: ``d c b | a b c d | c b a``, ``d c b a | a b c d | d c b a`` or
+        ``a b c d | a b c d | a b c d``.
     threads : int, optional
-        At most this many threads; see `set_num_threads`.
+        Maximum number of threads. Default: `get_num_threads()`.
 
     Returns
     -------
-    array of the volume's shape
-        In its memory order. float32 for bool, integers of 8 and 16 bits, float16 and float32;
-        float64 for the others. The same bits for any number of threads.
+    array
+        Of the volume's shape and memory order. float32 for bool, integers of 8 and 16 bits, float16
+        and float32; float64 for the others. The bits are the same for any number of threads.
 
     Raises
     ------
-    TypeError, ValueError
-        Before any work, saying what was wanted and what was given.
+    TypeError
+        If the volume's dtype is none of these, or `threads` is not an int.
+    ValueError
+        If the volume's shape is wrong, `mode` is unknown, or `threads` is less than 1.
+
+    See Also
+    --------
+    affine_transform : Its "cubic" interpolation calls this.
 
     Notes
     -----
-    Each coefficient depends on the whole volume, by a weight that decays with 0.27 a voxel. A
-    voxel that is NaN or infinite leaves NaN all along two axes and, to either side of it, along
-    15 voxels (float64: 31) of the axis whose voxels lie side by side in memory; by scipy, in
-    the whole volume.
+    Each coefficient depends on the whole volume, by a weight that decays by 0.27 per voxel. A NaN
+    or infinite voxel leaves NaN all along two axes and, to either side of it, along 15 voxels
+    (float64: 31) of the axis whose voxels are adjacent in memory; in scipy, in the whole volume.
 
-    A coefficient of a magnitude below 5.6e-17 (float64: 1.6e-260) is zero, so that the tails over
-    a background of zeros do not become denormal numbers, which some processors are slow with. In
-    a channel without a voxel of 1.5e-8 (2.3e-243), that limit is 2^-28 (2^-57) of its greatest
-    magnitude, so that a picture of tiny values is as exact as any. Denormal voxels are read as
-    they are.
+    A coefficient of a magnitude below 5.6e-17 (float64: 1.6e-260) is set to zero, so that the tails
+    over a background of zeros do not become denormal numbers, which are slow on some processors. In
+    a channel without a voxel of 1.5e-8 (2.3e-243), the limit is 2^-28 (2^-57) of its maximum
+    magnitude, so that an image of tiny values is as exact as any. Denormal voxels are read as they
+    are.
 
     References
     ----------
     M. Unser, "Splines: a perfect fit for signal and image processing", IEEE Signal Processing
     Magazine 16(6), 1999.
+
+    Examples
+    --------
+    >>> volaug.spline_filter(np.full((8, 8, 8), 3.0))[0, 0, :3].round(9)
+    array([3., 3., 3.])
     """
     checks.check_choice("mode", mode, MODES)
     given = checks.as_volume(volume)
