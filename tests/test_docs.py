@@ -4,6 +4,7 @@ import dataclasses
 import doctest
 import importlib
 import inspect
+import re
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,7 @@ with warnings.catch_warnings():
     from numpydoc.validate import Validator, validate
 
 PACKAGE = Path(volaug.__file__).parent
+DOCS = Path(__file__).parent.parent / "docs"
 
 CLASSES_AND_FUNCTIONS = [
     *(f"volaug.{name}" for name in volaug.__all__ if name not in ("__version__", "presets")),
@@ -117,7 +119,20 @@ def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch):
     assert runner.tries > 0
 
 
-def test_every_preset_and_step_is_checked():
+def test_the_pages_list_every_public_object():
+    listed = re.findall(r"^   ([a-zA-Z0-9_.]+)$", (DOCS / "api.md").read_text(), re.MULTILINE)
+    wanted = [*CLASSES_AND_FUNCTIONS, *INTEGRATIONS]
+    assert sorted(f"volaug.{name}" for name in listed) == sorted(wanted)
+
+
+def test_the_example_of_the_first_page_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL)
+    names = {}
+    exec(compile(code, "index.md", "exec"), names)
+    assert names["sample"]["image"].shape == names["image"].shape
+
+
+def test_every_preset_is_checked():
     presets = importlib.import_module("volaug.presets")
     public = [name for name, item in vars(presets).items() if inspect.isfunction(item)]
     own = [n for n in public if getattr(presets, n).__module__ == presets.__name__ and n[0] != "_"]

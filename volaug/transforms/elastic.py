@@ -17,8 +17,8 @@ from .ranges import MAX_LENGTH, Shape, as_triple
 class RandomElastic(Step):
     """Deform the image by a cubic B-spline with random control points.
 
-    Each component of each control point is drawn uniformly from -max_displacement to
-    max_displacement. The spline approximates its control points, so no voxel moves further than
+    Each component of each control point is drawn uniformly, up to `max_displacement` in both
+    directions. The spline approximates its control points, so no voxel moves further than
     that. The control points lie over the output of the pipeline: over the patch, if it crops.
 
     Parameters
