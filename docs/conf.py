@@ -52,6 +52,7 @@ html_title = f"volaug {release}"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_prev_next": False}
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("presets", "integrations", "trust")}
 myst_heading_anchors = 3
 
 default_role = "py:obj"  # `RandomFlip` is a link, and other names in backticks are plain

@@ -31,7 +31,7 @@ from .transforms.registry import (
 from .warping.engine.borders import Mode
 from .warping.geometry.anatomy import slice_axis_in_2d
 
-# What its segmentations hold outside of a case, until nothing moves any more.
+# Value of nnU-Net's segmentations outside of a case, until the last spatial step.
 OUTSIDE = -1
 
 
@@ -247,7 +247,7 @@ def _only(axis: int, one: Any, others: Any) -> tuple[Any, ...]:
 
 
 def _nnunet_scaling(across: int | None) -> Transform:
-    # it draws how much of the picture is seen, 0.7 to 1.4 times, and not how large it becomes
+    # nnU-Net draws the visible share of the image, 0.7 to 1.4, and not its magnification
     factors: Any = (1.0 / 1.4, 1.0 / 0.7)
     if across is not None:
         factors = _only(across, (1.0, 1.0), factors)

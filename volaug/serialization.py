@@ -78,7 +78,7 @@ def from_plain(values: Any, classes: Mapping[str, type], what: str) -> Any:
     Raises
     ------
     TypeError, ValueError
-        Saying where it is wrong, and for an unknown name which known one is the nearest.
+        If a part is wrong or unknown; the error says where, and the nearest known name.
     """
     name: Any = as_table(what, values).get("type")
     check_names(f"type of {what}", [name], classes)

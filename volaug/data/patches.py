@@ -121,16 +121,17 @@ def _slabs(voxels: Array) -> Iterator[tuple[int, Array]]:
 def patch_start(
     stream: RandomStream, shape: Shape, patch: Shape, places: Foreground | None
 ) -> tuple[int, int, int]:
-    """The first voxel of a patch.
+    """Draw the first voxel of a patch.
 
-    Anywhere within the case; or such that a voxel of the foreground, first the class and then the
-    voxel drawn evenly, lies in its middle, or as near to it as the border lets it. Along an axis
-    on which the case is shorter than the patch it lies in the middle.
+    Without a foreground the patch is anywhere within the case. With one, it is centered at a voxel
+    of the foreground, or as close to that as the border allows: first the class is drawn uniformly,
+    then the voxel. Along an axis on which the case is shorter than the patch, the case is centered
+    in it.
 
     Parameters
     ----------
     places : mapping, optional
-        Of the foreground; without, or if there is none, the patch lies anywhere.
+        Voxels of the foreground by class.
     """
     ways = [stream.uniform() for _ in range(5)]
     room = [n - m for n, m in zip(shape, patch, strict=True)]

@@ -45,7 +45,7 @@ class SampleMaker:
     Raises
     ------
     TypeError, ValueError
-        Saying what was wanted and what was given.
+        If an argument is one that `Stream` refuses.
     CaseError
         If the first case cannot be opened.
     """

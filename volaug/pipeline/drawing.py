@@ -1,4 +1,4 @@
-"""Which steps of a pipeline happen for a key, and what they draw."""
+"""Which steps of a pipeline are applied for a key, and what they draw."""
 
 import itertools
 import warnings
@@ -19,7 +19,7 @@ Labels = tuple[str, tuple[Any, ...]]  # of a transform, and of those within it
 
 
 def labeled(outermost: Transform) -> Labels:
-    """A label for each transform: its name, or its type and which of that type it is."""
+    """Return a label for each transform: its name, or its class and its number in that class."""
     count: Counter[str] = Counter()
 
     def label(transform: Transform) -> Labels:
@@ -49,7 +49,7 @@ def draw_steps(
     steps: list[tuple[str, Operation]],
     asked: bool = True,
 ) -> Grid:
-    """Add what a transform draws for a picture to the steps; the grid of what they make of it."""
+    """Append what a transform draws for an image to the steps; return the grid after them."""
     label, inner_labels = labels
     stream = RandomStream(key, label)
     if asked and not transform.happens(stream):
@@ -67,15 +67,15 @@ def draw_steps(
 
 
 def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping[str, Any]) -> None:
-    """See that volumes suit a pipeline with some targets, by their shapes and dtypes alone.
+    """Check that volumes suit a pipeline, by their shapes and dtypes alone.
 
-    Whatever is drawn, their dtypes must hold what lies outside, and what steps such as
-    `MaskImage` write.
+    Whatever is drawn, their dtypes must hold the values outside, and what steps such as `MaskImage`
+    write.
 
     Raises
     ------
     ValueError
-        Naming the volume, what was wanted and what was given.
+        If a dtype does not hold a `cval` or what a step writes, or a step lacks its label.
     """
     blanks = {name: blank(tuple(v.shape), v.dtype) for name, v in volumes.items()}
     check_cvals(table, blanks)
@@ -86,7 +86,7 @@ def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping
 
 
 def warn_of_folding(record: Record) -> None:
-    """Say that displacements are not as large as they were asked for."""
+    """Warn that displacements are smaller than drawn."""
     named = [name for name, operation in record.steps if isinstance(operation, Elastic)]
     warnings.warn(
         f"{', '.join(named)}: displacements would fold and were made smaller, to "

@@ -1,1 +1,1 @@
-"""What a user picks: each step draws plain numbers, and what they do to a picture."""
+"""Transforms: each step draws plain numbers, and an operation applies them to an image."""

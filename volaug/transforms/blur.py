@@ -29,16 +29,15 @@ from .ranges import (
     widths,
 )
 
-MAX_SIGMA = 100.0  # voxels of a blur's standard deviation
+MAX_SIGMA = 100.0  # voxels
 
 
 # Columns of all planes that are filtered together along axis 0: in the L2 cache.
 COLUMNS = 512
 
 
-# A Gaussian ends where it is this share of the rounding of its greatest value. What is beyond
-# changes nothing, and could become denormal. That is after 6.1 sigma in float32, and after
-# 8.8 in float64.
+# A Gaussian ends where it is this share of the rounding error of its maximum. The rest changes
+# nothing, and could be denormal. That is at 6.1 sigma in float32, and at 8.8 in float64.
 NEGLIGIBLE = 1 / 8
 
 

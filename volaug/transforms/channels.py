@@ -1,7 +1,7 @@
-"""Changes of a channel in place and in threads, which several steps make.
+"""Changes of a channel in place and in threads, which several steps share.
 
-A channel is any array (n0, n1, n2) that can be written to. Each change is of its memory, whatever
-the order of its axes, but for noise, which belongs to a voxel's place in C order.
+A channel is any array (n0, n1, n2) that can be written to. Changes follow its memory, whatever
+the order of its axes; except noise, which depends on a voxel's index in C order.
 """
 
 import math
@@ -37,7 +37,7 @@ MIN_RANGE = 1e-35  # what is narrower has none: one over it is beyond float32
 
 
 class Statistics(NamedTuple):
-    """Of the finite voxels of a channel; NaN if there are none."""
+    """Statistics of the finite voxels of a channel; NaN if there are none."""
 
     finite: int  # how many
     mean: float
@@ -47,7 +47,7 @@ class Statistics(NamedTuple):
 
 
 def statistics(channel: Channel, threads: int) -> Statistics:
-    """Mean, standard deviation and range of what is finite."""
+    """Return mean, standard deviation and range of the finite voxels."""
     blocks = -(-channel.size // BLOCK)
     found = np.empty((blocks, FOUND))
     kind = as_type(channel.dtype)
@@ -76,7 +76,7 @@ def apply_linear(
     limits: tuple[float, float],
     threads: int,
 ) -> None:
-    """``slope * (x - origin) + base``, cut to limits, which may be infinite."""
+    """Apply ``slope * (x - origin) + base``, clipped to limits, which may be infinite."""
     kind, (begin, steep, end, low, high) = kernel_arguments(channel, origin, slope, base, *limits)
 
     def work(memory: Memory, first: int, stop: int) -> None:
@@ -87,13 +87,13 @@ def apply_linear(
 
 
 def mean_and_std(count: float, total: float, squares: float) -> tuple[float, float]:
-    """Of so many numbers, from their sum and the sum of their squares."""
+    """Return mean and standard deviation, from a count, a sum and a sum of squares."""
     mean = total / count
     return mean, math.sqrt(max(squares / count - mean * mean, 0.0))
 
 
 def kernel_arguments(channel: Channel, *numbers: float) -> tuple[Any, tuple[Any, ...]]:
-    """What a kernel takes for a dtype: its type, and numbers as it calculates with."""
+    """Return a kernel's type for a dtype, and numbers in its arithmetic precision."""
     real = arithmetic_dtype(channel.dtype).type
     return as_type(channel.dtype), tuple(real(number) for number in numbers)
 
@@ -106,7 +106,7 @@ def run_blocks(
     read_only: bool = False,
     in_c_order: bool = False,
 ) -> None:
-    """Let threads work on blocks of the channel's memory, or of a copy if it has gaps."""
+    """Run threads on blocks of the channel's memory, or of a copy if it has gaps."""
     flags = channel.flags
     whole = flags.c_contiguous or (flags.f_contiguous and not in_c_order)
     voxels = channel if whole and flags.aligned else channel.copy(order="C")

@@ -25,8 +25,8 @@ class RandomElastic(Step):
     ----------
     max_displacement : float or three floats, default 7.0
         Maximum displacement along each axis in mm (voxels without spacing), 0 to 1e6. The default
-        is mild: 0.15 of the knot spacing on a head of 190 mm. 0.4 of the knot spacing is the most
-        that can never fold.
+        is mild: 0.15 of the knot spacing on a head of 190 mm. Up to 0.4 of the knot spacing no
+        draw can fold.
     num_control_points : int or three ints, default 7
         Number along each axis, 4 to 67, with one beyond each end; knots are ``(n - 1) / (k - 3)``
         voxels apart. 7 is TorchIO's. Or 1: the displacement is constant along that axis, as for

@@ -1,7 +1,7 @@
-"""Changes of images, each channel by itself: with what was drawn for all channels, or for each.
+"""Operations on images, one channel at a time: with one draw for all channels, or one for each.
 
-Statistics are of the finite voxels of a channel; where there are none, nothing changes. Integers
-are rounded, halves away from zero, and saturate; NaN stays.
+Statistics are of the finite voxels of a channel; without any, nothing changes. Integers are
+rounded, halves away from zero, and saturate; NaN stays.
 """
 
 import abc
@@ -26,22 +26,22 @@ MAX_FACTOR = 100.0
 
 
 class ChannelId(NamedTuple):
-    """Which channel of an image."""
+    """A channel of an image."""
 
     target: str
     channel: int
 
 
 class PerChannel(tuple[Any, ...]):
-    """What was drawn for each channel: of all images, or, in a dict by name, of each of them."""
+    """Values for each channel: of all images, or, in a dict by name, of each image."""
 
 
 class IntensityOperation(ValueOperation):
-    """It changes the values of images, each channel by itself."""
+    """An operation that changes the values of images, one channel at a time."""
 
     @abc.abstractmethod
     def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
-        """Do it to one channel (n0, n1, n2), which is not bool, in place."""
+        """Change one channel (n0, n1, n2), which is not bool, in place."""
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         drawn = [value for value in vars(self).values() if isinstance(value, PerChannel | dict)]
@@ -68,10 +68,10 @@ class IntensityOperation(ValueOperation):
 
 
 def settled(name: str, value: Any, check: Callable[[str, Any], Any], depth: int = 0) -> Any:
-    """What `check` makes of a value, or `PerChannel` of what it makes of one for each channel.
+    """Check a value, or the values of `PerChannel`, and return them.
 
-    A value for all channels is nested so deep: 0 of a number, 1 of a tuple of numbers. In a
-    mapping from names of images there is one for each channel of each.
+    A value for all channels has this depth of nesting: 0 for a number, 1 for a tuple of numbers. In
+    a mapping from names of images there is one value for each channel of each image.
     """
     value = normalize(value)
     if isinstance(value, dict):
@@ -90,30 +90,30 @@ def settled(name: str, value: Any, check: Callable[[str, Any], Any], depth: int 
 
 
 def of_channel(value: Any, channel: ChannelId) -> Any:
-    """What was drawn for a channel."""
+    """Return the value of a channel."""
     if isinstance(value, dict):
         value = value[channel.target]
     return value[channel.channel] if isinstance(value, PerChannel) else value
 
 
 def settle(operation: Any, name: str, minimum: float, maximum: float) -> None:
-    """See that an argument is a number, or one for each channel, within limits."""
+    """Check that an argument is a number, or one for each channel, within limits."""
     value = settled(name, getattr(operation, name), number_within(minimum, maximum))
     object.__setattr__(operation, name, value)
 
 
 def number_within(minimum: float, maximum: float) -> Callable[[str, Any], float]:
-    """What sees that a number is within limits."""
+    """Return a check that a number is within limits."""
     return lambda name, value: as_number(name, value, minimum, maximum)
 
 
 def of_channels(
     per_channel: bool, grid: Grid, stream: RandomStream, draw: Callable[[RandomStream], Any]
 ) -> Any:
-    """One draw for all channels, or one for each: of all images, or of each image by name.
+    """Draw once for all channels, or once for each: of all images, or of each image by name.
 
-    An image of another name than "image" draws from numbers of its own, so that what it draws
-    does not depend on which others there are.
+    An image of another name than "image" draws from its own stream, so that its draws do not depend
+    on which other images there are.
     """
     if not per_channel:
         return draw(stream)
@@ -128,12 +128,12 @@ def of_channels(
 
 
 def evenly(pair: Pair, per_channel: bool, grid: Grid, stream: RandomStream) -> Any:
-    """A number that is drawn evenly, for all channels or for each."""
+    """Draw a number uniformly, for all channels or for each."""
     return of_channels(per_channel, grid, stream, lambda stream: stream.uniform(*pair))
 
 
 def around_one(pair: Pair, per_channel: bool, grid: Grid, stream: RandomStream) -> Any:
-    """As likely below 1 as over it, if the range has both; evenly on each side."""
+    """Draw below or over 1, equally likely if the range has both, uniformly on each side."""
 
     def one(stream: RandomStream) -> float:
         low, high = pair

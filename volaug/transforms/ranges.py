@@ -1,4 +1,4 @@
-"""Numbers and ranges that a user gives: a number, a pair, or one of these for each axis."""
+"""Numbers and ranges of users: a number, a pair, or one of these for each axis."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ MAX_LENGTH = 1e6
 
 
 def as_number(name: str, value: Any, minimum: float, maximum: float) -> float:
-    """A number within limits."""
+    """Return a number within limits."""
     if type(value) not in (float, int):
         raise TypeError(f"{name} must be a number, got {shown(value)}")
     if not minimum <= value <= maximum:  # NaN is not
@@ -44,7 +44,7 @@ def as_number(name: str, value: Any, minimum: float, maximum: float) -> float:
 
 
 def as_triple(name: str, value: Any, minimum: float, maximum: float) -> tuple[float, float, float]:
-    """A number for all three axes, or one for each."""
+    """Return a number for all three axes, or one for each."""
     given = value if isinstance(value, tuple) else (value,) * 3
     if len(given) != 3:
         raise ValueError(f"{name} must be a number, or one for each of three axes, got {value!r}")
@@ -53,7 +53,7 @@ def as_triple(name: str, value: Any, minimum: float, maximum: float) -> tuple[fl
 
 
 def as_axes(value: Any) -> tuple[int, ...]:
-    """Some of the axes 0, 1, 2, in order."""
+    """Return some of the axes 0, 1, 2, in order."""
     given = normalize(value)
     given = given if isinstance(given, tuple) else (given,)
     axes = [checks.as_whole("axes", axis, 0, 2) for axis in given]
@@ -63,13 +63,13 @@ def as_axes(value: Any) -> tuple[int, ...]:
 
 
 def as_flag(name: str, value: Any) -> None:
-    """See that it is True or False."""
+    """Check that it is True or False."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def symmetric(name: str, value: Any, maximum: float) -> Pair:
-    """The pair, or -a to a for a number `a`."""
+    """Return the pair, or -a to a for a number `a`."""
     if isinstance(value, tuple):
         return _as_pair(name, value, -maximum, maximum)
     limit = as_number(name, value, 0.0, maximum)
@@ -77,16 +77,16 @@ def symmetric(name: str, value: Any, maximum: float) -> Pair:
 
 
 def positive(name: str, value: Any, maximum: float) -> Pair:
-    """The pair, or 0 to a for a number `a`."""
+    """Return the pair, or 0 to a for a number `a`."""
     if isinstance(value, tuple):
         return _as_pair(name, value, 0.0, maximum)
     return 0.0, as_number(name, value, 0.0, maximum)
 
 
 def factors(name: str, value: Any, maximum: float) -> Pair:
-    """The pair, or 1 / (1 + a) to 1 + a for a number `a`, which must be less than 1.
+    """Return the pair, or 1 / (1 + a) to 1 + a for a number `a`, which must be less than 1.
 
-    Else ``scale=1``, meant as no scaling, would be 0.5 to 2.
+    Otherwise ``scale=1``, meant as no scaling, would be 0.5 to 2.
     """
     if isinstance(value, tuple):
         return _as_pair(name, value, 1.0 / maximum, maximum)
@@ -101,44 +101,44 @@ def factors(name: str, value: Any, maximum: float) -> Pair:
 
 
 def angles(value: Any) -> Pairs:
-    """Degrees about each axis."""
+    """Return ranges of degrees about each axis."""
     return _for_axes(symmetric, "degrees", value, 360.0)
 
 
 def stretches(value: Any) -> Pairs:
-    """Factors along each axis."""
+    """Return ranges of factors along each axis."""
     return _for_axes(factors, "scale", value, 10.0)
 
 
 def slopes(value: Any) -> Pairs:
-    """Shears, each of an axis along another."""
+    """Return ranges of shears, each of an axis along another."""
     return _for_axes(symmetric, "shear", value, 10.0)
 
 
 def lengths(name: str, value: Any) -> Pairs:
-    """Lengths along each axis."""
+    """Return ranges of lengths along each axis."""
     return _for_axes(symmetric, name, value, MAX_LENGTH)
 
 
 def widths(value: Any) -> Pairs:
-    """Standard deviations along each axis."""
+    """Return ranges of standard deviations along each axis."""
     return _for_axes(positive, "sigma", value, 100.0)
 
 
 def shares(value: Any) -> Pairs:
-    """Parts of what there is along each axis."""
+    """Return ranges of shares along each axis."""
     return _for_axes(_share, "resolution", value, 1.0)
 
 
 def _share(name: str, value: Any, maximum: float) -> Pair:
-    """The pair, or a to 1 for a number `a`."""
+    """Return the pair, or a to 1 for a number `a`."""
     if isinstance(value, tuple):
         return _as_pair(name, value, MIN_RESOLUTION, maximum)
     return as_number(name, value, MIN_RESOLUTION, maximum), maximum
 
 
 def drawn_for_axes(ranges: Pairs, together: bool, stream: RandomStream) -> Three:
-    """Numbers drawn evenly; for all axes at once, each within its range, or each for itself."""
+    """Draw uniformly for three axes: one draw, each axis within its range, or one draw per axis."""
     ways = [stream.uniform() for _ in ranges]
     a, b, c = (
         low + (high - low) * (ways[0] if together else way)
@@ -148,7 +148,7 @@ def drawn_for_axes(ranges: Pairs, together: bool, stream: RandomStream) -> Three
 
 
 def in_proportion(ranges: Pairs, together: bool, stream: RandomStream) -> Three:
-    """Numbers whose logarithms are drawn evenly; for all axes at once, or each for itself."""
+    """Draw log-uniformly for three axes: one draw for all, or one per axis."""
     ways = [stream.uniform() for _ in ranges]
     a, b, c = (
         low * (high / low) ** (ways[0] if together else way)
@@ -158,7 +158,7 @@ def in_proportion(ranges: Pairs, together: bool, stream: RandomStream) -> Three:
 
 
 def _for_axes(kind: Kind, name: str, value: Any, maximum: float) -> Pairs:
-    """What `kind` makes of each of three, or thrice of what there is."""
+    """Apply `kind` to each of three values, or three times to one."""
     if isinstance(value, tuple) and len(value) not in (2, 3):
         raise ValueError(
             f"{name} must be a number, a pair (low, high), or one of these for each of three "

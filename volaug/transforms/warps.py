@@ -1,7 +1,7 @@
-"""What spatial steps of one warp must have in common, so that no draw of a pipeline fails.
+"""Conditions on the spatial steps of one warp, so that no draw of a pipeline fails.
 
-The steps that happen differ from draw to draw. So all warps are followed that a draw can be making
-at some place of the pipeline, by the few numbers that matter.
+Which steps are applied differs from draw to draw. So this follows all warps that a draw can have
+at each position of the pipeline, by the few numbers that matter.
 """
 
 import math
@@ -12,24 +12,23 @@ from .base import Step, Transform, ValueStep
 from .group import Group, OneOf
 from .ranges import Pairs, Shape
 
-# By how much more a warp may enlarge a picture along one direction than along another. Products
-# of matrices that stay below it have inverses that are more than rounding errors, whatever the
-# size of voxels is.
+# The maximum ratio by which a warp may enlarge an image along one direction and another. Products
+# of matrices that stay below it have accurate inverses, for any voxel size.
 MAX_DISTORTION = 1e6
 
-# The knot spans of the lattice of each warp that a draw may be making, and its greatest distortion.
+# The lattice spans of each warp that a draw can have, and the maximum distortion of the warp.
 Warps = dict[Shape, float]
 
 NEW: Warps = {(1, 1, 1): 1.0}
 
 
 def check_warps(pipeline: Transform) -> None:
-    """See that whatever steps a draw takes, those of each warp have a lattice and an inverse."""
+    """Check that whatever steps are drawn, those of each warp have a lattice and an inverse."""
     after(pipeline, NEW)
 
 
 def after(transform: Transform, warps: Warps, asked: bool = True) -> Warps:
-    """The warps that a draw may be making after a transform, from those before it."""
+    """Return the warps that a draw can have after a transform, from those before it."""
     p = transform.p if asked else 1.0
     if p == 0.0:
         return warps
@@ -52,7 +51,7 @@ def _after_taken(transform: Transform, warps: Warps) -> Warps:
 
 
 def _either(*ways: Warps) -> Warps:
-    """The warps of any of some ways."""
+    """Return the warps of any of several branches."""
     merged: Warps = {}
     for spans, distortion in (warp for way in ways for warp in way.items()):
         merged[spans] = max(distortion, merged.get(spans, 1.0))
@@ -60,7 +59,7 @@ def _either(*ways: Warps) -> Warps:
 
 
 def _with(step: Step, spans: Shape, distortion: float) -> Warps:
-    """A warp with one step more."""
+    """Return a warp with one more step."""
     distortion *= step.distortion()
     if distortion > MAX_DISTORTION:
         raise ValueError(
@@ -83,7 +82,7 @@ def _with(step: Step, spans: Shape, distortion: float) -> Warps:
 
 
 def _nearest(own: int, others: int) -> Iterator[int]:
-    """The nearest numbers of control points, below and above, that go with those of others."""
+    """Yield the nearest numbers of control points, below and above, that fit those of others."""
     fitting = [s for s in range(1, MAX_SPANS + 1) if math.lcm(s, others) <= MAX_SPANS]
     below, above = [s for s in fitting if s < own], [s for s in fitting if s > own]
     if below:
@@ -93,14 +92,14 @@ def _nearest(own: int, others: int) -> Iterator[int]:
 
 
 def stretched(factors: Pairs, together: bool) -> float:
-    """The greatest ratio of two factors of one draw."""
+    """Return the maximum ratio of two factors of one draw."""
     if together:  # their logarithms, or their inverses, go along with one another
         return max(max(ends) / min(ends) for ends in zip(*factors, strict=True))
     return max(high for _, high in factors) / min(low for low, _ in factors)
 
 
 def sheared(slopes: Pairs) -> float:
-    """A bound of the ratio of the greatest to the least stretch that shears make."""
+    """Return a bound of the ratio of the maximum to the minimum stretch of shears."""
     a, b, c = (max(abs(low), abs(high)) for low, high in slopes)
     # of I + N and of its inverse I - N + N N, by the Frobenius norm
     return (1.0 + math.hypot(a, b, c)) * (1.0 + math.hypot(a, b + a * c, c))

@@ -14,37 +14,36 @@ from .geometry.bspline import Floats, refined
 from .geometry.folding import max_injective_scale
 from .warp import Warp
 
-# What is done about a displacement that may fold, the strictest first.
+# What to do if a displacement may fold, strictest first.
 Folding = Literal["forbid", "warn", "allow"]
 FOLDING = get_args(Folding)
 
-# Of the lattice on which the displacements of a warp add up, along each axis.
+# Maximum knot spans along each axis of the lattice on which the displacements of a warp are added.
 MAX_SPANS = 64
 
 
 class Grid(NamedTuple):
-    """The voxels of a picture, and how large they are; and how many channels are drawn for.
+    """The voxels of an image and their size, and the number of channels to draw for.
 
-    That is a number for all images together, or one for each by name.
+    `channels` is a number for all images together, or a number for each by name.
     """
 
     shape: tuple[int, int, int]
     to_mm: Floats  # (3, 3) from voxels to mm in a frame of perpendicular axes, upper triangular
     from_mm: Floats  # its inverse
     channels: int | Mapping[str, int] = 1
-    affine: Floats | None = None  # (4, 4), if the picture has one
+    affine: Floats | None = None  # (4, 4), if the image has one
 
     @property
     def center(self) -> Floats:
-        """The place that stretching, shearing and turning leave where it is."""
+        """The fixed point of scaling, shear and rotation."""
         return (np.array(self.shape) - 1.0) / 2.0
 
     @property
     def anatomical_axes(self) -> tuple[int, int, int]:
-        """Which axes run from left to right, front to back, and head to foot.
+        """The axes that run left-right, anterior-posterior and superior-inferior.
 
-        Without an affine they are 0, 1 and 2, as in arrays that nibabel's `as_closest_canonical`
-        gives.
+        Without an affine they are 0, 1 and 2, as in arrays from nibabel's `as_closest_canonical`.
         """
         return (0, 1, 2) if self.affine is None else closest_axes(self.affine)
 
@@ -52,10 +51,10 @@ class Grid(NamedTuple):
 def grid_of(
     shape: tuple[int, int, int], spacing: tuple[float, float, float] | None, affine: Floats | None
 ) -> Grid:
-    """The grid of a picture whose voxel sizes, or whose matrix from voxels to mm, are known.
+    """Return the grid of an image, from its voxel sizes or its matrix from voxels to mm.
 
-    Without either a voxel is the unit of length. An affine's axes need not be perpendicular, as
-    after a shear: mm are measured along axis 0, and perpendicular to what came before.
+    Without either, a voxel is the unit of length. The axes of an affine need not be perpendicular,
+    as after a shear: mm are measured along axis 0, and perpendicular to the axes before.
     """
     if affine is None:
         return _spaced_grid(shape, spacing or (1.0, 1.0, 1.0))
@@ -70,12 +69,12 @@ def _spaced_grid(shape: tuple[int, int, int], spacing: tuple[float, float, float
 
 
 class Fusion:
-    """What the operations so far make of a picture: where its voxels read the first one.
+    """The composition of the operations so far: where the voxels of the output read the input.
 
     The output voxel `o` reads ``matrix @ (o + u(o)) + offset``, where ``u`` is the sum of all
-    displacements, which act in the last output grid, whatever came after them.
+    displacements. They act in the last output grid, whatever came after them.
 
-    A picture of one voxel along an axis is flat: nothing moves out of it along that axis.
+    An image of one voxel along an axis is flat: nothing moves out of it along that axis.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -87,12 +86,12 @@ class Fusion:
         self._folding = len(FOLDING) - 1
 
     def pull(self, matrix: Floats, offset: Floats) -> None:
-        """Read the picture so far at ``matrix @ o + offset``."""
+        """Read the image so far at ``matrix @ o + offset``."""
         self.offset = self.matrix @ offset + self.offset
         self.matrix = self.matrix @ matrix
 
     def window(self, start: tuple[int, int, int], shape: tuple[int, int, int]) -> None:
-        """Go on with a window of the picture, which may reach beyond it."""
+        """Crop to a window of the image, which may extend beyond it."""
         self.pull(np.eye(3), np.array(start, np.float64))
         self.grid = self.grid._replace(shape=shape)
 
@@ -104,12 +103,12 @@ class Fusion:
         self._folding = min(self._folding, FOLDING.index(folding))
 
     def warp(self) -> tuple[Warp, float]:
-        """The one warp of them all, and what its displacement was multiplied by not to fold.
+        """Return the warp of all operations, and the factor that its displacement was shrunk by.
 
         Raises
         ------
         ValueError
-            If displacements have no common lattice that is coarse enough.
+            If the displacements have no common lattice that is coarse enough.
         """
         shape = self.grid.shape
         if not self._displacements:
@@ -136,12 +135,12 @@ def _warn_if_folded(warp: Warp) -> None:
 
 
 def common_spans(lattices: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """The knot spans of the coarsest lattice that has the knots of all of some lattices."""
+    """Return the knot spans of the coarsest lattice that has the knots of all lattices."""
     return tuple(math.lcm(*(k - 3 for k in along)) for along in zip(*lattices, strict=True))
 
 
 def summed(displacements: list[Floats]) -> Floats:
-    """The sum of displacements, on the coarsest lattice that has the knots of all of them."""
+    """Return the sum of displacements, on the coarsest lattice that has the knots of all."""
     lattices = [d.shape[1:] for d in displacements]
     spans = common_spans(lattices)
     if max(spans) > MAX_SPANS:

@@ -1,4 +1,4 @@
-"""Which axis of an array runs along which axis of the body, by the array's affine."""
+"""Which axis of an array runs along which axis of the body, by its affine."""
 
 import numpy as np
 
@@ -9,16 +9,16 @@ from .bspline import Floats
 # superior-inferior (head to foot). The order of two letters says nothing about the direction.
 ANATOMY = ("LR", "AP", "SI")
 
-# Cosines that differ by less are equal, so that an axis at exactly 45 degrees is assigned by rule
-# and not by rounding errors.
+# Cosines are rounded to this, so that rounding errors do not decide for an axis at 45 degrees.
 COSINE_DECIMALS = 6
 
 
 def closest_axes(affine: Floats) -> tuple[int, int, int]:
-    """The axes of an array that lie closest to the axes of `ANATOMY`, in that order.
+    """Return the axes of an array that are closest to the axes of `ANATOMY`, in that order.
 
-    The rule is that of nibabel's `io_orientation`: shears are removed, and the array's axis that
-    is nearest to any of the body's is assigned first. Of equally near ones the first is taken.
+    The rule is that of nibabel's `io_orientation`: shears are removed, and the axis of the array
+    that is closest to any axis of the body is assigned first. Of equally close axes the first is
+    taken.
     """
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     left, _, right = np.linalg.svd(directions)
@@ -31,14 +31,14 @@ def closest_axes(affine: Floats) -> tuple[int, int, int]:
     return axes[0], axes[1], axes[2]
 
 
-# nnU-Net's: an axis of a patch is short if another is more than so many times as long.
+# nnU-Net's: an axis of a patch is short if another is more than this many times as long.
 ANISOTROPIC = 3
 
 
 def slice_axis_in_2d(
     shape: tuple[int, int, int], dummy_2d: bool | None, slice_axis: int | None
 ) -> int | None:
-    """The slice axis in dummy 2D, and None in 3D."""
+    """Return the slice axis in dummy 2D, and None in 3D."""
     if dummy_2d is not None and not isinstance(dummy_2d, bool):
         raise TypeError(f"dummy_2d must be True, False or None, got {dummy_2d!r}")
     if slice_axis is not None:
@@ -50,7 +50,7 @@ def slice_axis_in_2d(
 
 
 def _shortest_axis(shape: tuple[int, int, int]) -> int:
-    """The one axis that is clearly the slice axis of a patch."""
+    """Return the axis that is clearly the slice axis of a patch."""
     minimum, longest = min(shape), max(shape)
     candidates = [
         axis

@@ -1,9 +1,9 @@
-"""What part of a volume a B-spline map reads: its range, by branch and bound.
+"""The part of a volume that a B-spline map reads: its range, by branch and bound.
 
-A span of the lattice lies in the hull of its 64 control points, and closer in that of its Bezier
-points, of which it touches the corners. What is touched is a bound of the range from inside, the
-hulls are bounds from outside, and only cells whose hull is beyond what is touched are divided:
-de Casteljau's algorithm gives the Bezier points of their eight parts, 4 times as close.
+A span of the lattice lies in the hull of its 64 control points, and more tightly in that of its
+Bezier points, whose corners it touches. Touched values bound the range from inside, hulls from
+outside. Only cells whose hull exceeds the inner bound are subdivided: de Casteljau's algorithm
+gives the Bezier points of their eight parts, 4 times as tight.
 """
 
 import itertools
@@ -25,8 +25,8 @@ TO_CELL = np.einsum("pi,qj,rk->pqrijk", TO_BEZIER, TO_BEZIER, TO_BEZIER).reshape
 TO_PARTS = np.einsum("api,bqj,crk->abcpqrijk", HALVES, HALVES, HALVES).reshape(512, 64)
 CORNERS = [16 * i + 4 * j + k for i, j, k in itertools.product((0, 3), repeat=3)]
 
-# Some ten cells are left after two or three divisions, and none soon after. More are left where
-# a coordinate has its least value all along a curve, and that is a whole number.
+# Some ten cells are left after two or three divisions, and none soon after. More are left if a
+# coordinate is minimal along a whole curve, and the minimum is a whole number.
 DIVISIONS = 20
 MAX_CELLS = 2**10
 
@@ -34,9 +34,9 @@ MAX_CELLS = 2**10
 def source_box(
     affine: Floats, control_points: Floats, shape: tuple[int, ...], source: tuple[int, ...]
 ) -> Box:
-    """The voxels of a `source` shape around the range of a map; (0, 0) thrice if it is outside.
+    """Return the voxels of a `source` shape around the range of a map, or three (0, 0).
 
-    The other arguments are as of `voxel_range`.
+    The other arguments are those of `voxel_range`.
     """
     low, high = voxel_range(affine, control_points, shape)
     if (high <= -1).any() or (low >= source).any():
@@ -50,20 +50,22 @@ def source_box(
 def voxel_range(
     affine: Floats, control_points: Floats, shape: tuple[int, ...]
 ) -> tuple[Floats, Floats]:
-    """Of a map's coordinates over a grid, the least, rounded down, and the greatest, rounded up.
+    """Return the minimum of a map's coordinates, rounded down, and the maximum, rounded up.
 
     Parameters
     ----------
     affine : (3, 4) array
+        From voxels of the grid.
     control_points : (3, k0, k1, k2) array
         In voxels of the grid.
     shape : (3,) ints
+        Shape of the grid.
 
     Returns
     -------
     (3,) and (3,) arrays of whole numbers
-        Of the continuous map. It may be one off, to the safe side, where a coordinate comes very
-        near to a whole number.
+        Of the continuous map. They can be off by one, to the safe side, where a coordinate comes
+        very close to a whole number.
     """
     displacement = tensordot(affine[:, :3], control_points, 1)
     lattice = level(of_coordinates(affine, displacement, shape), shape)
@@ -72,13 +74,13 @@ def voxel_range(
 
 
 def whole_below(values: Floats) -> Floats:
-    """The whole numbers not above some coordinates, as they are rounded."""
+    """Round coordinates as the kernels do, and then down."""
     below: Floats = np.floor(np.round(values / ROUNDING) * ROUNDING)
     return below
 
 
 def whole_below_least(lattices: Floats) -> Floats:
-    """`whole_below` the least value of each of some functions, from control points (n, ...)."""
+    """Return `whole_below` of the minimum of each function, from control points (n, ...)."""
     knots = hull = lattices
     for axis in (1, 2, 3):
         a, b, c = neighbors(knots, axis, 3)
@@ -103,7 +105,7 @@ def whole_below_least(lattices: Floats) -> Floats:
 
 
 def neighbors(values: Floats, axis: int, count: int) -> list[Floats]:
-    """So many views of `values`, each of them one further along the axis."""
+    """Return `count` views of `values`, each one further along the axis."""
     length = values.shape[axis] - count + 1
     before = (slice(None),) * axis
     return [values[(*before, slice(i, i + length))] for i in range(count)]

@@ -1,4 +1,4 @@
-"""Boxes through a map: the smallest boxes around what becomes of them."""
+"""Boxes through a map: the smallest boxes around their images."""
 
 from collections.abc import Callable
 
@@ -6,25 +6,25 @@ import numpy as np
 
 from .bspline import Floats
 
-# Points on a face are this share of a knot spacing apart, at most so many of them on an edge: what
-# bulges between them is less than 0.2 voxel where a displacement does not fold. (64 missed 0.8
+# Spacing of the points on a face, in knot spacings, and the maximum number of steps on an edge. The
+# error between them is less than 0.2 voxel if a displacement does not fold. (64 steps missed 0.8
 # voxel of a face of 64 spans.)
 SHARE = 1 / 8
 MAX_STEPS = 128
 
 
 def moved_boxes(boxes: Floats, move: Callable[[Floats], Floats], knots: Floats | None) -> Floats:
-    """Boxes (N, 2, 3) around all that `move`, which takes (M, 3) points, makes of boxes.
+    """Return boxes (N, 2, 3) around the images of boxes under `move`, which takes (M, 3) points.
 
     Parameters
     ----------
     boxes : (N, 2, 3) array
-        Least and greatest corners.
+        Minimum and maximum corners.
     move : callable
-        Continuous and invertible, so that it takes surfaces to surfaces.
+        Continuous and invertible, so that it maps surfaces to surfaces.
     knots : (3,) array or None
-        The distance along each axis in which `move` is smooth; None for an affine map, of
-        which the corners are enough.
+        The distance along each axis over which `move` is smooth. None for an affine map, for which
+        the corners suffice.
     """
     if len(boxes) == 0:
         return boxes.copy()

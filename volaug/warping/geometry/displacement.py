@@ -9,18 +9,18 @@ from ...threads.limits import thread_count
 from ...threads.parts import run_parts
 from .bspline import Floats, knot_spacing, level
 
-# What a thread takes at a time: some 0.5 ms of it.
+# Points that a thread takes at a time: some 0.5 ms of work.
 BATCH = 2**10
 
-# A strong field takes ten or so; a field that folds may never arrive.
+# A strong field takes about ten; with a field that folds the method may not converge.
 STEPS = 60
 
-# A residual above this, relative to the greatest coordinate or to one voxel, is no solution.
+# A residual above this, relative to the largest coordinate or to one voxel, is no solution.
 FOUND = 1e-9
 
 
 class Displacement(NamedTuple):
-    """A B-spline between two corners, outside of which it is that of the nearest point."""
+    """A B-spline between two corners; outside, it has the value of the nearest point."""
 
     control_points: Floats  # (3, k0, k1, k2)
     spacing: Floats  # (3,) of the knots
@@ -28,19 +28,19 @@ class Displacement(NamedTuple):
 
 
 def over_grid(control_points: Floats, shape: tuple[int, ...]) -> Displacement:
-    """The displacement of a grid."""
+    """Return the displacement of a grid."""
     points = level(control_points, shape)
     spacing = np.array(knot_spacing(shape, points.shape[1:]))
     return Displacement(points, spacing, np.subtract(shape, 1.0))
 
 
 def displace(displacement: Displacement, points: Floats) -> Floats:
-    """``p + u(p)`` of points (n, 3)."""
+    """Return ``p + u(p)`` for points (n, 3)."""
     return take_steps(displacement, points, 0)[1]
 
 
 def undisplace(displacement: Displacement, moved: Floats) -> Floats:
-    """The points that `displace` takes to `moved`; NaN where none was found."""
+    """Return the points that `displace` maps to `moved`; NaN where none was found."""
     points, reached = take_steps(displacement, moved, STEPS)
     scale = np.abs(moved).max(axis=1, initial=1.0, keepdims=True)
     found = (np.abs(reached - moved) <= FOUND * scale).all(axis=1, keepdims=True)
@@ -48,7 +48,7 @@ def undisplace(displacement: Displacement, moved: Floats) -> Floats:
 
 
 def take_steps(displacement: Displacement, wanted: Floats, steps: int) -> tuple[Floats, Floats]:
-    """Where Newton's method gets to from `wanted` in so many steps, and what that moves to."""
+    """Take steps of Newton's method from `wanted`; return the points, and what they map to."""
     points, spacing, last = displacement
     k0, k1, k2 = points.shape[1:]
     lattice = np.ascontiguousarray(points.transpose(1, 2, 3, 0)).reshape(k0, k1, 3 * k2)

@@ -1,4 +1,4 @@
-"""Whether a B-spline displacement folds: bounds that are certain, from its control points."""
+"""Whether a B-spline displacement folds: sufficient bounds from its control points."""
 
 import math
 
@@ -16,32 +16,32 @@ BELOW = 1.0 - 1e-9
 
 
 def max_injective_scale(control_points: Floats, shape: tuple[int, ...], to_mm: Floats) -> float:
-    """By how much a displacement may be multiplied and still be certain not to fold.
+    """Return a factor up to which a displacement certainly does not fold.
 
     Parameters
     ----------
     control_points : (3, k0, k1, k2) array
         In voxels of the grid.
     shape : (3,) ints
-        The grid.
+        Shape of the grid.
     to_mm : (3,) array
-        The sizes of its voxels, or any other three positive numbers. The certificate is for
-        displacements measured so: it is the closest where they are of one order.
+        Voxel sizes, or any three positive numbers. The bound is for displacements in these units;
+        it is tightest where they are of one order.
 
     Returns
     -------
     float
-        1 or more if it is certain already; infinite for no displacement at all.
+        1 or more if the displacement does not fold; infinite without a displacement.
 
     Notes
     -----
-    The greater of two bounds; the first alone where it is enough. That is the one of Choi and
-    Lee (2000). The second: a derivative of the displacement along an axis is a mean of
-    differences of neighboring control points, over the knot spacing. Where for each of its
-    components the greatest of these along the three axes sum up to less than 1, the Jacobian
-    matrix is diagonally dominant, and its determinant positive (compare S. Chun, J. Fessler, "A
-    simple regularizer for B-spline nonrigid image registration that encourages local
-    invertibility", IEEE Journal of Selected Topics in Signal Processing 3(1), 2009).
+    It is the larger of two bounds, or the first alone where it suffices. The first is that of Choi
+    and Lee (2000). The second: a derivative of the displacement along an axis is a mean of
+    differences of neighboring control points, over the knot spacing. If for each component the
+    maxima along the three axes add up to less than 1, the Jacobian matrix is diagonally dominant,
+    and its determinant positive (compare S. Chun, J. Fessler, "A simple regularizer for B-spline
+    nonrigid image registration that encourages local invertibility", IEEE Journal of Selected
+    Topics in Signal Processing 3(1), 2009).
     """
     # along an axis of one voxel nothing changes, and a displacement there folds nothing
     axes = [axis for axis, length in enumerate(shape) if length > 1]

@@ -1,4 +1,4 @@
-"""What a user says of a picture, as matrices: stretched, sheared, turned."""
+"""Motions of the image as matrices: scaling, shear, rotation."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from .bspline import Floats
 
 
 def shaping(scale: Sequence[float], shear: Sequence[float]) -> Floats:
-    """Stretch along axes 0, 1, 2, and then shear.
+    """Scale along axes 0, 1, 2, and then shear.
 
     The shears are of axis 0 along axis 1, of axis 0 along axis 2, and of axis 1 along axis 2.
     """
@@ -19,7 +19,7 @@ def shaping(scale: Sequence[float], shear: Sequence[float]) -> Floats:
 
 
 def turning(degrees: Sequence[float]) -> Floats:
-    """Turn about axis 0, then axis 1, then axis 2, right-handed: the first turns 1 towards 2."""
+    """Rotate about axis 0, then axis 1, then axis 2; the first rotates axis 1 towards axis 2."""
     (a, p), (b, q), (c, r) = ((math.cos(t), math.sin(t)) for t in map(math.radians, degrees))
     return np.array(
         [

@@ -8,31 +8,31 @@ from .blas import matmul, tensordot
 from .bspline import Floats, interpolating
 from .displacement import Displacement, displace, over_grid, undisplace
 
-# The greatest error that is accepted, in output voxels; and what it must be at the points where
-# it is measured, to be accepted between them as well (there it was up to 1.25 times as much).
+# The maximum error, in output voxels; and the maximum at the points where it is measured, since
+# the error between them was up to 1.25 times as large.
 ACCEPTED = 1e-3
 AIM = 0.7e-3
 
-# Points at which it is measured, and knots at which the inverse is sampled at most.
+# Number of points at which the error is measured, and maximum knots of the inverse.
 CHECKS = 2**14
 MAX_KNOTS = 2**20
 
-# Spans for which a lattice goes on outside of its grid.
+# Spans by which a lattice extends outside of its grid.
 MARGIN = 2
 
 
 def inverse_control_points(
     affine: Floats, control_points: Floats, shape: tuple[int, ...], source: tuple[int, ...]
 ) -> Floats:
-    """Control points over the `source` grid of what undoes a warp's displacement.
+    """Return control points over the `source` grid that undo the displacement of a warp.
 
-    The output voxel `o` reads the input at ``x = A (o + u(o)) + t``; here is the displacement
+    The output voxel `o` reads the input at ``x = A (o + u(o)) + t``. The result is the displacement
     of `x` by ``A w(x)``, where ``w(x) = -u(o)``.
 
     Raises
     ------
     ValueError
-        If no lattice reaches `ACCEPTED`.
+        If the displacement folds, or no lattice reaches `ACCEPTED`.
     """
     matrix, offset = affine[:, :3], affine[:, 3]
     inverted = np.linalg.inv(matrix)
@@ -76,17 +76,17 @@ def inverse_control_points(
 
 
 def sampled(field: Callable[[Floats], Floats], shape: tuple[int, ...], spans: list[int]) -> Floats:
-    """Control points over a grid of what takes the values of `field` at the knots."""
+    """Return control points over a grid of the spline that interpolates `field` at the knots."""
     axes = [np.linspace(0.0, n - 1.0, s + 1) for n, s in zip(shape, spans, strict=True)]
     knots = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     return interpolating(field(knots.reshape(-1, 3)).T.reshape(3, *knots.shape[:3]))
 
 
 def continued(displacement: Displacement) -> tuple[Displacement, Floats]:
-    """A displacement that is smooth across the faces of its grid, and where the grid begins.
+    """Return a displacement that is smooth across the faces of its grid, and where the grid begins.
 
-    A constant beyond the faces has a kink there, which would ring in a spline of the inverse.
-    With its last control points repeated, the displacement is as smooth as at any knot, and
+    A constant extension has a kink at the faces, which would ring in a spline of the inverse. With
+    its last control points repeated, the displacement is as smooth there as at any knot, and
     constant from `MARGIN` spans on.
     """
     points, spacing, last = displacement
@@ -96,7 +96,7 @@ def continued(displacement: Displacement) -> tuple[Displacement, Floats]:
 
 
 def spread_points(count: int) -> Floats:
-    """Points (count, 3) that fill the unit cube evenly: fractions of multiples of three numbers.
+    """Return points (count, 3) that fill the unit cube evenly: a low-discrepancy sequence.
 
     M. Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018.
     """

@@ -16,16 +16,20 @@ def min_determinant(
     threads: int,
     target: Floats | None = None,
 ) -> float:
-    """The least determinant of a map at the voxels of a grid; all of them to `target`, if any.
+    """Return the minimum determinant of a map over a grid; write all to `target`, if given.
 
     Parameters
     ----------
     affine : (3, 4) array
+        From voxels of the grid.
     control_points : (3, k0, k1, k2) array
         In voxels of the grid.
     shape : (3,) ints
+        Shape of the grid.
     threads : int
+        Maximum number of threads.
     target : array of `shape`, contiguous, optional
+        Array for the determinants.
     """
     depth, height, width = shape
     points = tensordot(affine[:, :3], level(control_points, shape), 1)
@@ -47,7 +51,7 @@ def min_determinant(
 
 
 def in_lanes(lattice: Floats) -> Floats:
-    """A lattice (k0, k1, 12 * spans) in groups of LANES spans: the same coefficient of all."""
+    """Group a lattice (k0, k1, 12 * spans) by LANES spans, one coefficient of all side by side."""
     k0, k1, size = lattice.shape
     spans = size // 12
     groups = -(-spans // LANES)
