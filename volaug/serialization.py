@@ -32,7 +32,7 @@ LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\
 
 
 def normalize(value: Any, levels: int = MAX_NESTING) -> Any:
-    """Numbers, tuples and dicts of them, whatever arrays, lists and mappings they came in."""
+    """Return numbers, tuples and dicts, from any arrays, lists and mappings."""
     if type(value) in (float, int, str, bool):  # nearly all: each draw comes here
         return value
     if isinstance(value, np.ndarray | np.generic):
@@ -49,12 +49,12 @@ def normalize(value: Any, levels: int = MAX_NESTING) -> Any:
 
 
 def arguments(kind: Any) -> tuple[Field[Any], ...]:
-    """The fields with which a dataclass is made."""
+    """Return the fields that a dataclass takes as arguments."""
     return tuple(item for item in fields(kind) if item.init)
 
 
 def to_plain(thing: Any) -> dict[str, Any]:
-    """The type of a dataclass and its arguments, but those that are None or an empty mapping."""
+    """Return the class name of a dataclass and its arguments, without None and empty mappings."""
     values = {item.name: _plain_value(getattr(thing, item.name)) for item in arguments(thing)}
     return {
         "type": type(thing).__name__,
@@ -73,7 +73,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def from_plain(values: Any, classes: Mapping[str, type], what: str) -> Any:
-    """The object of one of some classes of which `to_plain` made `values`.
+    """Return the object, of one of the classes, of which `to_plain` made `values`.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def from_plain(values: Any, classes: Mapping[str, type], what: str) -> Any:
 
 
 def construct(what: str, kind: type, values: Any) -> Any:
-    """A dataclass from its arguments by name."""
+    """Make a dataclass from its arguments by name."""
     check_names(
         f"argument of {what}", as_table(what, values), (item.name for item in arguments(kind))
     )
@@ -106,7 +106,7 @@ def construct(what: str, kind: type, values: Any) -> Any:
 
 
 def as_table(what: str, values: Any) -> Mapping[str, Any]:
-    """A mapping."""
+    """Return a mapping, or raise."""
     if not isinstance(values, Mapping):
         raise ValueError(f"{what} must be a table of names and values, got {shown(values)}")
     return values

@@ -1,4 +1,4 @@
-"""What a user passes, or what is wrong with it: one error that says both."""
+"""Checks of arguments: one error says what was expected and what was given."""
 
 from .arguments import (
     as_seed as as_seed,

@@ -11,13 +11,13 @@ from ..serialization import shown
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """See that `value` is one of a few words."""
+    """Check that `value` is one of the choices."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 def refuse_positions(call: str, given: tuple[Any, ...]) -> None:
-    """See that nothing was given by its place where names are needed."""
+    """Raise if arguments that need names were passed by position."""
     if given:
         raise TypeError(
             f"{call} takes its targets by name, such as image=... and label=..., got "
@@ -32,7 +32,7 @@ def _index(value: Any) -> int:
 
 
 def as_whole(name: str, value: Any, minimum: int, maximum: int) -> int:
-    """A whole number within limits."""
+    """Return a whole number within limits."""
     number: int = value
     if type(value) is not int:
         try:
@@ -45,12 +45,12 @@ def as_whole(name: str, value: Any, minimum: int, maximum: int) -> int:
 
 
 def as_seed(name: str, value: Any) -> int:
-    """A seed, or another part of a sample's key."""
+    """Return a seed, or another part of a sample's key."""
     return as_whole(name, value, 0, 2**64 - 1)
 
 
 def as_shape(name: str, value: Any) -> tuple[int, int, int]:
-    """Three lengths of at least one voxel."""
+    """Return three lengths of at least one voxel."""
     try:
         shape = tuple(map(_index, value))
     except Exception:  # a tensor has its own
@@ -63,7 +63,7 @@ def as_shape(name: str, value: Any) -> tuple[int, int, int]:
 
 
 def by_name(option: str, given: Any, names: Iterable[str], default: Any) -> dict[str, Any]:
-    """The value of an option for each name: one for all, or a mapping from some of them."""
+    """Return the value of an option for each name: one for all, or a mapping from some of them."""
     if not isinstance(given, Mapping):
         return dict.fromkeys(names, given)
     unknown = set(given) - set(names)

@@ -1,4 +1,4 @@
-"""Arrays that a user passes: volumes, and whatever can be made an array of numbers."""
+"""Arrays of users: volumes, and whatever can be converted to an array of numbers."""
 
 import math
 import os
@@ -30,13 +30,13 @@ NATIVE = {np.dtype(name).str: np.dtype(name) for name in DTYPES}
 MANY_CHANNELS, FEW_CHANNELS = 16, 8
 
 
-# An array of three axes may be a picture (C, H, W) of at most so many channels and at least so many
-# pixels along both axes.
+# An array of three axes may be a 2D image (C, H, W) with at most COLORS channels, and at least
+# PICTURE pixels along both axes.
 COLORS, PICTURE = 4, 32
 
 
 def as_array(name: str, value: Any) -> npt.NDArray[Any]:
-    """A numpy array of what is one already, or can show its memory as one, or can become one."""
+    """Return a NumPy array: the object itself, its memory, or a conversion."""
     if type(value) is np.ndarray:  # nearly always; all that follows takes 1.5 microseconds
         return value
     refuse_masked(name, value)
@@ -56,7 +56,7 @@ def as_array(name: str, value: Any) -> npt.NDArray[Any]:
 
 
 def refuse_masked(name: str, value: Any) -> None:
-    """See that no mask would be dropped."""
+    """Raise for a masked array, whose mask would be lost."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name} must be an array without a mask, got a masked array: give its "
@@ -74,7 +74,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _conversion(value: Any) -> str:
-    """What to do with a tensor of torch that shows no memory."""
+    """Advise on a torch tensor that does not share its memory."""
     if not hasattr(value, "requires_grad"):
         return ""
     if getattr(value, "is_quantized", False):
@@ -90,7 +90,7 @@ def _conversion(value: Any) -> str:
 
 
 def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
-    """A native-endian array (n0, n1, n2) or (C, n0, n1, n2)."""
+    """Return a native-endian array (n0, n1, n2) or (C, n0, n1, n2)."""
     if type(value) is not np.ndarray:
         refuse_what_is_no_array(value, name)
     volume = as_array(name, value)
@@ -116,7 +116,7 @@ def as_volume(value: Any, name: str = "volume") -> npt.NDArray[Any]:
 
 
 def warn_of_last_channels(name: str, value: Any, stacklevel: int) -> None:
-    """Warn once of an array whose channels may be its last axis."""
+    """Warn once of an array whose last axis may be its channels."""
     shape: tuple[int, ...] = tuple(getattr(value, "shape", ()))
     if len(shape) != 4 or shape[0] < MANY_CHANNELS:
         return
@@ -130,9 +130,9 @@ def warn_of_last_channels(name: str, value: Any, stacklevel: int) -> None:
 
 
 def warn_of_first_channels(name: str, value: Any, stacklevel: int) -> None:
-    """Warn once of an array that may be a picture, whose channels are its first axis."""
+    """Warn once of an array that may be a 2D image, whose first axis is its channels."""
     shape: tuple[int, ...] = tuple(getattr(value, "shape", ()))
-    # one slice is the same voxels as a picture of one channel
+    # one slice has the same voxels as a 2D image of one channel
     if len(shape) == 3 and 2 <= shape[0] <= COLORS and min(shape[1:]) >= PICTURE:
         warnings.warn(
             f"{name} of shape {shape} is taken as a volume of {shape[0]} slices: give "
@@ -142,7 +142,7 @@ def warn_of_first_channels(name: str, value: Any, stacklevel: int) -> None:
 
 
 def refuse_what_is_no_array(value: Any, name: str) -> None:
-    """Say what to do with what users have at hand, where NumPy would make something else of it."""
+    """Advise on common objects that NumPy would convert to something else."""
     instead = None
     if value is None:
         instead = "leave out what there is not"
@@ -166,7 +166,7 @@ def refuse_what_is_no_array(value: Any, name: str) -> None:
 
 
 def as_floats(name: str, value: Any, wanted: str) -> npt.NDArray[np.float64]:
-    """A float64 copy in which every number is finite."""
+    """Return a float64 copy in which every number is finite."""
     try:
         given = as_array(name, value)
     except ValueError:
@@ -182,7 +182,7 @@ def as_floats(name: str, value: Any, wanted: str) -> npt.NDArray[np.float64]:
 
 
 def as_fills(cval: Any, volume: npt.NDArray[Any], name: str = "cval") -> npt.NDArray[Any]:
-    """`cval`, a number or one a channel, as (C,) of the dtype, which must be able to hold it."""
+    """Return `cval`, one number or one per channel, as (C,) of the dtype, which must hold it."""
     channels = volume.shape[0] if volume.ndim == 4 else 1
     if type(cval) in (float, int) and cval == 0 and math.copysign(1.0, cval) > 0.0:
         # nearly always: 1 microsecond, where what follows takes 30 after a kernel has run

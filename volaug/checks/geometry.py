@@ -22,7 +22,7 @@ FLAT = 1e-6
 
 
 def as_affine(matrix: Any, offset: Any) -> npt.NDArray[np.float64]:
-    """One (3, 4) matrix from `matrix` (3, 3), (3, 4) or (4, 4) and `offset`, a number or three."""
+    """Return a (3, 4) matrix from a (3, 3), (3, 4) or (4, 4) one and an offset."""
     wanted = "a (3, 3), (3, 4) or (4, 4) matrix of real numbers"
     given = as_floats("matrix", np.eye(3) if matrix is None else matrix, wanted)
     shift = as_floats("offset", offset, "a number or three")
@@ -48,10 +48,10 @@ def as_affine(matrix: Any, offset: Any) -> npt.NDArray[np.float64]:
 
 
 def is_invertible(matrix: npt.NDArray[np.float64]) -> bool:
-    """Whether a (3, 3) matrix has an inverse that is more than rounding errors.
+    """Whether a (3, 3) matrix has an inverse that is not dominated by rounding errors.
 
-    It has one where its determinant or that of its inverse is more than that. Then the inverse
-    has one too, and the matrix may be measured in any units along each axis.
+    It has one if its determinant, or that of its inverse, is not. Then the inverse has one too, for
+    any units along each axis.
     """
     rows = matrix.tolist()
     # the six products of rows of length one are at most 1 each
@@ -66,7 +66,7 @@ def is_invertible(matrix: npt.NDArray[np.float64]) -> bool:
 
 
 def _cancellation(rows: list[list[float]]) -> float:
-    """What is left of a determinant when its six products are added, as a share of them."""
+    """Return a determinant relative to the sum of the magnitudes of its six products."""
     lengths = [math.hypot(*row) for row in rows]
     if 0.0 in lengths or not all(map(math.isfinite, lengths)):
         return 0.0
@@ -81,7 +81,7 @@ def _cancellation(rows: list[list[float]]) -> float:
 
 
 def _volume_of_directions(rows: list[list[float]]) -> float:
-    """The determinant of three rows brought to length one, so that none overflows."""
+    """Return the determinant of three rows, normalized so that none overflows."""
     lengths = [math.hypot(*row) for row in rows]
     if 0.0 in lengths:
         return 0.0
@@ -94,7 +94,7 @@ def _volume_of_directions(rows: list[list[float]]) -> float:
 
 
 def as_control_points(value: Any) -> npt.NDArray[np.float64]:
-    """Coefficients (3, k0, k1, k2), in output voxels."""
+    """Return coefficients (3, k0, k1, k2), in output voxels."""
     wanted = "coefficients of shape (3, k0, k1, k2), at least 4 on each axis"
     points = as_floats("control_points", value, wanted)
     if points.ndim != 4 or points.shape[0] != 3 or min(points.shape[1:]) < 4:
@@ -103,7 +103,7 @@ def as_control_points(value: Any) -> npt.NDArray[np.float64]:
 
 
 def as_spacing(value: Any) -> npt.NDArray[np.float64]:
-    """The size of a voxel along axes 0, 1, 2."""
+    """Return the size of a voxel along axes 0, 1, 2."""
     wanted = f"three voxel sizes in mm, from {MIN_SPACING:g} to {MAX_SPACING:g}"
     spacing = as_floats("spacing", value, wanted)
     if spacing.shape != (3,) or not _are_sizes(spacing):
@@ -112,7 +112,7 @@ def as_spacing(value: Any) -> npt.NDArray[np.float64]:
 
 
 def as_world(value: Any) -> npt.NDArray[np.float64]:
-    """The (4, 4) matrix from voxels to mm that comes with a file."""
+    """Return a (4, 4) matrix from voxels to mm."""
     matrix = as_floats("affine", value, "a (4, 4) matrix from voxels to mm")
     if matrix.shape != (4, 4) or not np.array_equal(matrix[3], (0.0, 0.0, 0.0, 1.0)):
         raise ValueError(
@@ -135,7 +135,7 @@ def _are_sizes(lengths: npt.NDArray[np.float64]) -> bool:
 
 
 def as_voxel_size(spacing: Any, affine: Any) -> tuple[Any, Any]:
-    """A tuple of three and None, None and a read-only (4, 4) array, or None twice."""
+    """Return a tuple of three and None, None and a read-only (4, 4) array, or None twice."""
     if spacing is not None and affine is not None:
         raise ValueError("give spacing or affine, which holds the spacing: got both")
     if affine is not None:
@@ -145,7 +145,7 @@ def as_voxel_size(spacing: Any, affine: Any) -> tuple[Any, Any]:
 
 
 def as_points(value: Any) -> npt.NDArray[np.float64]:
-    """Places (N, 3), in voxels."""
+    """Return points (N, 3), in voxels."""
     wanted = "places in voxels, of shape (N, 3)"
     points = as_floats("points", value, wanted)
     if points.shape == (0,):  # an empty list: none
@@ -156,7 +156,7 @@ def as_points(value: Any) -> npt.NDArray[np.float64]:
 
 
 def as_boxes(value: Any) -> npt.NDArray[np.float64]:
-    """Boxes (N, 2, 3): their least and their greatest corner, in voxels."""
+    """Return boxes (N, 2, 3): minimum and maximum corner, in voxels."""
     wanted = "boxes of shape (N, 2, 3): the least and the greatest corner of each, in voxels"
     boxes = as_floats("boxes", value, wanted)
     if boxes.shape == (0,):  # an empty list: none

@@ -12,7 +12,7 @@ from .arrays import _is_negated, as_array, refuse_masked
 def as_output(
     out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str = "out"
 ) -> npt.NDArray[Any]:
-    """The memory of `out`, if a result of `shape` can be written to it."""
+    """Return the memory of `out`, if a result of `shape` can be written to it."""
     written = memory_of(out, name)
     if written.shape != shape or written.dtype != dtype:
         raise ValueError(
@@ -29,7 +29,9 @@ def as_output(
 
 
 def memory_of(out: Any, name: str = "out") -> npt.NDArray[Any]:
-    """An array that shares the memory of `out`; never a copy, which the result would be lost in."""
+    """Return an array that shares the memory of `out`; never a copy, in which the result would be
+    lost.
+    """
     if type(out) is np.ndarray:
         return out
     refuse_masked(name, out)
@@ -59,7 +61,7 @@ def memory_of(out: Any, name: str = "out") -> npt.NDArray[Any]:
 
 
 def check_apart(name: str, written: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]]) -> None:
-    """See that `written` shares no memory with what is read, or written to as well."""
+    """Check that `written` does not share memory with arrays that are read, or also written."""
     for other in others:
         if np.may_share_memory(written, other) and _overlap(written, other):
             raise ValueError(
@@ -69,7 +71,7 @@ def check_apart(name: str, written: npt.NDArray[Any], others: Sequence[npt.NDArr
 
 
 def _overlaps_itself(array: npt.NDArray[Any]) -> bool:
-    """Whether two voxels lie in the same memory, or may do."""
+    """Whether two voxels have, or may have, the same memory."""
     if array.flags.c_contiguous:
         return False
     axes = sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1)

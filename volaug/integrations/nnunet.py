@@ -156,7 +156,7 @@ def training_transforms(
         axes = [axis + 1 for axis in axes]
         scales = [(1.0, *(s if isinstance(s, list | tuple) else (s, s))) for s in scales]
     flat = slices or bool(do_dummy_2d_data_aug)
-    low, high = np.degrees(rotation_for_DA)  # of what is read: the picture turns the other way
+    low, high = np.degrees(rotation_for_DA)  # of coordinates: the image rotates the other way
     pipeline = preset(
         patch_size,
         dummy_2d=flat,

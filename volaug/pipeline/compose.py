@@ -60,7 +60,7 @@ class Compose(Group):
     p : float, default 1.0
         Probability of applying any of it, 0 to 1.
     name : str, optional
-        Name of the pipeline; its choice derives from it. Default: the class name.
+        Name, from which its random numbers derive. Default: the class name.
 
     Raises
     ------

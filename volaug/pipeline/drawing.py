@@ -92,6 +92,6 @@ def warn_of_folding(record: Record) -> None:
         f"{', '.join(named)}: displacements would fold and were made smaller, to "
         f"{100.0 * min(record.elastic_factors):.0f} % of what was drawn. So will be those of "
         "other samples, without a warning; Record.elastic_factors has the factors. Choose a "
-        "smaller max_displacement or fewer control_points, or folding='allow'",
+        "smaller max_displacement or num_control_points, or folding='allow'",
         stacklevel=4,
     )

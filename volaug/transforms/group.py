@@ -94,7 +94,7 @@ class OneOf(Group):
     p : float, default 1.0
         Probability of applying any of them, 0 to 1.
     name : str, optional
-        Name of the step; the choice derives from it. Default: the class name.
+        Name, from which its random numbers derive. Default: the class name.
 
     Raises
     ------
