@@ -282,7 +282,7 @@ def test_names_and_options_within_a_pipeline():
         ([RandomFlip(name="RandomShear 2"), RandomShear(), RandomShear()], "RandomShear 2"),
         ([RandomFlip(name="Compose")], "Compose"),
     ):
-        with pytest.raises(ValueError, match=f"must have its own name, got '{name}' for 2"):
+        with pytest.raises(ValueError, match=f"2 transforms are named '{name}'; names must be"):
             Compose(transforms)
 
 

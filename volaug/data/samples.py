@@ -39,7 +39,7 @@ class SampleMaker:
     ----------
     epoch_size : int
         How many samples an epoch has.
-    layout : Layout
+    spec : SampleSpec
         What all samples have in common, as the first case shows.
 
     Raises

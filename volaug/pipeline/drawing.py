@@ -37,7 +37,7 @@ def labeled(outermost: Transform) -> Labels:
     labels = label(outermost)
     name, times = Counter(flat(labels)).most_common(1)[0]
     if times > 1:
-        raise ValueError(f"each transform must have its own name, got {name!r} for {times}")
+        raise ValueError(f"{times} transforms are named {name!r}; names must be unique")
     return labels
 
 

@@ -212,12 +212,12 @@ class GridMap:
             return float(np.linalg.det(self.matrix))
         return min_determinant(self._affine, self.control_points, self.shape, count)
 
-    def source_box(self, shape: tuple[int, int, int]) -> Box:
+    def source_box(self, input_shape: tuple[int, int, int]) -> Box:
         """Return the part of an input volume that `apply` can read.
 
         Parameters
         ----------
-        shape : (3,) ints
+        input_shape : (3,) ints
             Shape of the input volume, without channels.
 
         Returns
@@ -237,7 +237,7 @@ class GridMap:
         >>> volaug.Warp((4, 4, 4), offset=(2.5, 0, 0)).source_box((16, 4, 4))
         ((2, 7), (0, 4), (0, 4))
         """
-        lengths = checks.as_shape("shape", shape)
+        lengths = checks.as_shape("input_shape", input_shape)
         points = np.zeros((3, 4, 4, 4)) if self.control_points is None else self.control_points
         return source_box(self._affine, points, self.shape, lengths)
 

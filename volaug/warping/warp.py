@@ -167,12 +167,12 @@ class Warp(GridMap):
     def _resample(self, requests: Sequence[Request], threads: int | None) -> list[Any]:
         return resample(requests, self.shape, self._affine, self.control_points, threads)
 
-    def inverse(self, shape: tuple[int, int, int]) -> "Warp":
+    def inverse(self, input_shape: tuple[int, int, int]) -> "Warp":
         """Return the warp that undoes this one.
 
         Parameters
         ----------
-        shape : (3,) ints
+        input_shape : (3,) ints
             Shape of its output: that of the input volume of this warp.
 
         Returns
@@ -180,12 +180,12 @@ class Warp(GridMap):
         Warp
             Exact for an affine warp. The inverse of a displacement is not a B-spline; it is
             approximated by one, on a lattice that is refined until the error is less than 1e-3
-            output voxel wherever a point of `shape` lies in the output grid of this warp.
+            output voxel wherever a point of `input_shape` lies in the output grid of this warp.
 
         Raises
         ------
         TypeError
-            If `shape` is not of ints.
+            If `input_shape` is not of ints.
         ValueError
             If the displacement folds, or varies too fast for a lattice of 2^20 knots.
 
@@ -194,7 +194,7 @@ class Warp(GridMap):
         >>> volaug.Warp((8, 8, 8), offset=2.5).inverse((16, 16, 16)).offset
         array([-2.5, -2.5, -2.5])
         """
-        source = checks.as_shape("shape", shape)
+        source = checks.as_shape("input_shape", input_shape)
         points = self.control_points
         if points is not None:
             points = inverse_control_points(self._affine, points, self.shape, source)
