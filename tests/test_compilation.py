@@ -106,11 +106,13 @@ def test_compilers_survive_interruptions_at_any_moment(seed, tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=SECONDS
     )
     assert done.stdout == "well\n"
-    # what Python 3.11 says of a thread whose `start` was interrupted, before it did anything
+    # What Python says where an interruption came into a callback, which nobody can catch, and of
+    # a thread whose `start` was interrupted before it did anything.
+    callback = r"Exception ignored in: (?:.*\n)+?test_compilation\.Interrupted: \n"
     limbo = (
         r"Exception ignored in thread started by(?:.*\n)+?KeyError: <Thread\(volaug-compiler.*\n"
     )
-    assert re.sub(limbo, "", done.stderr) == ""
+    assert re.sub(f"{callback}|{limbo}", "", done.stderr) == ""
 
 
 @needs_signals
