@@ -40,36 +40,36 @@ class Compose(Group):
     """A pipeline: transforms applied one after the other to the targets of a sample.
 
     Consecutive spatial steps become one warp, and resample once: affine steps are composed exactly,
-    in the order listed; elastic displacements are added, and act in the grid of the output; a crop
-    is the window that is computed. Any other step between two spatial ones, if applied, separates
-    them into two warps.
+    in the order listed; elastic displacements are added, in the grid of the output; of a crop, only
+    that part is computed. A step that changes values, if it is applied between two spatial steps,
+    splits them into two warps: the image is then interpolated twice.
 
     Parameters
     ----------
     transforms : list of transforms
-        Steps and groups: `OneOf`, or a `Compose` with no options but `p` and `name`.
+        Steps and groups: `OneOf`, or a `Compose` for which only `p` and `name` are given.
     seed : int, optional
-        Seed of all draws, 0 to 2^64 - 1. Default: from the operating system.
+        Seed of all draws, 0 to 2^64 - 1; calls then need an `index`. Default: a new one each time.
     targets : mapping from names to {"image", "label", "points", "boxes"}, optional
-        Names beside these four, such as ``{"t2": "image"}``.
+        Names in addition to these four, and their kinds, such as ``{"t2": "image"}``.
     interpolation, mode : mapping from names to str, optional
-        For images and labels, as in `affine_transform`. Default: "linear" for images, "label" (the
-        vote of trilinear weights) for labels, and "constant" for all.
+        For images and labels, as in `affine_transform`. Default: "linear" for images, "label" (that
+        with the largest sum of trilinear weights) for labels, and "constant" for all.
     cval : mapping from names to numbers, optional
         Value outside of the volume, one number or one per channel. Default: 0.
     p : float, default 1.0
-        Probability of applying any of it, 0 to 1.
+        Probability that the pipeline is applied at all, 0 to 1.
     name : str, optional
         Name, from which its random numbers derive. Default: the class name.
 
     Raises
     ------
     TypeError
-        If `transforms` is not a list of transforms, or an option is not of the type above.
+        If `transforms` is not a list of transforms, or an option has another type than above.
     ValueError
-        If an option names no target or has an unknown value; if an inner `Compose` has options, a
-        step follows a `LabelPyramid`, or the steps of one warp have no common lattice or no
-        inverse.
+        If an option names no target or has an unknown value; if an inner `Compose` has options; if
+        a step follows a `LabelPyramid`; if the numbers of control points of steps that are combined
+        do not fit (see `RandomElastic`), or they scale and shear too strongly to be undone.
 
     See Also
     --------
@@ -146,17 +146,17 @@ class Compose(Group):
         shape : (3,) ints
             Shape of the images and labels, without channels.
         spacing : (3,) array_like, optional
-            Voxel size in mm. Lengths and rotations are then in mm, else in voxels.
+            Voxel size in mm. Steps then work in mm, and otherwise in voxels.
         affine : (4, 4) array_like, optional
             Matrix from voxels to mm, in place of `spacing`: that of a NIfTI file.
         channels : int, or mapping from names of images to ints
-            Number of channels, for steps with ``per_channel=True``. By name, each channel of each
-            image has its own draw. With a number, channels of the same number share a draw in all
-            images.
+            Number of channels, for steps with ``per_channel=True``. With a mapping, every channel
+            of every image has its own draw. With an int, channel 0 of all images shares one draw,
+            channel 1 another, and so on.
         epoch, index, occurrence : int
-            Pass over the data, sample of it, and how often the pass has had this sample before.
-            With the seed they are the key: the same key gives the same draw. Without an index, a
-            pipeline without a seed draws anew each time.
+            Number of the pass over the data, number of the sample, and how often the sample came
+            before in this pass. With the seed they are the key: the same key gives the same draw.
+            Without a seed and an index, every call gives a new draw.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Compose(Group):
         Raises
         ------
         TypeError
-            If an argument is not of the type above.
+            If an argument has another type than listed under Parameters.
         ValueError
             If a value is out of range, `spacing` and `affine` are both given, or the pipeline has a
             seed and `index` is not given.

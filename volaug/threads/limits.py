@@ -81,7 +81,7 @@ def thread_count(threads: int | None) -> int:
     elif is_worker():
         wanted = 1
     else:
-        wanted = share_of(granted_threads())
+        wanted = share_of(granted_threads())  # and at most OMP_NUM_THREADS, see ranks.py
     return 1 if wanted == 1 else min(wanted, granted_threads())
 
 

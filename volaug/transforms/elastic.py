@@ -18,37 +18,39 @@ class RandomElastic(Step):
     """Deform the image by a cubic B-spline with random control points.
 
     Each component of each control point is drawn uniformly, up to `max_displacement` in both
-    directions. The spline approximates its control points, so no voxel moves further than
-    that. The control points lie over the output of the pipeline: over the patch, if it crops.
+    directions. The spline approximates its control points, so no voxel moves by more than
+    `max_displacement` along any axis. The control points cover the output of the pipeline: if it
+    crops, they cover the crop.
 
     Parameters
     ----------
     max_displacement : float or three floats, default 7.0
         Maximum displacement along each axis in mm (voxels without spacing), 0 to 1e6. The default
-        is mild: 0.15 of the knot spacing on a head of 190 mm. Up to 0.4 of the knot spacing no
-        draw can fold.
+        is mild: on a head of 190 mm, knots are 47 mm apart, so that 7 mm is 0.15 of this
+        distance. Folding is impossible up to 0.4 of it.
     num_control_points : int or three ints, default 7
-        Number along each axis, 4 to 67, with one beyond each end; knots are ``(n - 1) / (k - 3)``
-        voxels apart. 7 is TorchIO's. Or 1: the displacement is constant along that axis, as for
-        thick slices: ``max_displacement=(0, 7, 7), num_control_points=(1, 7, 7)``.
+        Number of control points along each axis, 4 to 67; 7 as in TorchIO. The first and the last
+        lie outside the image. With n voxels and k control points, knots are ``(n - 1) / (k - 3)``
+        voxels apart. 1 is also allowed: then the displacement does not change along this axis,
+        as for thick slices: ``max_displacement=(0, 7, 7), num_control_points=(1, 7, 7)``.
     locked_borders : int, default 0
-        Number of layers of control points at each end of every axis that stay fixed, 0 to 3; axes
-        with 1 control point are exempt. With 3 the border of the image stays where it is; with 2 it
-        moves by a sixth of the third layer.
+        Number of layers of control points at each end of every axis that stay fixed, 0 to 3. It
+        has no effect on axes with 1 control point. With 3, the border of the image does not move.
+        With 2, it moves by at most 1/6 of the displacement of the third layer.
     folding : {"forbid", "warn", "allow"}
-        What to do if tissue could fold over itself. "forbid" shrinks the displacement until it
-        certainly does not fold, and warns once per pipeline; `Record.elastic_factors` has the
-        factor of each draw. "warn" warns if it folds. All elastic steps of one warp are judged
-        together, by the strictest of their settings.
+        What to do if tissue could fold over itself. "forbid" makes the displacement smaller until
+        folding is impossible, and warns once per pipeline; `Record.elastic_factors` says by how
+        much each draw was reduced (1: not at all). "warn" changes nothing, and warns if the image
+        folds. If several elastic steps are combined, the strictest setting applies to all.
     p : float, default 0.2
         Probability of applying the step, 0 to 1.
     name : str, optional
-        Name of the step in records; its random numbers derive from it. Default: the class name.
+        Name of the step in records. Its random numbers depend on it. Default: the class name.
 
     Raises
     ------
     TypeError
-        If a number is not of the type above.
+        If an argument has another type than listed under Parameters.
     ValueError
         If a displacement is negative, `num_control_points` is outside its range or less than
         ``2 * locked_borders + 1``, `folding` is none of the three, or `p` is not from 0 to 1.
@@ -59,9 +61,9 @@ class RandomElastic(Step):
 
     Notes
     -----
-    Several elastic steps of one warp are added on a common lattice. Their numbers of control
-    points, less 3, need a common multiple of at most 64 along each axis: 7 and 19 have one, 7 and
-    20 do not.
+    Elastic steps that are combined are added on one common grid of control points. Subtract 3
+    from each number of control points: the least common multiple must be at most 64 along each
+    axis. 7 and 19 work (4 and 16: 16); 7 and 20 do not (4 and 17: 68).
 
     References
     ----------

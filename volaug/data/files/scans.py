@@ -55,8 +55,8 @@ class Scan:
     affine : (4, 4) array
         From voxels to mm.
     is_placed : bool
-        Whether the file says where it lies. Without it nibabel assumes a place: of NIfTI, if both
-        qform_code and sform_code are 0.
+        Whether the file says where it lies. If it does not (NIfTI: both qform_code and sform_code
+        are 0), nibabel invents a place, and this is False.
     """
 
     def __init__(self, path: Path) -> None:

@@ -97,7 +97,7 @@ def _axis_rule(mode: str, n: int, sampler: str, padding: int) -> list[float]:
             rule.update(inner=last - ROUNDING, last_cell=math.inf, above=last)
     elif mode == "reflect":
         rule.update(fold_low=0.0, fold_high=last, shift=0.5, period=2.0 * n, turn=2.0 * n)
-    elif mode == "mirror":  # a single voxel is everywhere: the period only must not be 0
+    elif mode == "mirror":  # n = 1: 0 cannot divide, others do the same
         rule.update(fold_low=0.0, fold_high=last, period=2 * last or 1.0, turn=2 * last or 1.0)
     elif mode == "wrap":
         rule.update(fold_low=0.0, fold_high=last, period=last or 1.0)
