@@ -84,7 +84,7 @@ class _SampleTask:
             out = {name: slot[place] for name, slot in batch.slots.items()}
             sample = self._maker.make(self._number, self._is_foreground, out, batch.seconds)
             batch.end(place, sample)
-        except BaseException as error:  # it is raised where the batch is asked for
+        except BaseException as error:  # the consumer of the batch raises it
             batch.end(place, error)
 
     def drop(self) -> None:

@@ -36,20 +36,20 @@ class Progress:
         self._spent: defaultdict[str, float] = defaultdict(float)
 
     def start(self) -> float:
-        """Say that a batch is asked for; the time it is."""
+        """Start the clock with the first batch, and return the time."""
         now = time.perf_counter()
         self._begun = now if self._begun is None else self._begun
         return now
 
     def add(self, start: float, samples: int, seconds: Seconds) -> None:
-        """Add a batch that was asked for at `start`, and the stages of its samples."""
+        """Add a batch that was requested at `start`, and the seconds of its stages."""
         for stage, spent in seconds:
             self._spent[stage] += spent
         self._samples += samples
         self._waited += time.perf_counter() - start
 
     def report(self, batches: int) -> Report:
-        """All of it so far, of a stream that has given so many batches."""
+        """Return the report of a stream that has given `batches` batches."""
         seconds = 0.0 if self._begun is None else time.perf_counter() - self._begun
         made, spent = self._samples, dict(self._spent)
         stages = {name: total / made for name, total in spent.items()} if made else {}

@@ -17,10 +17,10 @@ from ..warping.geometry.orientation import Reorientation, reorientation
 from .torch_dataset import as_tensors
 
 # How a trace says that a target is resampled, in MONAI's words: `Invertd` writes another over it.
-# The vote makes no value that is not there before, which is what "nearest" is asked for.
+# The vote makes no new value, which is why users choose "nearest".
 TRACED = {"linear": "bilinear", "cubic": "bicubic", "nearest": "nearest", "label": "nearest"}
 
-# What those words, and orders of splines, mean where an inverse is asked for them.
+# The interpolation for each of those words, and for orders of splines, in an inverse.
 ASKED = {
     "nearest": "nearest", "nearest-exact": "nearest", "linear": "linear", "bilinear": "linear",
     "trilinear": "linear", "area": "linear", "bicubic": "cubic", 0: "nearest", 1: "linear",

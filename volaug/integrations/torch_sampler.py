@@ -13,7 +13,7 @@ from torch.utils.data import DistributedSampler, Sampler
 from .. import checks
 from .torch_dataset import MAX_EPOCH, SampleId, VolaugDataset, is_around
 
-# Of a rank that draws its indices by itself, occurrences begin at so many times its number.
+# A rank that draws its own indices counts occurrences from this times its number.
 RANK_STEP = 2**32
 
 
