@@ -153,4 +153,6 @@ def power(x, constants):
     rounded = multiply_add(high, e, ROUNDER)
     rest = multiply_add(low, e, multiply_add(high, e, ROUNDER - rounded))
     result = (two_to(rest) * mantissa) * whole_power(rounded)
-    return result if usable else np.float32(0.0)
+    # Not a second branch on `usable`: LLVM joins it with the first, and then computes the product
+    # of all lanes, as in code that Numba makes of Python 3.13.
+    return result * np.float32(usable)
