@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""What holds for every test, and fixtures that several files use."""
 
 import pytest
 
@@ -10,3 +10,22 @@ def threads_as_before():
     """See that a test leaves the number of threads to the next one as it was."""
     yield
     assert limits._requested is None
+
+
+@pytest.fixture
+def processors(monkeypatch):
+    """Let the machine seem to have a number of processors: ``processors(4)``."""
+    return lambda count: monkeypatch.setattr(limits, "granted_threads", lambda: count)
+
+
+@pytest.fixture
+def sixteen_processors(processors):
+    """As if the machine had 16 processors, so that work is really divided."""
+    processors(16)
+
+
+def pytest_runtest_setup(item):
+    """Skip a test whose libraries are not installed."""
+    for mark in item.iter_markers("oracle"):
+        for library in mark.args:
+            pytest.importorskip(library)

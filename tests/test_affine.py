@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import reference
 import scipy.ndimage
-from cases import SHAPES, mild_affine, nan_filled, random_affine, random_volume
 
+import reference
+from support.volumes import SHAPES, mild_affine, nan_filled, random_affine, random_volume
 from volaug import affine_transform
 
 # Weights are in the volume's dtype; coordinates are rounded to 2^-32 voxel.

@@ -292,7 +292,8 @@ def test_an_out_that_overlaps_itself_is_refused(shape, strides):
 
 
 def tensors():
-    torch = pytest.importorskip("torch")
+    import torch
+
     warnings.filterwarnings("ignore", category=UserWarning, message=".*quantize_per_tensor")
     return {
         "detach": lambda *shape: torch.ones(*shape, requires_grad=True),
@@ -305,6 +306,7 @@ def tensors():
     }
 
 
+@pytest.mark.oracle("torch")
 @pytest.mark.filterwarnings("ignore::UserWarning:torch")
 @pytest.mark.parametrize(
     "what", ["detach", "float", "a meta tensor holds no", "to_dense", "dequantize"]
@@ -342,8 +344,10 @@ def test_tensors_without_numbers_at_hand_say_what_to_do(what):
             call()
 
 
+@pytest.mark.oracle("torch")
 def test_tensors_that_are_negated_lazily():
-    torch = pytest.importorskip("torch")
+    import torch
+
     lazy = torch.randn(4, 5, 6, dtype=torch.complex64).conj().imag
     assert lazy.is_neg()
     resolved = lazy.resolve_neg().numpy()

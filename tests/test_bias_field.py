@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import pytest
 import scipy.stats
-from cases import SHAPES, drawn, random_volume
-from reference import rounded
 from scipy.interpolate import BSpline
 
+from reference import rounded
+from support.volumes import SHAPES, drawn, random_volume
 from volaug import Compose, RandomBiasField, Record
 from volaug.checks import DTYPES
 from volaug.transforms.bias_field import BiasField, multiply_field

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from cases import drawn, random_volume
 from scipy import ndimage
 
+from support.volumes import drawn, random_volume
 from volaug import RandomBlur
 from volaug.checks import DTYPES
 from volaug.transforms.blur import blur
@@ -94,10 +94,12 @@ def test_nan_reaches_its_neighborhood():
     assert found.max(axis=0).tolist() == [12, 12, 12]
 
 
+@pytest.mark.oracle("torch", "batchgeneratorsv2")
 def test_equals_batchgeneratorsv2():
     """With its reach of three sigmas."""
-    torch = pytest.importorskip("torch")
-    module = pytest.importorskip("batchgeneratorsv2.transforms.noise.gaussian_blur")
+    import torch
+    from batchgeneratorsv2.transforms.noise import gaussian_blur as module
+
     volume = random_volume(SHAPE)
     theirs = module.GaussianBlurTransform((0.8, 0.8), False, True, 1.0, False)
     expected = theirs(image=torch.from_numpy(volume.copy())[None])["image"][0].numpy()

@@ -4,10 +4,10 @@ import functools
 
 import numpy as np
 import pytest
-import reference
 import scipy.ndimage
-from cases import SHAPES, mild_affine, nan_filled, random_affine, random_volume
 
+import reference
+from support.volumes import SHAPES, mild_affine, nan_filled, random_affine, random_volume
 from volaug import Warp, affine_transform
 from volaug.checks import INTERPOLATIONS
 from volaug.warping.engine.borders import MODES
@@ -133,9 +133,11 @@ def test_equals_scipy(interpolation, dtype, mode, elastic):
         ("mirror", "reflection", True),
     ],
 )
+@pytest.mark.oracle("torch")
 def test_equals_torch(mode, padding, align, interpolation, elastic):
     """Away from halves, which torch rounds to even."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     rng = np.random.default_rng(5)
     volume = random_volume((2, *SMOOTH))
     for size in (0.5, 9.0):
@@ -159,8 +161,10 @@ def test_equals_torch(mode, padding, align, interpolation, elastic):
     ("interpolation", "theirs"),
     [("nearest", "sitkNearestNeighbor"), ("linear", "sitkLinear"), ("cubic", "sitkBSpline")],
 )
+@pytest.mark.oracle("SimpleITK")
 def test_edge_constant_equals_simpleitk(interpolation, theirs, elastic):
-    sitk = pytest.importorskip("SimpleITK")
+    import SimpleITK as sitk
+
     rng = np.random.default_rng(6)
     volume = random_volume(SMOOTH)
     for size in (0.5, 9.0):

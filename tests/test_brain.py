@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import scipy.ndimage
-from cases import mild_affine
 
+from support.volumes import mild_affine
 from volaug import Warp
 
 datasets = pytest.importorskip("nilearn.datasets")
 sitk = pytest.importorskip("SimpleITK")
+pytestmark = pytest.mark.oracle("SimpleITK")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from cases import random_volume
 
+from support.volumes import random_volume
 from volaug import (
     CaseError,
     CenterCrop,
@@ -234,8 +234,11 @@ def test_what_a_lazy_volume_says_wrongly_is_said(name, lazy, message):
 
 
 @pytest.mark.parametrize("name", ["image", "label"])
+@pytest.mark.oracle("torch", "SimpleITK")
 def test_dtypes_of_torch_and_images_of_simpleitk_are_said(name):
-    torch, itk = pytest.importorskip("torch"), pytest.importorskip("SimpleITK")
+    import SimpleITK as itk
+    import torch
+
     for lazy, message in (
         (Said((8, 8, 8), torch.float32), "have a dtype of NumPy, got torch.float32"),
         (itk.GetImageFromArray(IMAGE), r"got Image: give SimpleITK\.GetArrayFromImage\(image\)"),
@@ -281,8 +284,11 @@ def test_a_lazy_volume_that_gives_something_else(lazy, message):
             next(made)
 
 
+@pytest.mark.oracle("zarr", "h5py")
 def test_other_byte_orders_are_read_as_this_one(tmp_path):
-    zarr, h5py = pytest.importorskip("zarr"), pytest.importorskip("h5py")
+    import h5py
+    import zarr
+
     big = {"image": IMAGE.astype(">f4"), "label": LABEL.astype(">i2")}
     expected = batch_of({"image": IMAGE, "label": LABEL})
     with h5py.File(tmp_path / "case.h5", "w") as file:

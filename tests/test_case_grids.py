@@ -6,9 +6,9 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from cases import random_volume
 from scipy.spatial.transform import Rotation
 
+from support.volumes import random_volume
 from volaug import CaseError, Compose, RandomAffine, RandomElastic, RandomFlip, Stream
 from volaug.data.cases import Case
 

@@ -11,9 +11,9 @@ import time
 
 import numba
 import pytest
-from faults import exit_status, fork, in_a_fork
 from numba.core.compiler_lock import global_compiler_lock
 
+from support.faults import exit_status, fork, in_a_fork
 from volaug.kernels.jit import undisturbed as compilations
 from volaug.kernels.jit.options import kernel
 from volaug.kernels.jit.undisturbed import undisturbed

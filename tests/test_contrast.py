@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from cases import drawn, random_volume
 
+from support.volumes import drawn, random_volume
 from volaug import RandomContrast
 from volaug.checks import DTYPES
 from volaug.transforms.contrast import Contrast

@@ -3,9 +3,9 @@ import itertools
 import numpy as np
 import pytest
 import scipy.ndimage
-from cases import nan_filled, random_volume
 from scipy.spatial.transform import Rotation
 
+from support.volumes import nan_filled, random_volume
 from volaug.checks import DTYPES
 from volaug.kernels.warp.copies import BLOCK_WIDTH, reverse_planes, transpose_planes
 from volaug.warping.engine import copies

@@ -14,7 +14,6 @@ import sys
 import numba
 import numpy as np
 import pytest
-from cases import blob, mild_affine, random_affine
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -22,6 +21,7 @@ from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 from scipy import ndimage
 
+from support.volumes import blob, mild_affine, random_affine
 from volaug import Warp, affine_transform, elastic_deform, spline_filter
 from volaug.transforms.bias_field import multiply_field
 from volaug.transforms.blur import blur

@@ -75,23 +75,25 @@ class Documented(Validator):
         return tuple(name for name in super().signature_parameters if name != "*positions")
 
 
-def imported(module):
-    """The module, or a skip where the library that it is for is missing."""
-    parts = module.split(".")
-    if parts[:2] == ["volaug", "integrations"] and len(parts) > 2:
-        libraries = {"nnunet": "batchgeneratorsv2"}
-        pytest.importorskip(libraries.get(parts[2], parts[2].partition("_")[0]))
-    return importlib.import_module(module)
+def with_library(name):
+    """The name of a module or of its object, to be tested with the library that it is for."""
+    _, package, module, *_ = [*name.split("."), "", ""]
+    if package != "integrations" or not module:
+        return name
+    library = {"nnunet": "batchgeneratorsv2"}.get(module, module.partition("_")[0])
+    return pytest.param(name, marks=pytest.mark.oracle(library))
 
 
 def methods():
     return [f"{name}.{method}" for name, all_ in METHODS.items() for method in all_.split()]
 
 
-@pytest.mark.parametrize("name", [*CLASSES_AND_FUNCTIONS, *INTEGRATIONS, *methods()])
+@pytest.mark.parametrize(
+    "name", [*map(with_library, [*CLASSES_AND_FUNCTIONS, *INTEGRATIONS, *methods()])]
+)
 def test_a_public_object_is_documented(name):
     is_method = name in methods()
-    imported(name.rsplit(".", 2 if is_method else 1)[0])
+    importlib.import_module(name.rsplit(".", 2 if is_method else 1)[0])
     found = validate(name, validator_cls=Documented)["errors"]
     off = OFF | OFF_FOR_METHODS if is_method else OFF
     if name.startswith(("volaug.presets.", "volaug.integrations.")):
@@ -106,10 +108,10 @@ def modules_with_examples():
             yield ".".join(parts)
 
 
-@pytest.mark.parametrize("name", [*modules_with_examples()])
+@pytest.mark.parametrize("name", [*map(with_library, modules_with_examples())])
 def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    module = imported(name)
+    module = importlib.import_module(name)
     runner, said = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF), []
     names = {"np": np, "volaug": volaug}
     tests = doctest.DocTestFinder().find(module, globs={**vars(module), **names})

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import reference
 import scipy.ndimage
-from cases import mild_affine, nan_filled, random_volume
 
+import reference
+from support.volumes import mild_affine, nan_filled, random_volume
 from volaug import Warp, affine_transform
 from volaug.checks import DTYPES, INTERPOLATIONS
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import reference
 import scipy.ndimage
-from cases import SHAPES, mild_affine, nan_filled, random_affine, random_volume
 
+import reference
+from support.volumes import SHAPES, mild_affine, nan_filled, random_affine, random_volume
 from volaug import affine_transform, elastic_deform
 
 LATTICES = [(4, 4, 4), (4, 5, 6), (9, 4, 7), (6, 11, 13)]
@@ -75,9 +75,11 @@ def test_a_linear_lattice_is_an_affine_map():
     np.testing.assert_allclose(result, expected, atol=3e-6)
 
 
+@pytest.mark.oracle("SimpleITK")
 def test_displacement_equals_simpleitk_on_the_same_lattice():
     """The field read off ramps, whose interpolation is exact, to 1e-4 voxel."""
-    sitk = pytest.importorskip("SimpleITK")
+    import SimpleITK as sitk
+
     shape, lattice = (40, 45, 50), (6, 7, 8)
     points = random_lattice(lattice, 2.0)
     transform = sitk.BSplineTransform(3, 3)

@@ -11,15 +11,15 @@ import time
 import weakref
 from pathlib import Path
 
-import campaigns
 import numpy as np
 import pytest
-from cases import mild_affine, random_volume
-from faults import TRACES_OPCODES, Injected, failing_thread_starts, in_a_fork, raising_at
 
 import volaug
+from support import campaigns
+from support.faults import TRACES_OPCODES, Injected, failing_thread_starts, in_a_fork, raising_at
+from support.volumes import mild_affine, random_volume
 from volaug import Compose, RandomAffine, RandomElastic, RandomNoise, Stream, Warp
-from volaug.threads import limits, workers
+from volaug.threads import workers
 from volaug.threads.parts import run_parts
 
 THREADS = ("volaug/threads/parts.py", "volaug/threads/workers.py")
@@ -27,9 +27,9 @@ STREAM = (*THREADS, "volaug/data/stream.py", "volaug/data/prefetch.py")
 
 
 @pytest.fixture(autouse=True)
-def _four(monkeypatch):
-    """As if the machine had 4 processors, so that the work is really divided."""
-    monkeypatch.setattr(limits, "granted_threads", lambda: 4)
+def _four_processors(processors):
+    """So that work is really divided."""
+    processors(4)
 
 
 class Work:
@@ -220,9 +220,8 @@ def test_an_exception_anywhere_in_a_stream_ends_it_and_no_other(event):
 
 def campaign(name, count):
     """Run one in a process of its own: it may crash."""
-    script = Path(campaigns.__file__)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(script), name, str(count)]
+    command = [sys.executable, "-m", campaigns.__name__, name, str(count)]
     return subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=3000, check=False
     )

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 import scipy.interpolate
-from cases import drawn
 from hypothesis import given, settings, strategies as st
 
+from support.volumes import drawn
 from volaug import CenterCrop, Compose, RandomAffine, RandomElastic, Warp
 from volaug.warping.geometry.folding import CHOI_LEE_LIMIT, max_injective_scale
 

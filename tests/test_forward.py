@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import blob, centroid, drawn, fixed, random_volume
 from scipy.spatial.transform import Rotation
 
+from support.volumes import blob, centroid, drawn, fixed, random_volume
 from volaug import (
     RandomAffine,
     RandomElastic,

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 import pytest
 import scipy.interpolate
-from cases import drawn, fixed, random_volume
 from hypothesis import given, settings, strategies as st
 from scipy.spatial.transform import Rotation
 
+from support.volumes import drawn, fixed, random_volume
 from volaug import (
     CenterCrop,
     Compose,

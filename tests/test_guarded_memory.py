@@ -11,7 +11,7 @@ from volaug.checks import INTERPOLATIONS
 CODE = """
 import ctypes, faulthandler, itertools, math, mmap, sys
 import numpy as np
-from cases import random_volume
+from support.volumes import random_volume
 from volaug import Warp
 from volaug.warping.engine.borders import MODES
 

@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 import scipy.stats
-from cases import drawn, random_volume
-from reference import rounded
 from scipy.interpolate import PchipInterpolator
 
+from reference import rounded
+from support.volumes import drawn, random_volume
 from volaug import Compose, RandomHistogramShift, Record
 from volaug.checks import DTYPES
 from volaug.transforms.histogram_shift import HistogramShift, apply_cubics

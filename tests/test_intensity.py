@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import pytest
 import scipy.stats
-from cases import drawn, random_volume
 
+from support.volumes import drawn, random_volume
 from volaug import (
     Compose,
     RandomBiasField,

@@ -9,9 +9,9 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from cases import random_volume
 from scipy.spatial.transform import Rotation
 
+from support.volumes import random_volume
 from volaug import CaseError, Compose, Stream
 from volaug.data.files.opening import open_volume
 from volaug.data.files.safety import FileError

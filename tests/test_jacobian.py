@@ -2,10 +2,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import reference
 import scipy.interpolate
-from cases import SHAPES, mild_affine, random_affine
 
+import reference
+from support.volumes import SHAPES, mild_affine, random_affine
 from volaug import Warp
 from volaug.kernels.spline.jacobian import jacobian_planes
 
@@ -71,9 +71,11 @@ def test_equals_differences_of_pull_points():
     np.testing.assert_allclose(result, np.linalg.det(derivative), atol=1e-8)
 
 
+@pytest.mark.oracle("SimpleITK")
 def test_is_near_simpleitk_of_the_dense_field():
     """Which takes differences between voxels: 0.004 off, where determinants are 0.3 to 1.9."""
-    sitk = pytest.importorskip("SimpleITK")
+    import SimpleITK as sitk
+
     shape = (50, 55, 60)
     points = np.random.default_rng(3).uniform(-15, 15, (3, 6, 6, 6))
     warp = Warp(shape, control_points=points)

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from cases import mild_affine, nan_filled, random_volume
 
+from support.volumes import mild_affine, nan_filled, random_volume
 from volaug import Warp
 from volaug.threads import parts as pool
 from volaug.warping.engine.borders import MODES

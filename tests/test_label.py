@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-import reference
 import scipy.ndimage
-from cases import SHAPES, nan_filled, random_affine
 
+import reference
+from support.volumes import SHAPES, nan_filled, random_affine
 from volaug import Warp, affine_transform
 from volaug.warping.engine.borders import MODES
 
@@ -80,9 +80,11 @@ def test_equals_the_greatest_interpolated_indicator(elastic):
 
 
 @pytest.mark.parametrize("elastic", [False, True])
+@pytest.mark.oracle("SimpleITK")
 def test_equals_simpleitk_but_for_ties(elastic):
     """Its LabelLinear gives a tie to the lowest label."""
-    sitk = pytest.importorskip("SimpleITK")
+    import SimpleITK as sitk
+
     rng = np.random.default_rng(1)
     volume = rng.integers(1, 5, SHAPE).astype(np.uint8)
     half = Warp(SHAPE, np.eye(3), (0.5, -3, 0.5))
@@ -121,6 +123,7 @@ def test_equals_simpleitk_but_for_ties(elastic):
 
 @pytest.mark.parametrize("elastic", [False, True])
 @pytest.mark.parametrize("count", [2, 6, 25])
+@pytest.mark.oracle("torch", "batchgeneratorsv2")
 def test_equals_batchgeneratorsv2_but_for_its_rounding(count, elastic):
     """nnU-Net's labels, by its own code.
 
@@ -130,8 +133,9 @@ def test_equals_batchgeneratorsv2_but_for_its_rounding(count, elastic):
     differ only where the two greatest weights are within 5e-4 of one another, and the winner of
     that vote is not the nearest voxel's label.
     """
-    torch = pytest.importorskip("torch")
-    spatial = pytest.importorskip("batchgeneratorsv2.transforms.spatial.spatial")
+    import torch
+    from batchgeneratorsv2.transforms.spatial import spatial
+
     volume = regions(SHAPE, count).astype(np.int16)
     agreed, voxels = 0, 0
     for seed in range(3):

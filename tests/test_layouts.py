@@ -5,8 +5,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from cases import mild_affine, nan_filled, random_volume
 
+from support.layouts import OTHERS, WALKABLE, transposed
+from support.volumes import mild_affine, nan_filled, random_volume
 from volaug import Warp, affine_transform, checks, elastic_deform
 from volaug.checks import INTERPOLATIONS
 from volaug.warping.engine import memory_layout as layout
@@ -15,41 +16,6 @@ from volaug.warping.engine.borders import MODES, UNFOLDED
 SHAPE = (9, 10, 21)
 SHIFTS = list(itertools.product((0, 0.5), repeat=3))[1:]
 TOLERANCE = {"nearest": 0, "label": 0, "linear": 2e-6, "cubic": 2e-5}
-
-
-def transposed(volume, order):
-    """The same voxels, with another order of axes in memory."""
-    return np.ascontiguousarray(volume.transpose(order)).transpose(np.argsort(order))
-
-
-def cropped(volume):
-    """The same voxels, amid a larger array."""
-    larger = np.full([n + 5 for n in volume.shape], 100, volume.dtype)
-    place = larger[tuple(slice(2, 2 + n) for n in volume.shape)]
-    place[...] = volume
-    return place
-
-
-WALKABLE = {
-    "C": np.ascontiguousarray,
-    "Fortran": np.asfortranarray,
-    "transposed": lambda v: transposed(v, (1, 2, 0)),
-    "cropped": cropped,
-    "reversed": lambda v: v[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
-    "reversed along 0": lambda v: v[::-1].copy()[::-1],
-    "reversed along 1": lambda v: v[:, ::-1].copy()[:, ::-1],
-    "reversed along 2": lambda v: v[:, :, ::-1].copy()[:, :, ::-1],
-    "reversed in part": lambda v: np.asfortranarray(v[:, ::-1])[:, ::-1],
-    "every second row": lambda v: np.repeat(np.repeat(v, 2, 0), 3, 1)[::2, ::3],
-}
-OTHERS = {
-    "every second voxel": lambda v: np.repeat(v, 2, 2)[..., ::2],
-    "channels last": lambda v: np.stack([v, v], -1)[..., 0],
-    "unaligned": lambda v: (
-        np.frombuffer(b"x" + v.tobytes(), np.uint8)[1:].view(v.dtype).reshape(v.shape)
-    ),
-    "swapped bytes": lambda v: v.astype(v.dtype.newbyteorder()),
-}
 
 
 def warped(volume, **options):
@@ -214,8 +180,10 @@ def test_an_out_whose_array_is_a_copy_is_written_all_the_same():
     "dtype",
     ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"],
 )
+@pytest.mark.oracle("torch")
 def test_torch_tensors(dtype):
-    torch = pytest.importorskip("torch")
+    import torch
+
     volume = random_volume((2, *SHAPE), dtype)
     tensor = torch.from_numpy(volume)
     options = {"interpolation": "nearest", "mode": "reflect"}
@@ -227,8 +195,10 @@ def test_torch_tensors(dtype):
     assert not batch[[0, 2]].any()
 
 
+@pytest.mark.oracle("torch")
 def test_torch_tensors_in_any_layout():
-    torch = pytest.importorskip("torch")
+    import torch
+
     volume = random_volume((2, *SHAPE))
     for tensor in (
         torch.from_numpy(np.moveaxis(volume, 1, 3).copy()).permute(0, 3, 1, 2),
@@ -244,8 +214,10 @@ def test_torch_tensors_in_any_layout():
     np.testing.assert_allclose(target.numpy(), warped(volume[0]), atol=2e-6)
 
 
+@pytest.mark.oracle("torch")
 def test_torch_tensors_without_their_memory():
-    torch = pytest.importorskip("torch")
+    import torch
+
     plain, out = torch.zeros(SHAPE), nan_filled(SHAPE, np.float32)
     for tensor, reason in (
         (torch.zeros(SHAPE, requires_grad=True), "requires? grad"),

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 import scipy.stats
-from cases import blob, centroid, drawn, random_volume
 
+from support.volumes import blob, centroid, drawn, random_volume
 from volaug import Compose, RandomLowResolution
 from volaug.checks import DTYPES
 from volaug.transforms.low_resolution import LowResolution, kept_voxels, lower_resolution
@@ -138,10 +138,12 @@ HALVES = ((32, 16), (40, 10), (48, 24))  # a tie everywhere, where floats are ex
 
 @pytest.mark.parametrize("pairs", [*UNTIED, HALVES])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.oracle("torch")
 def test_equals_torchs(dtype, pairs):
     """Nearest-exact and trilinear. Where a tie is not exact in float32, torch rounds it."""
-    interpolate = pytest.importorskip("torch.nn.functional").interpolate
-    from_numpy = pytest.importorskip("torch").from_numpy
+    from torch import from_numpy
+    from torch.nn.functional import interpolate
+
     shape, lengths = zip(*pairs, strict=True)
     volume = random_volume(shape, dtype)
     few = interpolate(from_numpy(volume)[None, None], lengths, mode="nearest-exact")
@@ -157,9 +159,11 @@ def test_most_lengths_are_compared():
 
 @pytest.mark.parametrize("ignored", [None, (0,)])
 @pytest.mark.parametrize("share", [0.6, 0.55, 0.8])
+@pytest.mark.oracle("torch", "batchgeneratorsv2")
 def test_equals_batchgeneratorsv2(share, ignored):
-    torch = pytest.importorskip("torch")
-    module = pytest.importorskip("batchgeneratorsv2.transforms.spatial.low_resolution")
+    import torch
+    from batchgeneratorsv2.transforms.spatial import low_resolution as module
+
     volume = random_volume(SHAPE)
     theirs = module.SimulateLowResolutionTransform(share, True, True, ignored)
     expected = theirs(image=torch.from_numpy(volume.copy())[None])["image"][0].numpy()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import random_volume
 
 import volaug
+from support.volumes import random_volume
 from volaug import (
     CenterCrop,
     LabelPyramid,
@@ -41,7 +41,10 @@ from monai.utils import GridSampleMode, InterpolateMode
 from volaug.integrations.monai import Volaugd
 
 # where there is one processor; workers are no faster there, and as right
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+pytestmark = [
+    pytest.mark.oracle("monai"),
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
+]
 
 SHAPE = (19, 22, 27)
 KEYS = ("image", "label")

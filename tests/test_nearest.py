@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import reference
 import scipy.ndimage
-from cases import SHAPES, nan_filled, random_affine, random_volume
 
+import reference
+from support.volumes import SHAPES, nan_filled, random_affine, random_volume
 from volaug import affine_transform, elastic_deform
 from volaug.checks import DTYPES
 

@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from nnunets import (
+from scipy import stats
+from scipy.spatial.transform import Rotation
+
+from support.nnunets import (
     CHANNELS,
     DEEP,
     MASKED,
@@ -19,9 +22,6 @@ from nnunets import (
     torch,
     transforms_of,
 )
-from scipy import stats
-from scipy.spatial.transform import Rotation
-
 from volaug import presets
 from volaug.transforms.blur import Blur
 from volaug.transforms.brightness import Brightness
@@ -36,6 +36,8 @@ SHAPES = {(16, 16, 16): (20, 20, 20), (4, 16, 16): (4, 20, 20)}
 MIRRORS = ("mirror 0", "mirror 1", "mirror 2")
 DRAWN = ("rotation", "scaling", *OPERATIONS)
 PARTS = ("RandomBlur", "RandomLowResolution")  # which leave out channels
+
+pytestmark = pytest.mark.oracle("nnunetv2")
 
 patches = pytest.mark.parametrize("patch", SHAPES)
 whose = pytest.mark.parametrize("whose", [0, 1], ids=["nnunets", "ours"])

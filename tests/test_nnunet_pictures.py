@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.linalg
-from cases import drawn
-from nnunets import (
+from scipy import stats
+
+from support.nnunets import (
     CHANNELS,
     DEEP,
     FLAT_PATCH,
@@ -26,8 +27,7 @@ from nnunets import (
     torch,
     transforms_of,
 )
-from scipy import stats
-
+from support.volumes import drawn
 from volaug import CenterCrop, LabelPyramid, MaskImage, RandomFlip, RemapLabels, Warp, presets
 from volaug.transforms.blur import Blur
 from volaug.transforms.brightness import Brightness
@@ -36,6 +36,8 @@ from volaug.transforms.gamma import Gamma
 from volaug.transforms.low_resolution import LowResolution, kept_voxels
 from volaug.transforms.noise import Noise
 from volaug.transforms.per_channel import ChannelId
+
+pytestmark = pytest.mark.oracle("nnunetv2")
 
 IMAGE = {"mode": "grid-constant", "cval": 0}
 LABEL = {"mode": "grid-constant", "cval": -1, "interpolation": "label"}

@@ -14,8 +14,8 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 import scipy.linalg
-from cases import blob
 
+from support.volumes import blob
 from volaug import Compose, MaskImage, RandomElastic, RandomNoise, Record, presets
 
 torch = pytest.importorskip("torch")
@@ -31,6 +31,8 @@ from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 from nnunetv2.utilities.label_handling.label_handling import LabelManager  # noqa: E402
 
 from volaug.integrations.nnunet import NnunetTransform, training_transforms  # noqa: E402
+
+pytestmark = pytest.mark.oracle("nnunetv2")
 
 PAGE = Path(__file__).parent.parent / "docs" / "integrations.md"
 NAMES = ["nnUNetTrainerVolaug", "nnUNetTrainerVolaugElastic"]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import scipy.ndimage
-from cases import nan_filled, random_volume
 
+from support.volumes import nan_filled, random_volume
 from volaug import affine_transform, elastic_deform
 
 SHAPE = (9, 12, 37)

@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import nan_filled, random_volume
 
+from support.volumes import nan_filled, random_volume
 from volaug import (
     CenterCrop,
     Compose,
@@ -22,7 +22,6 @@ from volaug import (
     Sample,
 )
 from volaug.checks import DTYPES
-from volaug.threads import limits
 
 SHAPE = (45, 50, 67)  # several tiles of rows each way, and enough voxels for threads
 SMALL = (9, 10, 19)
@@ -62,12 +61,6 @@ def digest(pipeline, index, n=1):
     return bits(sample)
 
 
-@pytest.fixture
-def many(monkeypatch):
-    """As if the machine had 16 processors, so that the work is really divided."""
-    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
-
-
 INDICES = (0, 1, 2, 3)
 
 
@@ -78,7 +71,7 @@ def expected():
     return {index: digest(pipeline, index) for index in INDICES}
 
 
-def test_threads_do_not_change_a_bit(many, expected):
+def test_threads_do_not_change_a_bit(sixteen_processors, expected):
     for index in INDICES:
         for n in (2, 3, 7):
             assert digest(a_pipeline(), index, n) == expected[index]
@@ -92,7 +85,7 @@ def test_neither_the_order_of_samples_nor_what_else_is_drawn_changes_a_bit(expec
         assert digest(pipeline, index) == expected[index]
 
 
-def test_python_threads_do_not_change_a_bit(many, expected):
+def test_python_threads_do_not_change_a_bit(sixteen_processors, expected):
     pipeline = a_pipeline()
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda index: digest(pipeline, index, 2), INDICES * 3))
@@ -292,8 +285,10 @@ def test_out_is_written_to_and_returned(kind):
 
 
 @pytest.mark.parametrize("kind", OUT_PIPELINES)
+@pytest.mark.oracle("torch")
 def test_torch_tensors_are_read_and_written(kind):
-    torch = pytest.importorskip("torch")
+    import torch
+
     given = {"image": random_volume((2, *SMALL)), "label": labels(SMALL), "points": POINTS}
     pipeline = Compose(OUT_PIPELINES[kind], seed=4)
     expected = pipeline(**given, index=1)
@@ -371,8 +366,10 @@ def test_a_sample_is_a_dict_with_a_record():
     assert bits(again) == bits(sample)
 
 
+@pytest.mark.oracle("torch")
 def test_samples_pass_torchs_collate():
-    data = pytest.importorskip("torch.utils.data")
+    from torch.utils import data
+
     pipeline = Compose([*WARPS, CenterCrop((8, 9, 10))], seed=4)
     affine = np.diag((1.0, 2.0, 3.0, 1.0))
     samples = [

@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from cases import nan_filled, random_volume
 
+from support.volumes import nan_filled, random_volume
 from volaug import (
     CenterCrop,
     Compose,
@@ -489,6 +489,7 @@ def test_what_is_no_array_says_what_to_do(name, given, message):
 
 def test_images_of_other_libraries_say_what_to_do():
     import nibabel
+    import PIL.Image
     import SimpleITK
 
     call = functools.partial(Compose([RandomFlip()], seed=0), index=0)
@@ -496,7 +497,7 @@ def test_images_of_other_libraries_say_what_to_do():
         call(image=nibabel.Nifti1Image(np.zeros(SHAPE, np.float32), np.eye(4)))
     with pytest.raises(TypeError, match=r"got Image: give SimpleITK.GetArrayFromImage\(image\)"):
         call(image=SimpleITK.GetImageFromArray(np.zeros(SHAPE, np.float32)))
-    picture = pytest.importorskip("PIL.Image").fromarray(np.zeros((8, 9, 3), np.uint8))
+    picture = PIL.Image.fromarray(np.zeros((8, 9, 3), np.uint8))
     with pytest.raises(TypeError, match=r"got Image: .* numpy.asarray\(picture\)\[None\]"):
         call(image=picture)
 

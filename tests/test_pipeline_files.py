@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import volaug
+from support import toml
 from volaug import (
     CenterCrop,
     Compose,
@@ -107,15 +108,6 @@ PIPELINE = Compose(
 )
 
 
-def toml(value):
-    """As an inline value, which is JSON but for tables."""
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{json.dumps(name)} = {toml(v)}' for name, v in value.items())}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(toml, value))}]"
-    return json.dumps(value)
-
-
 def test_no_argument_is_left_at_its_default():
     assert {name: type(step).__name__ for name, step in NOT_DEFAULT.items()} == {
         name: name for name in (*TRANSFORMS, "Compose")
@@ -138,7 +130,7 @@ ALL = [PIPELINE, *(Compose([transform]) for transform in NOT_DEFAULT.values()), 
 @pytest.mark.parametrize("pipeline", ALL, ids=repr)
 def test_pipelines_come_back_from_plain_values_json_toml_and_repr(pipeline):
     plain = pipeline.to_dict()
-    text = "\n".join(f"{name} = {toml(value)}" for name, value in plain.items())
+    text = toml.dumps(plain)
     back = (
         Compose.from_dict(plain),
         Compose.from_dict(json.loads(json.dumps(plain))),

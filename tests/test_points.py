@@ -2,10 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
-import reference
 import scipy.interpolate
-from cases import SHAPES, mild_affine, random_affine, random_volume
 
+import reference
+from support.volumes import SHAPES, mild_affine, random_affine, random_volume
 from volaug import Warp, set_num_threads
 from volaug.kernels.spline.points import newton
 from volaug.warping.geometry import inverse
@@ -54,8 +54,10 @@ def test_pull_points_is_where_apply_reads():
     np.testing.assert_allclose(warp.points_to_input(voxels) + 15, read, atol=1e-8)
 
 
+@pytest.mark.oracle("SimpleITK")
 def test_pull_points_equals_simpleitk():
-    sitk = pytest.importorskip("SimpleITK")
+    import SimpleITK as sitk
+
     warp = elastic(matrix=np.eye(3), offset=0.0)
     transform = sitk.BSplineTransform(3, 3)
     transform.SetTransformDomainOrigin((0.0, 0.0, 0.0))

@@ -5,10 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import blob
 from scipy import ndimage
-from test_pipeline_files import toml
 
+from support import toml
+from support.volumes import blob
 from volaug import Compose, MaskImage, Record, RemapLabels, Stream
 from volaug.presets import mild_mri, nnunet, nnunet_elastic, strong_mri
 from volaug.transforms.affine import Affine
@@ -170,7 +170,7 @@ def test_the_same_key_gives_the_same_bits_for_any_threads(preset):
 )
 def test_they_come_back_from_plain_values_toml_and_pickles(pipeline):
     plain = pipeline.to_dict()
-    text = "\n".join(f"{name} = {toml(value)}" for name, value in plain.items())
+    text = toml.dumps(plain)
     image = image_of()
     label = label_of(image)
     again = (
@@ -386,9 +386,12 @@ def test_heads_are_mirrored_left_and_right_in_any_storage_order(preset):
         assert 5 < len(flips) < 25
 
 
+@pytest.mark.oracle("torch", "monai", "torchio")
 def test_heads_are_mirrored_left_and_right_in_loops_of_others():
-    torch, monai = pytest.importorskip("torch"), pytest.importorskip("monai.data")
-    torchio = pytest.importorskip("torchio")
+    import torch
+    import torchio
+    from monai import data as monai
+
     from volaug.integrations.monai import Volaugd
     from volaug.integrations.torchio import RandomVolaug
 

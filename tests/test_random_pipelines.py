@@ -5,11 +5,11 @@
 
 import re
 
-import campaigns
 import numpy as np
 import pytest
-from cases import random_volume
 
+from support import campaigns
+from support.volumes import random_volume
 from volaug import (
     CenterCrop,
     Compose,

@@ -63,11 +63,11 @@ def _alone(monkeypatch):
         ),
     ],
 )
-def test_ranks_on_one_machine_share_its_processors(monkeypatch, environment, share):
+def test_ranks_on_one_machine_share_its_processors(monkeypatch, processors, environment, share):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert share_of(16) == share
-    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
+    processors(16)
     assert get_num_threads() == share
     assert limits.thread_count(12) == 12  # what a call says itself
 
@@ -173,9 +173,9 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.oracle("torch")
 def test_each_pass_of_a_torch_loader_goes_on(tmp_path):
     """Its workers are started anew, and would begin with the same batch."""
-    pytest.importorskip("torch")
     *lines, differing = printed(PASSES, tmp_path)
     cases = [{"image": np.zeros((9, 9, 9), np.float32)}] * 6
     options = {"patch_shape": 8, "batch_size": 2, "seed": 5, "epochs": 6}
@@ -211,8 +211,8 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.oracle("torch")
 def test_each_worker_of_a_torch_loader_makes_its_part(tmp_path):
-    pytest.importorskip("torch")
     lines = printed(LOADER, tmp_path)
     assert len(lines) == 4
     assert set(lines) == {lines[0]}  # the same batches in the same order

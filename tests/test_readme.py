@@ -21,8 +21,8 @@ def run(code, **names):
     return names
 
 
+@pytest.mark.oracle("nilearn")
 def test_the_pipeline_runs():
-    pytest.importorskip("nilearn")
     code = blocks("python")[0]
     lines = [line for line in code.splitlines() if line and not line.startswith("from ")]
     assert len(lines) <= 10

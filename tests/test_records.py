@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from cases import random_volume
 
+from support.volumes import random_volume
 from volaug import (
     CenterCrop,
     Compose,
@@ -255,9 +255,11 @@ def test_a_crop_comes_back_padded(kind, window):
 
 
 @pytest.mark.parametrize("steps", [AFFINE_STEPS, [*AFFINE_STEPS, ELASTIC], [ELASTIC]])
+@pytest.mark.oracle("nilearn")
 def test_labels_and_probabilities_of_a_brain_come_back(steps):
     """Its tissues at 2 mm, out of a window that has all of it."""
-    datasets = pytest.importorskip("nilearn.datasets")
+    from nilearn import datasets
+
     tissues = [
         np.asarray(load(resolution=2).dataobj).astype(bool)[10:-9, 12:-11, :-5]
         for load in (datasets.load_mni152_gm_mask, datasets.load_mni152_wm_mask)

@@ -33,6 +33,8 @@ from benchmarks.samples import random_pipeline
 from volaug import Warp, set_num_threads
 from volaug.threads.limits import granted_threads
 
+pytestmark = pytest.mark.oracle("nilearn", "SimpleITK")
+
 SIDE = 48  # large enough to be shared out among threads
 THREADS = min(2, granted_threads())
 
@@ -82,12 +84,11 @@ def test_label_reference_is_the_largest_indicator():
     assert np.mean(wanted != reference.values) < 1e-5
 
 
-@pytest.mark.parametrize("name", JOBS)
+OF_MONAI = pytest.param("dataloader", marks=pytest.mark.oracle("monai"))
+
+
+@pytest.mark.parametrize("name", [OF_MONAI if name == "dataloader" else name for name in JOBS])
 def test_engines_compute_the_same(name):
-    for library in ("nilearn", "SimpleITK"):
-        pytest.importorskip(library)
-    if name == "dataloader":
-        pytest.importorskip("monai")
     problem = JOBS[name].problem(SIDE, THREADS)
     entries = list(JOBS[name].contenders(problem))
     rows = measure.measure(name, problem, entries, 0.1, "best")
@@ -134,7 +135,6 @@ def test_a_library_that_is_missing_has_no_row(engine, monkeypatch):
 
 @pytest.mark.parametrize("engine", SAMPLERS)
 def test_each_call_draws_another_sample(engine):
-    pytest.importorskip("nilearn")
     problem = JOBS["pipeline"].problem(SIDE, THREADS)
     for entry in engine(problem):
         assert entry.threads == 1
@@ -171,7 +171,6 @@ def test_samplers_move_voxels_as_far(engine):
 
 
 def test_tissues_are_where_the_labels_are():
-    pytest.importorskip("nilearn")
     side = 64
     tissues = Tissues(brain(side), parcels(side, 4))
     pipeline = random_pipeline(side)
@@ -228,7 +227,6 @@ def test_filter_in_slabs_is_scipys():
 
 
 def test_spline_lies_on_simpleitk_lattice(monkeypatch):
-    pytest.importorskip("SimpleITK")
     assert rivals.same_spline(SIDE) < 1e-6
     monkeypatch.setattr(rivals, "SPLINE_TOLERANCE", 0.0)
     with pytest.raises(measure.DifferentResultError, match="voxels from SimpleITK's"):
@@ -236,7 +234,6 @@ def test_spline_lies_on_simpleitk_lattice(monkeypatch):
 
 
 def test_main(capsys, monkeypatch):
-    pytest.importorskip("nilearn")
     arguments = ["--side", str(SIDE), "--quick", "--threads", str(THREADS), "--markdown"]
     arguments += ["--jobs", "elastic + affine, nearest uint8,patch 40 classes"]
     assert rivals.main(arguments) == 0
@@ -274,7 +271,6 @@ def test_wrong_options(option, message, capsys):
 
 
 def test_brain_is_cut_and_padded_about_its_center():
-    pytest.importorskip("nilearn")
     small, large = brain(SIDE), brain(256)
     assert small.dtype == large.dtype == np.float32
     # an even length and an odd one have no common center: one voxel of play
@@ -286,7 +282,6 @@ def test_brain_is_cut_and_padded_about_its_center():
 
 
 def test_labels_and_parcels():
-    pytest.importorskip("nilearn")
     side = 128
     tissues, cells = labels(side), parcels(side, 40)
     assert np.unique(tissues).tolist() == [0, 1, 2, 3]

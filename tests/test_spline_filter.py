@@ -3,13 +3,12 @@ import sys
 
 import numpy as np
 import pytest
-from cases import SHAPES, nan_filled, random_volume
-from reference import spline_at
 from scipy import ndimage
-from test_layouts import OTHERS, WALKABLE
 
+from reference import spline_at
+from support.layouts import OTHERS, WALKABLE
+from support.volumes import SHAPES, nan_filled, random_volume
 from volaug import spline_filter
-from volaug.threads import limits
 from volaug.threads.parts import VOXELS_WORTH_A_THREAD
 from volaug.warping.engine import memory_layout as layout
 from volaug.warping.engine.prefilter import MODES, padded_coefficients
@@ -36,12 +35,6 @@ def _unwritten_is_nan(monkeypatch):
         return ordered.transpose(0, *(1 + order.index(axis) for axis in range(3)))
 
     monkeypatch.setattr(layout, "empty_in_order", empty_in_order)
-
-
-@pytest.fixture
-def many(monkeypatch):
-    """As if the machine had 16 processors, so that the work is really divided."""
-    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
 
 
 def extended(volume, mode, count):
@@ -173,7 +166,7 @@ def test_a_list_is_a_volume():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16", "float64"])
-def test_threads_do_not_change_a_bit(many, dtype):
+def test_threads_do_not_change_a_bit(sixteen_processors, dtype):
     volume = random_volume((2, 37, 41, 45), dtype)  # no multiple of a slab, a block, eight lanes
     assert volume.size > VOXELS_WORTH_A_THREAD
     fill = np.array([1.0, -3.0])

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cases import random_volume
 
+from support.volumes import random_volume
 from volaug import (
     Compose,
     LabelPyramid,

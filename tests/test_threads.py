@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from cases import mild_affine, random_volume
 
+from support.volumes import mild_affine, random_volume
 from volaug import Warp, get_num_threads, set_num_threads
 from volaug.checks import INTERPOLATIONS
 from volaug.threads import limits
@@ -25,12 +25,6 @@ def _automatic(monkeypatch):
     set_num_threads(None)
 
 
-@pytest.fixture
-def many(monkeypatch):
-    """As if the machine had 16 processors, so that the work is really divided."""
-    monkeypatch.setattr(limits, "granted_threads", lambda: 16)
-
-
 def a_warp(elastic=True):
     matrix, offset = mild_affine(SHAPE)
     points = np.random.default_rng(0).normal(0, 1.5, (3, 6, 7, 8)) if elastic else None
@@ -44,7 +38,7 @@ def digest(elastic=True, n=None):
 
 @pytest.mark.parametrize("elastic", [False, True])
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_threads_do_not_change_a_bit(many, elastic, interpolation):
+def test_threads_do_not_change_a_bit(sixteen_processors, elastic, interpolation):
     volume, warp = random_volume((2, *SHAPE)), a_warp(elastic)
     one = warp.apply(volume, interpolation=interpolation, threads=1)
     for n in (2, 3, 7, 16):
@@ -75,7 +69,7 @@ def test_a_part_of_the_rows_is_a_part_of_the_whole():
         np.testing.assert_allclose(shifted.apply(volume), whole[z:, y:], atol=2e-6)
 
 
-def test_eight_python_threads_at_once(many):
+def test_eight_python_threads_at_once(sixteen_processors):
     expected = digest(n=1)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda n: digest(n=n), [1, 2, 3, 4] * 8))
@@ -87,7 +81,7 @@ def child(connection, n):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_after_the_pool_was_used_a_child_works_too(method, many):
+def test_after_the_pool_was_used_a_child_works_too(method, sixteen_processors):
     expected = digest(n=4)  # in this process the pool has threads now
     context = multiprocessing.get_context(method)
     for n in (1, 2):
@@ -102,7 +96,7 @@ def test_after_the_pool_was_used_a_child_works_too(method, many):
         assert default_threads == 1
 
 
-def test_a_bare_fork_works_too(many):
+def test_a_bare_fork_works_too(sixteen_processors):
     expected = digest(n=4)
     reader, writer = os.pipe()
     pid = os.fork()
@@ -119,8 +113,8 @@ def test_a_bare_fork_works_too(many):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_who_decides(monkeypatch):
-    monkeypatch.setattr(limits, "granted_threads", lambda: 6)
+def test_who_decides(monkeypatch, processors):
+    processors(6)
     assert get_num_threads() == 6
     monkeypatch.setenv("VOLAUG_NUM_THREADS", "5")
     assert get_num_threads() == 5
@@ -206,13 +200,13 @@ def test_a_cgroup_of_an_odd_form_sets_no_limit(tmp_path, groups, files):
 
 
 @pytest.mark.parametrize("empty", ["", " ", "\t"])
-def test_an_empty_variable_is_none(monkeypatch, empty):
-    monkeypatch.setattr(limits, "granted_threads", lambda: 6)
+def test_an_empty_variable_is_none(monkeypatch, processors, empty):
+    processors(6)
     monkeypatch.setenv("VOLAUG_NUM_THREADS", empty)
     assert get_num_threads() == 6
 
 
-def test_an_error_in_one_part_surfaces_and_ends_the_others(many):
+def test_an_error_in_one_part_surfaces_and_ends_the_others(sixteen_processors):
     done = []
 
     def work(first, stop):
@@ -226,7 +220,7 @@ def test_an_error_in_one_part_surfaces_and_ends_the_others(many):
     assert len(done) < 100
 
 
-def test_parts_make_up_the_whole(many):
+def test_parts_make_up_the_whole(sixteen_processors):
     for count in (1, 2, 5, 31, 32, 33, 1000):
         for n in (1, 2, 3, 7):
             seen, lock = [], threading.Lock()

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import random_volume
 
 import volaug
+from support.volumes import random_volume
 from volaug import Compose, LabelPyramid, RandomAffine, RandomContrast, RandomElastic, RandomFlip
 from volaug.checks import DTYPES
 from volaug.kernels.jit.cache import CHECKSUM_BYTES
@@ -30,7 +30,10 @@ from volaug.integrations.torch import EpochSampler, VolaugDataset  # noqa: E402
 from volaug.integrations.torch_sampler import RANK_STEP  # noqa: E402
 
 # where there is one processor; workers are no faster there, and as right
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+pytestmark = [
+    pytest.mark.oracle("torch"),
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
+]
 
 SHAPE = (45, 50, 67)  # enough voxels for threads
 SMALL = (9, 10, 19)
@@ -637,9 +640,9 @@ class Witness:
         return volaug.get_num_threads(), len(ours)
 
 
-def test_no_thread_is_started_in_a_worker(monkeypatch):
+def test_no_thread_is_started_in_a_worker(monkeypatch, processors):
     monkeypatch.delenv("VOLAUG_NUM_THREADS", raising=False)
-    monkeypatch.setattr(volaug.threads.limits, "granted_threads", lambda: 3)
+    processors(3)
     witness = Witness(VolaugDataset(Cases(), PIPELINE))
     threads, started = witness[0]
     assert threads == 3

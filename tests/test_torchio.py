@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import blob
 
+from support.volumes import blob
 from volaug import (
     CenterCrop,
     Compose,
@@ -32,6 +32,8 @@ tio = pytest.importorskip("torchio")
 torch = pytest.importorskip("torch")
 
 from volaug.integrations.torchio import RandomVolaug, Volaug  # noqa: E402
+
+pytestmark = pytest.mark.oracle("torchio")
 
 PAGE = Path(__file__).parent.parent / "docs" / "integrations.md"
 SHAPE = (24, 30, 20)

@@ -4,10 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import SHAPES, mild_affine, random_affine, random_volume
 from hypothesis import given, settings, strategies as st
 from scipy.spatial.transform import Rotation
 
+from support.volumes import SHAPES, mild_affine, random_affine, random_volume
 from volaug import Warp, affine_transform, elastic_deform
 
 

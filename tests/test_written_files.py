@@ -3,9 +3,9 @@
 import nibabel
 import numpy as np
 import SimpleITK
-from cases import random_volume
 from scipy.spatial.transform import Rotation
 
+from support.volumes import random_volume
 from volaug import (
     CenterCrop,
     Compose,

@@ -1,7 +1,7 @@
 """Long tries in a process of their own, which may crash or hang without ending the tests.
 
-    python tests/campaigns.py interrupts 2000
-    python tests/campaigns.py forks 1000
+    python -m support.campaigns interrupts 2000
+    python -m support.campaigns forks 1000
 
 `tests/test_faults.py` runs short ones; `VOLAUG_CAMPAIGNS=full` makes all campaigns long ones.
 """
@@ -13,9 +13,9 @@ import threading
 import time
 
 import numpy as np
-from faults import Injected, in_a_fork, interrupted_after
 
 import volaug
+from support.faults import Injected, in_a_fork, interrupted_after
 from volaug.threads import limits
 
 FULL = os.environ.get("VOLAUG_CAMPAIGNS") == "full"
