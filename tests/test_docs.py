@@ -68,7 +68,6 @@ class Documented(Validator):
 
     @property
     def signature_parameters(self):
-        # Compose.__new__ would hide them
         if dataclasses.is_dataclass(self.obj):
             return tuple(inspect.signature(self.obj.__init__).parameters)[1:]
         # `*positions` takes what is passed by position to say that it has a name

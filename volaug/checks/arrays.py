@@ -25,8 +25,8 @@ DTYPES = (
 NATIVE = {np.dtype(name).str: np.dtype(name) for name in DTYPES}
 
 
-# An array (C, n0, n1, n2) with so many channels, whose last axis is so short, may have its channels
-# last: nothing tells it from 16 directions of a slab of 8 slices, so that there is but a warning.
+# An array (C, n0, n1, n2) may have its channels last if C is at least the first number, and n2 at
+# most the second. 16 channels of a slab of 8 slices have the same shape, so this is a warning only.
 MANY_CHANNELS, FEW_CHANNELS = 16, 8
 
 
@@ -136,7 +136,7 @@ def warn_of_first_channels(name: str, value: Any, stacklevel: int) -> None:
     if len(shape) == 3 and 2 <= shape[0] <= COLORS and min(shape[1:]) >= PICTURE:
         warnings.warn(
             f"{name} of shape {shape} is taken as a volume of {shape[0]} slices: give "
-            f"{name}[..., None] for a picture with channels",
+            f"{name}[..., None] for a 2D image with channels",
             stacklevel=stacklevel + 1,
         )
 
@@ -156,7 +156,7 @@ def refuse_what_is_no_array(value: Any, name: str) -> None:
             "spacing=image.GetSpacing()[::-1]"
         )
     elif type(value).__module__.partition(".")[0] == "PIL":
-        instead = "a picture has two axes: give one slice as numpy.asarray(picture)[None]"
+        instead = "a 2D image has two axes: give one slice as numpy.asarray(image)[None]"
     elif isinstance(value, Mapping):
         instead = "give its arrays by their names"
     if instead is not None:

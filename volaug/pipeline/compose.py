@@ -21,7 +21,7 @@ from ..serialization import (
 )
 from ..transforms.base import Operation
 from ..transforms.crop import Crop
-from ..transforms.group import Group
+from ..transforms.group import Group, signature_of_init
 from ..transforms.label_pyramid import LabelPyramid, check_pyramid_is_last
 from ..transforms.registry import TRANSFORMS, transform_from
 from ..transforms.warps import check_warps
@@ -35,6 +35,7 @@ from .targets import Kind, Target, as_channels, as_targets, channels_of, common_
 FORMAT, VERSION = "volaug.pipeline", 1
 
 
+@signature_of_init
 @dataclass(frozen=True, repr=False)
 class Compose(Group):
     """A pipeline: transforms applied one after the other to the targets of a sample.
@@ -94,15 +95,6 @@ class Compose(Group):
     _table: dict[str, Target] = field(init=False, compare=False)
     _labels: tuple[Any, ...] = field(init=False, compare=False)
     _has_warned: bool = field(init=False, compare=False)
-
-    def __new__(cls, *arguments: Any, **_: Any) -> "Compose":
-        """Raise if transforms are not in one list."""
-        if len(arguments) > 1:
-            raise TypeError(
-                f"transforms must be one list, got {len(arguments)} arguments: write "
-                "Compose([first, second])"
-            )
-        return super().__new__(cls)
 
     def check(self) -> None:
         """Check that only the outermost has options, and derive what draws need."""
@@ -193,9 +185,7 @@ class Compose(Group):
         channels: int | Mapping[str, int],
         window: Crop | None = None,
     ) -> Record:
-        """`draw` with checked arguments, for a key of any seed; `window` is the part to apply steps
-        to.
-        """
+        """Do what `draw` does, for checked arguments, and steps within a `window` alone."""
         if isinstance(channels, Mapping) and set(channels) == {"image"}:
             channels = channels["image"]  # the same draws, and for images of any name
         grid = grid_of(shape, spacing, affine)._replace(channels=channels)

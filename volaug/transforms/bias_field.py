@@ -17,7 +17,7 @@ from ..warping.engine.in_place import in_memory_order, slowest_first
 from ..warping.fusion import MAX_SPANS, Grid
 from ..warping.geometry.bspline import Floats, knot_spacing, row_polynomials
 from .base import ValueStep, Voxels
-from .per_channel import ChannelId, IntensityOperation, PerChannel, of_channel, of_channels
+from .per_channel import ChannelId, IntensityOperation, PerChannel, draw_per_channel, of_channel
 from .ranges import Pair, Range, Shape, as_flag, positive
 
 MAX_LOG_FIELD = 20.0  # of a field's logarithm
@@ -97,7 +97,7 @@ class RandomBiasField(ValueStep):
             amplitude = math.log1p(stream.uniform(*self._strengths))
             return amplitude * (2.0 * stream.uniforms(*self._lattice) - 1.0)
 
-        return BiasField(of_channels(self.per_channel, grid, stream, one))
+        return BiasField(draw_per_channel(self.per_channel, grid, stream, one))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,13 @@ from ..warping.engine.in_place import in_memory_order, slowest_first
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
 from .channels import Channel
-from .per_channel import ChannelId, IntensityOperation, of_channel, of_channels, settled
+from .per_channel import (
+    ChannelId,
+    IntensityOperation,
+    checked,
+    draw_per_channel,
+    of_channel,
+)
 from .ranges import (
     Pairs,
     RangePerAxis,
@@ -115,7 +121,7 @@ class RandomBlur(ValueStep):
             a, b, c = (min(width / size, MAX_SIGMA) if blurred else 0.0 for width, size in drawn)
             return a, b, c
 
-        return Blur(of_channels(self.per_channel, grid, stream, one), self.truncate)
+        return Blur(draw_per_channel(self.per_channel, grid, stream, one), self.truncate)
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ class Blur(IntensityOperation):
     truncate: float = 4.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sigma", settled("sigma", self.sigma, _widths, depth=1))
+        object.__setattr__(self, "sigma", checked("sigma", self.sigma, _widths, depth=1))
         object.__setattr__(self, "truncate", as_number("truncate", self.truncate, 1.0, 10.0))
 
     @classmethod

@@ -14,9 +14,9 @@ from .per_channel import (
     FloatPerChannel,
     IntensityOperation,
     around_one,
+    check_numbers,
     evenly,
     of_channel,
-    settle,
 )
 from .ranges import Pair, Range, as_flag, factors, symmetric
 
@@ -93,8 +93,8 @@ class Brightness(IntensityOperation):
     std_shift: FloatPerChannel = 0.0
 
     def __post_init__(self) -> None:
-        settle(self, "factor", 0.0, MAX_VALUE)
-        settle(self, "std_shift", -MAX_VALUE, MAX_VALUE)
+        check_numbers(self, "factor", 0.0, MAX_VALUE)
+        check_numbers(self, "std_shift", -MAX_VALUE, MAX_VALUE)
 
     def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
         std_shift = of_channel(self.std_shift, channel)

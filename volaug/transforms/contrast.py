@@ -14,8 +14,8 @@ from .per_channel import (
     FloatPerChannel,
     IntensityOperation,
     around_one,
+    check_numbers,
     of_channel,
-    settle,
 )
 from .ranges import Pair, Range, as_flag, factors
 
@@ -88,7 +88,7 @@ class Contrast(IntensityOperation):
     preserve_range: bool = True
 
     def __post_init__(self) -> None:
-        settle(self, "factor", 0.0, MAX_VALUE)
+        check_numbers(self, "factor", 0.0, MAX_VALUE)
         as_flag("preserve_range", self.preserve_range)
 
     def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:

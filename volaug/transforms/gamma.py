@@ -27,8 +27,8 @@ from .per_channel import (
     FloatPerChannel,
     IntensityOperation,
     around_one,
+    check_numbers,
     of_channel,
-    settle,
 )
 from .ranges import Pair, Range, as_flag, as_number, factors
 
@@ -116,7 +116,7 @@ class Gamma(IntensityOperation):
     retain_statistics: bool = True
 
     def __post_init__(self) -> None:
-        settle(self, "exponent", *EXPONENTS)
+        check_numbers(self, "exponent", *EXPONENTS)
         as_flag("inverted", self.inverted)
         as_flag("retain_statistics", self.retain_statistics)
 

@@ -1,14 +1,17 @@
 """Transforms that consist of others."""
 
 import abc
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from ..keys import RandomStream
 from ..serialization import MAX_NESTING, shown
 from .base import Transform
 from .ranges import as_number
+
+AnyGroup = TypeVar("AnyGroup", bound="Group")
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,6 +24,15 @@ class Group(Transform):
 
     # Whether each that is chosen is asked by its own `p` as well.
     asks: ClassVar[bool] = True
+
+    def __new__(cls, *arguments: Any, **_: Any) -> Self:
+        """Raise if transforms are not in one list."""
+        if any(isinstance(argument, Transform) for argument in arguments[1:]):
+            raise TypeError(
+                f"transforms must be one list, got {len(arguments)} arguments: write "
+                f"{cls.__name__}([first, second])"
+            )
+        return super().__new__(cls)
 
     def check(self) -> None:
         given = self.transforms
@@ -54,6 +66,14 @@ class Group(Transform):
                 yield transform
 
 
+def signature_of_init(cls: type[AnyGroup]) -> type[AnyGroup]:
+    """Let `help` and editors show a group's `__init__`, which `Group.__new__` would hide."""
+    signature = inspect.signature(cls.__init__)
+    _, *parameters = signature.parameters.values()  # but `self`
+    cls.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return cls
+
+
 def _instead(kind: str, given: Any) -> str:
     """What to write for what is no list of transforms."""
     if isinstance(given, Transform):
@@ -80,6 +100,7 @@ def happens_always(wanted: type[Transform], transform: Transform, asked: bool = 
     return all(happens_always(wanted, inner, transform.asks) for inner in transform.transforms)
 
 
+@signature_of_init
 @dataclass(frozen=True, repr=False)
 class OneOf(Group):
     """Apply one of several transforms, chosen by weight.

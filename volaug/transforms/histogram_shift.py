@@ -13,7 +13,13 @@ from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
 from .channels import BLOCK, MIN_RANGE, Channel, Memory, kernel_arguments, run_blocks, statistics
-from .per_channel import ChannelId, IntensityOperation, of_channel, of_channels, settled
+from .per_channel import (
+    ChannelId,
+    IntensityOperation,
+    checked,
+    draw_per_channel,
+    of_channel,
+)
 from .ranges import Pair, Range, as_flag, as_number, symmetric
 
 
@@ -81,7 +87,7 @@ class RandomHistogramShift(ValueStep):
             inner = [(k + stream.uniform(*self._shifts)) / last for k in range(1, last)]
             return 0.0, *sorted(inner), 1.0
 
-        return HistogramShift(of_channels(self.per_channel, grid, stream, one))
+        return HistogramShift(draw_per_channel(self.per_channel, grid, stream, one))
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class HistogramShift(IntensityOperation):
     levels: tuple[Any, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "levels", settled("levels", self.levels, _ascending, depth=1))
+        object.__setattr__(self, "levels", checked("levels", self.levels, _ascending, depth=1))
 
     @classmethod
     def examples(cls) -> tuple["HistogramShift", ...]:

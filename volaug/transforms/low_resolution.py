@@ -16,7 +16,13 @@ from ..warping.engine.in_place import in_memory_order, slowest_first
 from ..warping.fusion import Grid
 from .base import ValueStep, Voxels
 from .channels import Channel
-from .per_channel import ChannelId, IntensityOperation, of_channel, of_channels, settled
+from .per_channel import (
+    ChannelId,
+    IntensityOperation,
+    checked,
+    draw_per_channel,
+    of_channel,
+)
 from .ranges import (
     MIN_RESOLUTION,
     Pairs,
@@ -99,7 +105,7 @@ class RandomLowResolution(ValueStep):
             a, b, c = drawn_for_axes(self._shares, self.isotropic, stream)
             return (a, b, c) if lowered else (1.0, 1.0, 1.0)
 
-        return LowResolution(of_channels(self.per_channel, grid, stream, one))
+        return LowResolution(draw_per_channel(self.per_channel, grid, stream, one))
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class LowResolution(IntensityOperation):
 
     def __post_init__(self) -> None:
         object.__setattr__(
-            self, "resolution", settled("resolution", self.resolution, _shares, depth=1)
+            self, "resolution", checked("resolution", self.resolution, _shares, depth=1)
         )
 
     @classmethod

@@ -17,9 +17,9 @@ from .per_channel import (
     ChannelId,
     FloatPerChannel,
     IntensityOperation,
+    check_numbers,
     evenly,
     of_channel,
-    settle,
 )
 from .ranges import Pair, Range, as_flag, positive
 
@@ -106,7 +106,7 @@ class Noise(IntensityOperation):
     key: int
 
     def __post_init__(self) -> None:
-        settle(self, "std", 0.0, MAX_VALUE)
+        check_numbers(self, "std", 0.0, MAX_VALUE)
         checks.check_choice("kind", self.kind, NOISES)
         as_flag("relative", self.relative)
         checks.as_seed("key", self.key)

@@ -67,7 +67,7 @@ class IntensityOperation(ValueOperation):
                 self.change(channel, ChannelId(name, number), threads)
 
 
-def settled(name: str, value: Any, check: Callable[[str, Any], Any], depth: int = 0) -> Any:
+def checked(name: str, value: Any, check: Callable[[str, Any], Any], depth: int = 0) -> Any:
     """Check a value, or the values of `PerChannel`, and return them.
 
     A value for all channels has this depth of nesting: 0 for a number, 1 for a tuple of numbers. In
@@ -75,7 +75,7 @@ def settled(name: str, value: Any, check: Callable[[str, Any], Any], depth: int 
     """
     value = normalize(value)
     if isinstance(value, dict):
-        by_name = {key: settled(f"{name} of {key!r}", v, check, depth) for key, v in value.items()}
+        by_name = {key: checked(f"{name} of {key!r}", v, check, depth) for key, v in value.items()}
         if not by_name or not all(isinstance(v, PerChannel) for v in by_name.values()):
             raise TypeError(f"{name} by name must be one for each channel, got {shown(value)}")
         return by_name
@@ -96,9 +96,9 @@ def of_channel(value: Any, channel: ChannelId) -> Any:
     return value[channel.channel] if isinstance(value, PerChannel) else value
 
 
-def settle(operation: Any, name: str, minimum: float, maximum: float) -> None:
+def check_numbers(operation: Any, name: str, minimum: float, maximum: float) -> None:
     """Check that an argument is a number, or one for each channel, within limits."""
-    value = settled(name, getattr(operation, name), number_within(minimum, maximum))
+    value = checked(name, getattr(operation, name), number_within(minimum, maximum))
     object.__setattr__(operation, name, value)
 
 
@@ -107,7 +107,7 @@ def number_within(minimum: float, maximum: float) -> Callable[[str, Any], float]
     return lambda name, value: as_number(name, value, minimum, maximum)
 
 
-def of_channels(
+def draw_per_channel(
     per_channel: bool, grid: Grid, stream: RandomStream, draw: Callable[[RandomStream], Any]
 ) -> Any:
     """Draw once for all channels, or once for each: of all images, or of each image by name.
@@ -129,7 +129,7 @@ def of_channels(
 
 def evenly(pair: Pair, per_channel: bool, grid: Grid, stream: RandomStream) -> Any:
     """Draw a number uniformly, for all channels or for each."""
-    return of_channels(per_channel, grid, stream, lambda stream: stream.uniform(*pair))
+    return draw_per_channel(per_channel, grid, stream, lambda stream: stream.uniform(*pair))
 
 
 def around_one(pair: Pair, per_channel: bool, grid: Grid, stream: RandomStream) -> Any:
@@ -142,4 +142,4 @@ def around_one(pair: Pair, per_channel: bool, grid: Grid, stream: RandomStream) 
             low, high = (low, 1.0) if below else (1.0, high)
         return stream.uniform(low, high)
 
-    return of_channels(per_channel, grid, stream, one)
+    return draw_per_channel(per_channel, grid, stream, one)

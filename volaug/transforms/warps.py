@@ -63,7 +63,7 @@ def _with(step: Step, spans: Shape, distortion: float) -> Warps:
     distortion *= step.distortion()
     if distortion > MAX_DISTORTION:
         raise ValueError(
-            f"the steps of one warp could stretch and shear a picture {distortion:.1g} times as "
+            f"the steps of one warp could stretch and shear an image {distortion:.1g} times as "
             f"much along one direction as along another, and at most {MAX_DISTORTION:g} can be "
             "undone: choose narrower ranges of scale and shear, or fewer such steps"
         )

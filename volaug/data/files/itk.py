@@ -26,7 +26,7 @@ class ItkImage:
     """An image that SimpleITK reads, channels first, sliced like an array.
 
     A part of it is a part of the whole, which is read each time. The attributes are those of a
-    `Scan`.
+    `NibabelImage`.
     """
 
     def __init__(self, path: Path) -> None:

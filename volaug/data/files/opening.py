@@ -10,9 +10,9 @@ from ... import checks
 from ...warping.geometry.bspline import Floats
 from .blocks import SUFFIXES
 from .itk import ItkImage
+from .nibabel_files import NibabelImage
 from .npy import Npy
 from .safety import FileError, naming
-from .scans import Scan
 
 
 def is_path(value: Any) -> bool:
@@ -53,7 +53,7 @@ def _opened(path: Path) -> Any:
         return Npy(path)
     if suffix in (*SUFFIXES, ".dcm") or path.is_dir():
         return ItkImage(path)
-    return Scan(path)
+    return NibabelImage(path)
 
 
 def affine_of(volume: Any, path: Path) -> Floats | None:

@@ -8,11 +8,10 @@ Along axis 2 each of the few voxels that were kept is read; along axes 1 and 0 w
 interpolated, which vectorizes. So axis 2 comes first, while there are the fewest rows; four of
 them at a time, which takes 0.9 of the time of one by one (Zen 5, all three axes).
 
-Planes are written in place from the first to the last. Plane z is interpolated from coarse planes
-of which none was kept from before plane z, but for the one below the first: so nothing is read
-after it was written to, and two coarse planes are all the memory that it takes. Made beforehand
-and kept, all of them take as long in a cache that holds them, and twice as long in one that does
-not.
+Planes are written in place from the first to the last. Plane z is interpolated from two coarse
+planes. A coarse plane is made from planes that are not written yet, so nothing is read after it was
+written. Two coarse planes are all the memory that it takes. Tried: all coarse planes made before and
+kept. It takes as long in a cache that holds them, and twice as long in one that does not.
 """
 
 import numpy as np

@@ -17,13 +17,13 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..jit import dtypes as elements
-from ..jit.lanes import F32, F64, I64, LANES
+from ..jit.lanes import F32, F64, LANES
 from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Source, Target
 from ..jit.vec import Vec, fields, join, select, splat, vecs
 from .cells import cell_of
 from .gather import (
-    blended_source,
+    along_intrinsic,
     load_weights,
     neighbor_loader,
     row_loader,
@@ -128,24 +128,14 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     return signature, codegen
 
 
-@intrinsic
-def along_block(typingctx, write, fraction, cells, first, at, target):
-    """Voxels at..at + 8 of the target's row from the blended one, whose index 0 is `first`."""
-    signature = types.void(write, fraction, cells, first, at, target)
+def _along(source, load_neighbors, fraction):
+    """Eight voxels of the target's row, from the blended one."""
+    left = source.row.number(-1)
+    sums = join([load_neighbors(left, [lane], TAPS) for lane in range(LANES)])
+    return _sum_along(sums, _weights(fraction))
 
-    def codegen(context, b, signature, arguments):
-        write, fraction = (kind.dtype for kind in signature.args[:2])
-        _, _, cells, first, at, target = arguments
-        cells, target = fields(b, Cells, cells), fields(b, Target, target)
-        source = blended_source(b, cells, first)
-        load_neighbors = neighbor_loader(b, fraction, source, cells, at)
-        fractions = load_weights(b, fraction, cells, at)
-        left = Vec(b, I64(-1))
-        sums = join([load_neighbors(left, [lane], TAPS) for lane in range(LANES)])
-        store_voxels(b, write, target, at, _sum_along(sums, _weights(fractions[2])))
-        return context.get_dummy_value()
 
-    return signature, codegen
+along_block = along_intrinsic(_along)
 
 
 @intrinsic

@@ -1,13 +1,14 @@
 """What the samplers read and write: the voxels around eight cells, or with care around one."""
 
 from llvmlite import ir
-from numba import int64
+from numba import int64, types
+from numba.extending import intrinsic
 
 from ..jit import dtypes as elements, lanes
 from ..jit.lanes import I32, I64, LANES
 from ..jit.options import device
-from ..jit.row_arguments import Source
-from ..jit.vec import Vec, join, vecs
+from ..jit.row_arguments import Cells, Source, Target
+from ..jit.vec import Vec, fields, join, vecs
 from .borders import ABOVE, BELOW
 
 # The offsets of the voxels of a cell along each axis, from the first to the last.
@@ -87,6 +88,32 @@ def store_blended(b, fraction, cells, at, value):
     """Write eight voxels of the blended row."""
     pointer = elements.pointer_to(b, fraction, cells.blended.value, at)
     lanes.store(b, value.value, pointer, I64(0))
+
+
+def along_intrinsic(along):
+    """The intrinsic that samples the blended row: voxels at..at + 8 of the target's row.
+
+    Its arguments are ``(write, fraction, cells, first, at, target)``, where `first` is the index in
+    the source's row at which the blended row begins. `along(source, load_neighbors, weight)`
+    interpolates eight voxels along axis 2.
+    """
+
+    def along_block(typingctx, write, fraction, cells, first, at, target):
+        signature = types.void(write, fraction, cells, first, at, target)
+
+        def codegen(context, b, signature, arguments):
+            write, fraction = (kind.dtype for kind in signature.args[:2])
+            _, _, cells, first, at, target = arguments
+            cells, target = fields(b, Cells, cells), fields(b, Target, target)
+            source = blended_source(b, cells, first)
+            load_neighbors = neighbor_loader(b, fraction, source, cells, at)
+            weights = load_weights(b, fraction, cells, at)
+            store_voxels(b, write, target, at, along(source, load_neighbors, weights[2]))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return intrinsic(along_block)
 
 
 def store_voxels(b, write, target, at, value):

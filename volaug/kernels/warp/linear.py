@@ -28,15 +28,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..jit import dtypes as elements
-from ..jit.lanes import I64, LANES
+from ..jit.lanes import LANES
 from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Source, Target
-from ..jit.vec import Vec, fields, join, select, splat, vecs
+from ..jit.vec import fields, join, select, splat, vecs
 from .borders import FACE
 from .cells import cell_of
 from .gather import (
     CELL,
-    blended_source,
+    along_intrinsic,
     corners,
     load_weights,
     neighbor_loader,
@@ -123,23 +123,12 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     return signature, codegen
 
 
-@intrinsic
-def along_block(typingctx, write, fraction, cells, first, at, target):
-    """Voxels at..at + 8 of the target's row from the blended one, whose index 0 is `first`."""
-    signature = types.void(write, fraction, cells, first, at, target)
+def _along(source, load_neighbors, weight):
+    """Eight voxels of the target's row, from the blended one."""
+    return lerp_pairs(load_neighbors(source.row.number(0), range(LANES), 2), weight, exact=False)
 
-    def codegen(context, b, signature, arguments):
-        write, fraction = (kind.dtype for kind in signature.args[:2])
-        _, _, cells, first, at, target = arguments
-        cells, target = fields(b, Cells, cells), fields(b, Target, target)
-        source = blended_source(b, cells, first)
-        load_neighbors = neighbor_loader(b, fraction, source, cells, at)
-        weights = load_weights(b, fraction, cells, at)
-        both = load_neighbors(Vec(b, I64(0)), range(LANES), 2)
-        store_voxels(b, write, target, at, lerp_pairs(both, weights[2], exact=False))
-        return context.get_dummy_value()
 
-    return signature, codegen
+along_block = along_intrinsic(_along)
 
 
 @device

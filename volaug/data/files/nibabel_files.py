@@ -41,7 +41,7 @@ def _is_nifti(image: Any) -> bool:
     return all(code in getattr(image.header, "keys", tuple)() for code in NIFTI_CODES)
 
 
-class Scan:
+class NibabelImage:
     """An image that nibabel reads, channels first, sliced like an array.
 
     What a voxel means is for nibabel to say: it knows the scaling of each format.
