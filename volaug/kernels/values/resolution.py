@@ -10,8 +10,8 @@ them at a time, which takes 0.9 of the time of one by one (Zen 5, all three axes
 
 Planes are written in place from the first to the last. Plane z is interpolated from two coarse
 planes. A coarse plane is made from planes that are not written yet, so nothing is read after it was
-written. Two coarse planes are all the memory that it takes. Tried: all coarse planes made before and
-kept. It takes as long in a cache that holds them, and twice as long in one that does not.
+written. Two coarse planes are all the memory that it takes. Tried: all coarse planes made before
+and kept. It takes as long in a cache that holds them, and twice as long in one that does not.
 """
 
 import numpy as np
