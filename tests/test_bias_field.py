@@ -10,6 +10,7 @@ import scipy.stats
 from scipy.interpolate import BSpline
 
 from reference import rounded
+from support.bad_values import NO_NUMBERS
 from support.volumes import SHAPES, drawn, random_volume
 from volaug import Compose, RandomBiasField, Record
 from volaug.checks import DTYPES
@@ -312,9 +313,6 @@ def test_control_points_are_a_copy_that_nothing_is_written_to():
         for part in parts:
             with pytest.raises(ValueError, match="read-only"):
                 part[0, 0, 0] = 1
-
-
-NO_NUMBERS = ["5", None, True, 1j, {}, {1, 2}, b"5", np.float64, "5 mm"]
 
 
 def test_wrong_strengths_of_a_step():

@@ -9,6 +9,7 @@ import scipy.stats
 from scipy.interpolate import PchipInterpolator
 
 from reference import rounded
+from support.bad_values import NO_NUMBERS
 from support.volumes import drawn, random_volume
 from volaug import Compose, RandomHistogramShift, Record
 from volaug.checks import DTYPES
@@ -280,9 +281,6 @@ def test_a_record_keeps_every_bit(apart):
     for again in (Record.from_json(record.to_json()), pickle.loads(pickle.dumps(record))):
         assert again == record
         assert again.steps == record.steps
-
-
-NO_NUMBERS = ["5", None, True, 1j, {}, {1, 2}, b"5", np.float64, "5 mm"]
 
 
 def test_wrong_shifts_of_a_step():

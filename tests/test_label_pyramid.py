@@ -6,16 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from support.label_steps import (
-    INF,
-    LARGE,
-    NAN,
-    NO_NUMBERS,
-    SHAPE,
-    done,
-    in_window,
-    some_labels,
-)
+from support.bad_values import NO_NUMBERS
+from support.label_steps import INF, LARGE, NAN, SHAPE, done, in_window, some_labels
 from support.volumes import drawn, random_volume
 from volaug import (
     Compose,

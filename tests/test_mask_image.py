@@ -5,17 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from support.label_steps import (
-    INF,
-    LARGE,
-    NAN,
-    NO_NUMBERS,
-    SHAPE,
-    SIGNED,
-    done,
-    in_window,
-    some_labels,
-)
+from support.bad_values import NO_NUMBERS
+from support.label_steps import INF, LARGE, NAN, SHAPE, SIGNED, done, in_window, some_labels
 from support.volumes import drawn, nan_filled, random_volume
 from volaug import (
     Compose,

@@ -1,8 +1,7 @@
-"""volaug's transforms in nnU-Net's own trainer, data loader and worker processes."""
+"""volaug's trainers load nnU-Net's batches, in nnU-Net's own loader and worker processes."""
 
 import importlib.util
 import os
-import pickle
 import re
 import subprocess
 import sys
@@ -11,12 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
-import numpy as np
 import pytest
-import scipy.linalg
 
-from support.volumes import blob
-from volaug import Compose, MaskImage, RandomElastic, RandomNoise, Record, presets
+from support.nnunet_cases import FLAT, LABELS, PATCH, REGIONS, SLICE, THIRTY, Cases, seeded
+from volaug import Compose, MaskImage, RandomElastic, RandomNoise
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("nnunetv2")
@@ -24,44 +21,16 @@ pytest.importorskip("nnunetv2")
 from batchgenerators.dataloading.nondet_multi_threaded_augmenter import (  # noqa: E402
     NonDetMultiThreadedAugmenter,
 )
-from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform  # noqa: E402
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name  # noqa: E402
-from nnunetv2.utilities.label_handling.label_handling import LabelManager  # noqa: E402
 
-from volaug.integrations.nnunet import NnunetTransform, training_transforms  # noqa: E402
+from volaug.integrations.nnunet import NnunetTransform  # noqa: E402
 
 pytestmark = pytest.mark.oracle("nnunetv2")
 
 PAGE = Path(__file__).parent.parent / "docs" / "integrations.md"
 NAMES = ["nnUNetTrainerVolaug", "nnUNetTrainerVolaugElastic"]
-CASE = (26, 30, 28)
-PATCH, FLAT, SLICE = (16, 20, 12), (4, 20, 14), (20, 16)
-LABELS = LabelManager({"background": 0, "a": 1, "b": 2}, None)
-REGIONS = LabelManager({"background": 0, "ab": [1, 2], "b": 2, "ignore": 3}, (1, 2))
-THIRTY = (-np.pi / 6, np.pi / 6)
-DEGREES = tuple(np.degrees(THIRTY))
-ROUND = (-np.pi, np.pi)
-
-
-class Cases:
-    """What nnU-Net's data loader asks of a dataset; -1 in the labels is outside."""
-
-    def __init__(self, cascaded=False, shape=CASE):
-        self.identifiers = ["one", "two"]
-        self.cascaded = cascaded
-        self.shape = shape
-
-    def load_case(self, identifier):
-        place = 0.4 if identifier == "one" else 0.6
-        scan = blob(self.shape, np.multiply(place, self.shape), 6.0)
-        label = (scan > 0.3).astype(np.int16) + (scan > 0.7)
-        label[:3] = -1
-        places = {k: np.argwhere(label[np.newaxis] == k) for k in (1, 2)}
-        places[-1, 0, 1, 2] = np.argwhere(label[np.newaxis] >= 0)  # what is annotated
-        earlier = label if self.cascaded else None
-        return np.stack([scan, 1 - scan]), label[np.newaxis], earlier, {"class_locations": places}
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +50,6 @@ def found():
 @pytest.fixture(autouse=True)
 def _same_numbers_each_time():
     seeded(0)
-
-
-def seeded(seed, torchs=0):
-    np.random.seed(seed)  # noqa: NPY002 - which nnU-Net draws from
-    torch.manual_seed(torchs)
 
 
 def loaded(kind, monkeypatch, patch=PATCH, labels=LABELS, cascaded=False, deep=True, processes=0):
@@ -116,16 +80,6 @@ def kinds(batch):
     """Shapes and dtypes of all tensors."""
     targets = batch["target"] if isinstance(batch["target"], list) else [batch["target"]]
     return type(batch["target"]), [(t.shape, t.dtype) for t in (batch["data"], *targets)]
-
-
-def sample_of(shape=CASE, channels=1):
-    image, label, _, _ = Cases(shape=shape).load_case("one")
-    label = np.repeat(label, channels, axis=0)
-    return {"image": torch.from_numpy(image), "segmentation": torch.from_numpy(label)}
-
-
-def ours(patch=PATCH, rotation=THIRTY, scales=None, axes=(), dummy=False, **options):
-    return training_transforms(patch, rotation, scales, axes, dummy, **options)
 
 
 CONFIGURATIONS = {
@@ -165,193 +119,6 @@ def test_trainers_take_their_presets(found):
         (transform,) = composed.transforms
         steps = [type(step) for step in transform.pipeline.steps()]
         assert (RandomElastic in steps) == bends
-
-
-def test_a_sample_is_the_presets():
-    scales = [[1, 1, 1], [0.5, 0.5, 0.5]]
-    composed = ours(scales=scales, axes=(0, 2), use_mask_for_norm=[False, True])
-    (transform,) = composed.transforms
-    expected = presets.nnunet(
-        PATCH,
-        rotation=DEGREES,
-        mirror_axes=(0, 2),
-        masked_channels=[1],
-        deep_supervision=scales,
-        seed=0,
-    )
-    assert transform.pipeline == expected
-    given, untouched = sample_of(), sample_of()
-    for seed in range(10):
-        seeded(seed)
-        result = composed(**given)
-        seeded(seed)
-        index = np.random.randint(2**53)  # noqa: NPY002
-        wanted = expected(image=given["image"], label=given["segmentation"], index=index)
-        np.testing.assert_array_equal(result["image"].numpy(), wanted["image"])
-        for level, label in zip(result["segmentation"], wanted["label"], strict=True):
-            np.testing.assert_array_equal(level.numpy(), label)
-    for name in given:
-        assert torch.equal(given[name], untouched[name])
-
-
-def test_results_are_contiguous_and_not_copied(monkeypatch):
-    made = []
-    apply = Record.apply
-
-    def noted(record, **targets):
-        made.append(apply(record, **targets))
-        return made[-1]
-
-    monkeypatch.setattr(Record, "apply", noted)
-    for shape, patch, rotation in ((CASE, PATCH, THIRTY), (SLICE, SLICE, ROUND)):
-        given = sample_of((1, *shape)[-3:])
-        given = {name: tensor.reshape(len(tensor), *shape) for name, tensor in given.items()}
-        scales = [[1] * len(patch), [0.5] * len(patch)]
-        for turned in (False, True):
-            if turned:
-                given = {
-                    n: t.transpose(1, 2).contiguous().transpose(1, 2) for n, t in given.items()
-                }
-            result = ours(patch, rotation, scales)(**given)
-            tensors = [result["image"], *result["segmentation"]]
-            assert all(tensor.is_contiguous() for tensor in tensors)
-            arrays = [made[-1]["image"], *made[-1]["label"]]
-            pairs = zip(tensors, arrays, strict=True)
-            assert turned or all(np.shares_memory(t.numpy(), array) for t, array in pairs)
-
-
-def test_the_same_numbers_of_numpy_are_the_same_bits():
-    def drawn(seed, torchs=0):
-        seeded(seed, torchs)
-        composed = pickle.loads(pickle.dumps(ours()))  # as for a process that is spawned
-        return torch.cat([composed(**sample_of())["image"] for _ in range(3)])
-
-    assert torch.equal(drawn(1), drawn(1, torchs=9))
-    assert not torch.equal(drawn(1), drawn(2))
-
-
-def test_what_was_outside_is_masked_and_then_background():
-    composed = ours(use_mask_for_norm=[False, True])
-    shares = []
-    for _ in range(20):
-        given = sample_of()
-        given["image"].fill_(1)
-        given["segmentation"][:] = 1
-        given["segmentation"][:, : CASE[0] // 2] = -1
-        result = composed(**given)
-        outside = result["segmentation"][0] == 0
-        assert torch.equal(outside, result["segmentation"][0] != 1)
-        assert torch.equal(outside, result["image"][1] == 0)
-        assert (result["image"][0] != 0).all()
-        shares.append(outside.float().mean())
-    assert 0.3 < np.mean(shares) < 0.7
-
-
-def test_regions_are_channels_of_bool():
-    scales = [[1, 1, 1], [0.5, 0.5, 0.5]]
-    regions = REGIONS.foreground_regions
-    composed = ours(scales=scales, regions=regions, ignore_label=3)
-    plain = ours(scales=scales)
-    for seed in range(5):
-        seeded(seed)
-        levels = composed(**sample_of())["segmentation"]
-        seeded(seed)
-        labels = plain(**sample_of())["segmentation"]
-        for level, label in zip(levels, labels, strict=True):
-            assert level.dtype == torch.bool
-            expected = torch.cat([label >= 1, label == 2, label == 3])
-            assert torch.equal(level, expected)
-
-
-def test_a_cascades_earlier_labels_follow():
-    composed = ours(is_cascaded=True, foreground_labels=LABELS.foreground_labels)
-    assert [type(step).__name__ for step in composed.transforms] == [
-        "NnunetTransform",
-        "MoveSegAsOneHotToDataTransform",
-        "RandomTransform",
-        "RandomTransform",
-    ]
-    for step in composed.transforms[2:]:  # which would change the earlier labels
-        step.apply_probability = 0
-    for _ in range(5):
-        result = composed(**sample_of(channels=2))
-        label = result["segmentation"]
-        assert label.shape == (1, *PATCH)
-        assert torch.equal(result["image"][2:], torch.cat([label == 1, label == 2]).float())
-        assert label.any()
-
-
-@pytest.mark.parametrize("preset", [presets.nnunet, presets.nnunet_elastic])
-def test_dummy_2d_leaves_slices_in_their_place(preset):
-    composed = ours(FLAT, ROUND, axes=(1, 2), dummy=True, preset=preset)
-    numbers = torch.arange(1, FLAT[0] + 1, dtype=torch.int16).reshape(1, -1, 1, 1)
-    corners = 0
-    for _ in range(40):
-        label = numbers.expand(1, *FLAT).clone()
-        label = composed(image=torch.rand(2, *FLAT), segmentation=label)["segmentation"]
-        assert ((label == numbers) | (label == 0)).all()
-        corners += (label == 0).any().item()
-    assert corners > 2
-
-
-def test_2d_is_one_slice():
-    transform = NnunetTransform(presets.nnunet_elastic((1, *SLICE), seed=1))
-    image, label = torch.rand(3, 30, 28), torch.randint(3, (1, 30, 28), dtype=torch.int16)
-    for seed in range(10):
-        seeded(seed)
-        result = transform(image=image, segmentation=label)
-        seeded(seed)
-        expected = transform(image=image[:, None], segmentation=label[:, None])
-        assert result["image"].shape == (3, *SLICE)
-        assert torch.equal(result["image"][:, None], expected["image"])
-        assert torch.equal(result["segmentation"][:, None], expected["segmentation"])
-
-
-def test_2d_takes_numbers_of_two_axes():
-    scales = [[1.0, 1.0], [0.5, 0.25], 0.5]
-    composed = ours(SLICE, ROUND, scales, axes=(0,))
-    expected = presets.nnunet(
-        (1, *SLICE),
-        dummy_2d=True,
-        rotation=(-180, 180),
-        mirror_axes=(1,),
-        deep_supervision=[(1, 1, 1), (1, 0.5, 0.25), (1, 0.5, 0.5)],
-        seed=0,
-    )
-    assert composed.transforms[0].pipeline == expected
-
-
-def test_without_mirroring_and_dummy_2d():
-    composed = ours(FLAT, axes=None, dummy=False)
-    expected = presets.nnunet(FLAT, dummy_2d=False, rotation=DEGREES, mirror_axes=(), seed=0)
-    assert composed.transforms[0].pipeline == expected
-
-
-@pytest.mark.parametrize(
-    ("patch", "dummy"), [(PATCH, False), (FLAT, False), (FLAT, True), (SLICE, False)]
-)
-def test_angles_are_nnunets(patch, dummy):
-    given = patch, (0.2, 0.2), None, (), dummy
-    stock, image = nnUNetTrainer.get_training_transforms(*given), torch.zeros(1, *patch)
-    (step,) = [t for t in stock.transforms if isinstance(t, SpatialTransform)]
-    step.p_rotation, step.p_scaling = 1, 0
-    expected = step.get_parameters(image=image[:, 0] if dummy else image)["affine"]
-    expected = scipy.linalg.block_diag(*[1] * (3 - len(expected)), expected)
-    (transform,) = training_transforms(*given).transforms
-    matrices = [transform.get_parameters(image=image)["record"].warp.matrix for _ in range(100)]
-    assert any(np.allclose(matrix, expected, atol=1e-9) for matrix in matrices)
-
-
-@pytest.mark.parametrize("name", ["regression_target", "keypoints", "bbox"])
-def test_what_would_not_move_is_refused(name):
-    with pytest.raises(ValueError, match=f"got a {name}"):
-        ours()(**sample_of(), **{name: torch.zeros(1)})
-
-
-def test_an_image_alone_and_other_things():
-    result = NnunetTransform(Compose([RandomNoise(p=1)]))(image=torch.rand(1, *PATCH), key="one")
-    assert result["key"] == "one"
-    assert set(result) == {"image", "key"}
 
 
 def still(transform):

@@ -1,0 +1,81 @@
+"""The command line says what it cannot do and what it needs, and leaves files as they were."""
+
+# ruff: noqa: E402 - what the demo needs may be missing
+
+import os
+import sys
+
+import pytest
+
+for needed in ("matplotlib", "nibabel", "nilearn", "rich", "typer"):
+    pytest.importorskip(needed)
+
+from typer.testing import CliRunner
+
+from volaug import __version__, cli
+from volaug.cli.app import app
+from volaug.cli.demo.files import replacing
+
+
+def test_says_that_out_is_a_file(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    result = CliRunner().invoke(app, ["demo", str(file)])
+    assert result.exit_code == 1
+    assert result.stderr == f"volaug: demo: {file} is a file, a folder is wanted\n"
+    assert file.read_text() == "mine"
+
+
+def test_says_that_out_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, ["demo", str(tmp_path / "file" / "below")])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("volaug: demo: cannot write to ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_failure_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    path.write_text("old")
+
+    def write() -> None:
+        with replacing(path) as partial:
+            assert partial.name.endswith(".nii.gz")
+            partial.write_text("half")
+            raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.nii.gz"]
+
+
+@pytest.mark.parametrize("package", ["nilearn", "nibabel", "matplotlib", "rich"])
+def test_says_what_the_demo_needs(tmp_path, monkeypatch, package):
+    for name in [*sys.modules]:
+        if name.startswith((f"{package}.", "volaug.cli.demo.")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    result = CliRunner().invoke(app, ["demo", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert f"demo needs {package}" in result.stderr
+    assert 'pip install "volaug[demo]"' in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_says_what_the_command_line_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    monkeypatch.delitem(sys.modules, "volaug.cli.app", raising=False)
+    monkeypatch.setattr(sys, "argv", ["volaug", "--version"])
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main()
+    assert "needs typer" in exit_info.value.code
+    assert 'pip install "volaug[cli]"' in exit_info.value.code
+
+
+def test_version(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["volaug", "--version"])
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main()
+    assert exit_info.value.code == 0
+    assert capsys.readouterr().out == f"volaug {__version__}\n"
