@@ -128,7 +128,8 @@ def test_a_forked_child_goes_on_with_the_same_bits():
 
 
 CONSUMER = """
-import sys, time, numpy as np
+import signal, sys, numpy as np
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from volaug import Compose, RandomAffine, Stream
 cases = [{"image": np.zeros((40, 40, 40), np.float32)}]
 made = Stream(cases, Compose([RandomAffine(p=1)]), patch_shape=32, batch_size=2, seed=1)
