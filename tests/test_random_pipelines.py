@@ -35,7 +35,7 @@ from volaug import (
     RemapLabels,
 )
 
-PIPELINES, DRAWS = campaigns.size(500, 5000), 4
+PIPELINES, DRAWS = campaigns.size(short=200, long=500, full=5000), 4
 APPLIED = PIPELINES // 20
 
 # What steps of one warp cannot be, said when a pipeline is made.

@@ -3,7 +3,8 @@
     python -m support.campaigns interrupts 2000
     python -m support.campaigns forks 1000
 
-`tests/test_faults.py` runs short ones; `VOLAUG_CAMPAIGNS=full` makes all campaigns long ones.
+`tests/test_faults.py` runs short ones. `VOLAUG_CAMPAIGNS=long` makes them as long as `.ci/run` has
+them, and `VOLAUG_CAMPAIGNS=full` as long as `.ci/full` does.
 """
 
 import faulthandler
@@ -18,7 +19,8 @@ import volaug
 from support.faults import Injected, in_a_fork, interrupted_after
 from volaug.threads import limits
 
-FULL = os.environ.get("VOLAUG_CAMPAIGNS") == "full"
+LENGTH = os.environ.get("VOLAUG_CAMPAIGNS", "short")
+FULL = LENGTH == "full"
 
 STEPS = [
     volaug.RandomFlip(p=0.5),
@@ -35,9 +37,9 @@ STEPS = [
 ]
 
 
-def size(short, full):
-    """How many tries a campaign has."""
-    return full if FULL else short
+def size(**tries):
+    """How many tries a campaign has, by its length."""
+    return tries[LENGTH]
 
 
 def operations(rng):
