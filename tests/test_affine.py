@@ -12,6 +12,7 @@ TOLERANCE = {np.float32: 2e-6, np.float64: 5e-9}
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.slow
 def test_equals_scipy_and_the_reference(shape, dtype):
     rng = np.random.default_rng(sum(shape))
     for trial, size in enumerate((0.2, 1.0, 4.0)):

@@ -57,6 +57,7 @@ def test_an_ambiguous_axis_is_not_left_to_rounding(about):
         assert closest_axes(affine * noise) == (0, 1, 2)
 
 
+@pytest.mark.slow
 def test_the_same_key_mirrors_the_same_head_in_any_storage_order():
     volume, affine = random_volume((5, 6, 7)), np.diag((2.0, 1.5, 1.0, 1.0))
     pipeline = Compose([RandomFlip(("LR", "SI"))], seed=5)

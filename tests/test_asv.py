@@ -61,6 +61,7 @@ class TestWarps:
 
 
 @pytest.mark.parametrize("suite", OPERATIONS)
+@pytest.mark.slow
 def test_operations(suite):
     benchmark = suite()
     benchmark.setup(SIDE)
@@ -91,6 +92,7 @@ def test_affine_and_elastic_differ():
     assert np.abs(first - second).max() > 0.1
 
 
+@pytest.mark.slow
 def test_cold_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # two kernels in place of all, whose compilation takes 20 seconds
@@ -121,6 +123,7 @@ def test_cold_start(tmp_path, monkeypatch):
     assert [file.stat().st_mtime_ns for file in filled] == written
 
 
+@pytest.mark.slow
 def test_asv_can_list_the_benchmarks_without_the_rivals():
     rivals = {"SimpleITK", "batchgeneratorsv2", "monai", "nilearn", "torch", "torchio"}
     run_python(
@@ -174,6 +177,7 @@ def test_no_two_samples_are_the_same():
     assert patch.warp.control_points is None
 
 
+@pytest.mark.slow
 def test_the_clock_stands_still_in_the_kernel(monkeypatch):
     def kernel(*arguments):
         time.sleep(0.02)

@@ -276,6 +276,7 @@ def test_a_mask_is_never_dropped():
     strides=st.tuples(*[st.integers(-9, 9)] * 3),
 )
 @settings(max_examples=300, deadline=None)
+@pytest.mark.slow
 def test_an_out_that_overlaps_itself_is_refused(shape, strides):
     """Just those in which two voxels have one place, by all addresses."""
     base = np.zeros(200, np.float32)

@@ -72,6 +72,7 @@ def by_scipy(volume, places, interpolation, mode, cval):
 @pytest.mark.parametrize("elastic", [False, True])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("interpolation", "dtype"), MIXING)
+@pytest.mark.slow
 def test_equals_the_reference(interpolation, dtype, mode, elastic):
     rng = np.random.default_rng(elastic)
     for seed, shape in enumerate(SHAPES[:: 1 + elastic]):
@@ -90,6 +91,7 @@ def test_equals_the_reference(interpolation, dtype, mode, elastic):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.slow
 def test_each_quarter_of_a_voxel_along_an_axis(interpolation, mode):
     """Exactly on voxels, on borders and half way, for several periods of a fold."""
     ((dtype, tolerance), *_) = TOLERANCE[interpolation].items()
@@ -110,6 +112,7 @@ def test_each_quarter_of_a_voxel_along_an_axis(interpolation, mode):
 @pytest.mark.parametrize(
     ("interpolation", "dtype"), [pair for pair in MIXING if pair[0] != "label"]
 )
+@pytest.mark.slow
 def test_equals_scipy(interpolation, dtype, mode, elastic):
     for seed, (shape, warp, places) in enumerate(warps_and_places(elastic)):
         volume = random_volume(shape, dtype, seed)
@@ -187,6 +190,7 @@ def test_edge_constant_equals_simpleitk(interpolation, theirs, elastic):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.slow
 def test_far_outside(interpolation, mode):
     """Where coordinates have no fraction left, and beyond int64: a value of the volume."""
     volume = random_volume((5, 6, 11))
@@ -209,6 +213,7 @@ def test_far_outside(interpolation, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.slow
 def test_each_channel_has_its_fill(interpolation, mode):
     volume = random_volume((3, 6, 7, 12))
     matrix, offset = mild_affine(volume.shape[1:])
@@ -223,6 +228,7 @@ def test_each_channel_has_its_fill(interpolation, mode):
 
 @pytest.mark.parametrize("elastic", [False, True])
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.slow
 def test_a_bad_voxel_reaches_only_those_who_read_it(mode, elastic):
     shape = (6, 7, 20)
     rng = np.random.default_rng(9)
@@ -245,6 +251,7 @@ def test_a_bad_voxel_reaches_only_those_who_read_it(mode, elastic):
 
 @pytest.mark.parametrize("mode", ["nearest", "grid-constant"])
 @pytest.mark.parametrize("off", [9.4, 11.5, 13.4, 19.3, 22.5, 40.5])
+@pytest.mark.slow
 def test_cubic_far_outside_is_that_of_an_endless_extension(mode, off):
     """In float64 too, where the padding of the coefficients ends."""
     volume = np.random.default_rng(0).random((9, 10, 11))

@@ -59,6 +59,7 @@ def places_of(warp):
 
 
 @pytest.mark.parametrize("elastic", [False, True])
+@pytest.mark.slow
 def test_image_and_labels_equal_simpleitk_and_scipy(brain, warp, elastic):
     if not elastic:
         warp = Warp(warp.shape, warp.matrix, warp.offset)

@@ -70,12 +70,14 @@ def kernels_in(cache):
     return sorted(Path(cache).rglob("*.kernel"))
 
 
+@pytest.mark.slow
 def test_the_second_process_loads_what_the_first_compiled(small, tmp_path):
     assert run(small, tmp_path / "cache") == (42, 0, "")
     assert run(small, tmp_path / "cache") == (42, 1, "")
     assert len(kernels_in(tmp_path / "cache")) == 2  # whose name and line are the same
 
 
+@pytest.mark.slow
 def test_an_edit_in_another_file_is_seen(small, tmp_path):
     run(small, tmp_path / "cache")
     helper = small / "helper.py"
@@ -84,6 +86,7 @@ def test_an_edit_in_another_file_is_seen(small, tmp_path):
     assert len(kernels_in(tmp_path / "cache")) == 2  # and the outdated one is gone
 
 
+@pytest.mark.slow
 def test_an_edit_after_the_import_is_seen_by_the_next_process(small, tmp_path):
     """What was imported before it is not kept under the name of what came after it."""
     edit = """
@@ -127,6 +130,7 @@ def test_a_kernel_that_holds_more_than_its_source_is_not_kept():
     assert KernelCache(closure).cache_path is None
 
 
+@pytest.mark.slow
 def test_changed_options_are_seen(small, tmp_path):
     run(small, tmp_path / "cache")
     options = small / "jit" / "options.py"
@@ -135,6 +139,7 @@ def test_changed_options_are_seen(small, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "scribbled", "a folder"])
+@pytest.mark.slow
 def test_a_damaged_file_costs_one_warning(small, tmp_path, damage):
     run(small, tmp_path / "cache")
     for file in kernels_in(tmp_path / "cache"):
@@ -157,6 +162,7 @@ def test_a_damaged_file_costs_one_warning(small, tmp_path, damage):
         assert run(small, tmp_path / "cache") == (42, 1, "")
 
 
+@pytest.mark.slow
 def test_no_folder_that_can_be_written(small, tmp_path):
     obstacle = tmp_path / "a file where a folder should be"
     obstacle.touch()
@@ -170,6 +176,7 @@ def test_no_folder_that_can_be_written(small, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="homes by the environment")
+@pytest.mark.slow
 def test_a_user_without_a_home(small, tmp_path, monkeypatch):
     """The home is then "~" itself, which is no folder to make."""
     (small / "__pycache__").touch()
@@ -180,6 +187,7 @@ def test_a_user_without_a_home(small, tmp_path, monkeypatch):
     assert not (tmp_path / "~").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_lost_its_place(small, tmp_path):
     """Found writable, and gone when the kernel is to be kept: a full disk looks alike."""
     script = f"""
@@ -195,6 +203,7 @@ tempfile.mkstemp = lambda **options: os.open("/nowhere/at/all", os.O_RDONLY)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permission bits")
+@pytest.mark.slow
 def test_code_is_not_taken_from_a_folder_open_to_all(small, tmp_path):
     run(small, tmp_path / "cache")
     folder = kernels_in(tmp_path / "cache")[0].parent
@@ -204,6 +213,7 @@ def test_code_is_not_taken_from_a_folder_open_to_all(small, tmp_path):
     assert "writable by everybody" in warnings
 
 
+@pytest.mark.slow
 def test_many_processes_fill_it_at_once(small, tmp_path):
     processes = [start(small, tmp_path / "cache") for _ in range(6)]
     for process in processes:
@@ -215,6 +225,7 @@ def test_many_processes_fill_it_at_once(small, tmp_path):
     assert not list((tmp_path / "cache").rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_the_kernels_themselves_are_cached(tmp_path):
     code = (
         "import numpy, volaug; from volaug.kernels.warp.tiles import warp_tiles;"

@@ -34,6 +34,7 @@ def test_the_poison_works_where_it_is_trusted(place):
 
 @as_root
 @pytest.mark.parametrize("poison", POISONS)
+@pytest.mark.slow
 def test_poison_costs_one_warning(place, poison):
     POISONS[poison](place)
     value, hits, messages = in_child(call)
@@ -45,6 +46,7 @@ def test_poison_costs_one_warning(place, poison):
 
 @as_root
 @pytest.mark.parametrize("bits", [0o777, 0o775, None])
+@pytest.mark.slow
 def test_poison_beside_the_source(place, monkeypatch, bits):
     """Where NUMBA_CACHE_DIR is not set, the user's own cache is the next to be asked."""
     function = beside_its_source(place, monkeypatch)

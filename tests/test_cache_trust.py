@@ -57,6 +57,7 @@ def test_a_read_only_cache_is_loaded_and_left_alone(place):
 
 
 @as_root
+@pytest.mark.slow
 def test_what_the_owner_of_the_package_has_built(place, monkeypatch):
     filled(place)
     given_away("file", "folder", "cache")(place)

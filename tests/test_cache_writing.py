@@ -20,6 +20,7 @@ def place(monkeypatch):
 
 
 @pytest.mark.parametrize("umask", [0, 0o002, 0o022, 0o077])
+@pytest.mark.slow
 def test_nobody_else_can_write_to_what_is_made(place, umask):
     shutil.rmtree(place.cache.parent)
     before = os.umask(umask)

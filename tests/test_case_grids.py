@@ -43,6 +43,7 @@ def saved(file, voxels, affine=AFFINE):
 
 
 @pytest.mark.parametrize("axes", list(itertools.permutations(range(3))))
+@pytest.mark.slow
 def test_labels_in_another_order_and_direction_of_axes(tmp_path, axes):
     image = saved(tmp_path / "image.nii", IMAGE)
     for number, flips in enumerate(itertools.product((1, -1), repeat=3)):
@@ -51,6 +52,7 @@ def test_labels_in_another_order_and_direction_of_axes(tmp_path, axes):
         same({"image": image, "label": tmp_path / f"label{number}.nii.gz"})
 
 
+@pytest.mark.slow
 def test_any_file_beside_any_other(tmp_path):
     turned = nibabel.Nifti1Image(LABEL, AFFINE).as_reoriented([[2, -1], [0, 1], [1, -1]])
     nibabel.save(turned, tmp_path / "label.nii.gz")

@@ -99,6 +99,7 @@ print("well")
 
 @needs_signals
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.slow
 def test_compilers_survive_interruptions_at_any_moment(seed, tmp_path):
     code = INTERRUPTIONS.format(path=[os.path.dirname(__file__), os.getcwd()], seed=seed)
     env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
@@ -185,6 +186,7 @@ def busy():
 
 
 @needs_forks
+@pytest.mark.slow
 def test_forks_beside_compilations(busy):
     known = 1
     assert kernel_adding(known)(1.0) == 2.0
@@ -202,6 +204,7 @@ def test_forks_beside_compilations(busy):
 
 @needs_forks
 @pytest.mark.parametrize("lock", compilations.LOCKS)
+@pytest.mark.slow
 def test_a_fork_waits_for_whoever_compiles(lock):
     taken, steps = threading.Event(), []
 
@@ -233,6 +236,7 @@ def test_a_fork_by_whoever_compiles():
 @needs_forks
 @needs_signals
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
 def test_an_interruption_of_a_fork_that_waits(alarms):
     """The exception is lost in os.fork, as any in a hook; the child is sound all the same."""
     taken = threading.Event()
@@ -274,6 +278,7 @@ for call in calls:
 
 
 @pytest.mark.parametrize("value", ["1", "2", "-1"])
+@pytest.mark.slow
 def test_numba_that_compiles_nothing(value):
     env = os.environ | {"NUMBA_DISABLE_JIT": value}
     done = subprocess.run(

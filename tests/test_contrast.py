@@ -36,6 +36,7 @@ def with_contrast(channel, factor, preserve_range):
 @pytest.mark.parametrize("preserve_range", [True, False])
 @pytest.mark.parametrize("factor", [0.3, 1.0, 1.25, 4.0])
 @pytest.mark.parametrize("dtype", DTYPES[1:])
+@pytest.mark.slow
 def test_contrast_equals_its_definition(dtype, factor, preserve_range):
     """Each channel by its own mean; integers are rounded and saturate."""
     rng = np.random.default_rng(0)

@@ -84,6 +84,7 @@ def centered(order, signs, source, shape):
 
 @pytest.mark.parametrize("mode", PADS)
 @pytest.mark.parametrize(("source", "shape"), SHAPES)
+@pytest.mark.slow
 def test_all_maps_equal_numpy(source, shape, mode):
     volume = random_volume((2, *source))
     fills = np.array([7.0, -3.0], np.float32)
@@ -97,6 +98,7 @@ def test_all_maps_equal_numpy(source, shape, mode):
 @pytest.mark.parametrize("mode", SCIPY_MODES)
 @pytest.mark.parametrize(("source", "shape"), SHAPES[:-1])
 @pytest.mark.parametrize("shifts", [(0, 0, 0), (3, -5, 4), (-40, 31, 29)])
+@pytest.mark.slow
 def test_maps_equal_scipy(source, shape, mode, shifts):
     volume = random_volume((1, *source), np.float64)
     for order, signs in MAPS[::5]:
@@ -121,6 +123,7 @@ def test_border_rules_equal_scipy(mode, length):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.slow
 def test_bits_of_any_dtype_in_all_maps(dtype):
     dtype = np.dtype(dtype)
     source, shape = SHAPES[-1]
@@ -190,6 +193,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("target", LAYOUTS)
 @pytest.mark.parametrize("source", LAYOUTS)
+@pytest.mark.slow
 def test_any_layout_to_any_layout(source, target):
     volume = random_volume((2, 34, 21, 39), np.int16)
     given = LAYOUTS[source](volume)

@@ -291,18 +291,21 @@ BUDGET = settings(max_examples=400, deadline=None, derandomize=True)
 
 @BUDGET
 @given(damaged(A_RECORD))
+@pytest.mark.slow
 def test_any_damage_to_a_record(plain):
     is_read_or_refused(Record.from_dict, plain)
 
 
 @BUDGET
 @given(damaged(A_PIPELINE))
+@pytest.mark.slow
 def test_any_damage_to_a_pipeline(plain):
     is_read_or_refused(Compose.from_dict, plain)
 
 
 @BUDGET
 @given(VALUES, st.dictionaries(st.sampled_from(WORDS), VALUES))
+@pytest.mark.slow
 def test_any_values(value, parts):
     for kind, plain in (
         ("volaug.record", A_RECORD),

@@ -95,6 +95,7 @@ def test_compressed_files_that_are_damaged(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", *NIBABEL, *ITK, "", ".txt", ".dcm"])
+@pytest.mark.slow
 def test_files_of_something_else(tmp_path, suffix):
     file = tmp_path / f"text{suffix}"
     for content in (b"no image at all\n" * 100, bytes(2000), b"\x1f\x8b" + bytes(2000)):
@@ -153,6 +154,7 @@ def test_special_files_that_belong_to_another(tmp_path):
                 open_volume(file)
 
 
+@pytest.mark.slow
 def test_headers_that_ask_for_more_than_there_is(tmp_path):
     """Nothing is allocated for them."""
     header = nibabel.Nifti1Header()
@@ -200,6 +202,7 @@ def nifti(folder, voxels):
     return folder / "image.nii"
 
 
+@pytest.mark.slow
 def test_images_that_are_no_volume_of_real_numbers(tmp_path):
     colors = np.zeros(SHAPE, [("R", np.uint8), ("G", np.uint8), ("B", np.uint8)])
     refused(nifti(tmp_path, colors), "must hold numbers, got colors of 3 parts")
@@ -234,6 +237,7 @@ def test_vectors_of_nifti_are_channels(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_a_forked_child_reads_the_files_of_a_stream_that_is_in_use(tmp_path):
     """No lock that a thread held at that moment is needed in the child."""
     case = {"image": written(tmp_path, ".nii.gz"), "label": written(tmp_path, ".npy")}
@@ -279,6 +283,7 @@ def test_files_that_change_or_vanish_while_they_are_in_use(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".nii"])
+@pytest.mark.slow
 def test_a_file_that_becomes_shorter_does_not_kill_the_process(tmp_path, suffix):
     """As a mapped one does, with SIGBUS."""
     script = f"""

@@ -21,12 +21,14 @@ from typer.testing import CliRunner
 
 from volaug import Compose, RandomRotation, Record
 from volaug.cli.app import app
-from volaug.cli.demo import words
+from volaug.cli.demo import timing, words
 from volaug.cli.demo.brain import GREY, LANDMARKS, WHITE, load_brain
 from volaug.cli.demo.sheet import HEADER, MARGIN, WORDS
 from volaug.cli.demo.slices import VIEWS
 from volaug.cli.demo.strategies import demo_strategies
 from volaug.cli.demo.timing import scipy_warp
+
+pytestmark = pytest.mark.slow  # a whole brain, in a fixture
 
 SHAPE = (197, 233, 189)
 STRATEGIES = {strategy.stem: strategy for strategy in demo_strategies()}
@@ -39,7 +41,9 @@ RECORDS = [f"{stem}_record.json" for stem in STEMS]
 def demo(tmp_path_factory):
     """The folder of one run into a folder that is not there yet, and what was printed."""
     folder = tmp_path_factory.mktemp("demo") / "made" / "by it"
-    result = CliRunner().invoke(app, ["demo", str(folder), "--threads", "1"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "SCIPY_RUNS", 1)  # they take half of the time
+        result = CliRunner().invoke(app, ["demo", str(folder), "--threads", "1"])
     assert result.exit_code == 0, result.output
     return folder, result
 

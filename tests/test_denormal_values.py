@@ -43,6 +43,7 @@ CHANGES = {
 @needs_flags
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.slow
 def test_changes_of_values(change, dtype):
     volume = on_zeros(dtype)
     if np.dtype(dtype).kind == "f":

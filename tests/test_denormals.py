@@ -122,6 +122,7 @@ WARPS = {
 @pytest.mark.parametrize("interpolation", ["nearest", "linear", "cubic"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("warp", WARPS)
+@pytest.mark.slow
 def test_warps(warp, dtype, interpolation):
     volume, options = on_zeros(dtype), {"interpolation": interpolation, "threads": 1}
     assert_clean(lambda: WARPS[warp](volume, **options), "warp_tiles")

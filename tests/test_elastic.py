@@ -17,6 +17,7 @@ def random_lattice(lattice, size, seed=0):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("lattice", LATTICES)
 @pytest.mark.parametrize("shape", SHAPES[:-1])
+@pytest.mark.slow
 def test_equals_the_reference(shape, lattice, dtype):
     """Also more control points than voxels, and axes of one voxel."""
     rng = np.random.default_rng(sum(shape))
@@ -35,6 +36,7 @@ def test_equals_the_reference(shape, lattice, dtype):
 
 @pytest.mark.parametrize("size", [0.0, 0.5, 3.0, 30.0])
 @pytest.mark.parametrize("shift", [0.0, 5.5, 18.0, 60.0, -60.0])
+@pytest.mark.slow
 def test_equals_scipy_on_the_dense_field(size, shift):
     """From rows that are all inside to those that are mixed, and all outside."""
     shape = (18, 19, 35)

@@ -61,6 +61,7 @@ def at_every(event, files, attempt):
 
 
 @pytest.mark.parametrize("event", ["call", "line", *["opcode"] * TRACES_OPCODES])
+@pytest.mark.slow
 def test_an_exception_anywhere_ends_all_helpers_before_the_call(event):
     places = 0
     work = Work()
@@ -78,6 +79,7 @@ def test_an_exception_anywhere_ends_all_helpers_before_the_call(event):
     assert work.done == 64
 
 
+@pytest.mark.slow
 def test_an_exception_anywhere_in_a_warp_leaves_the_next_one_right():
     shape = (40, 41, 42)
     volume, (matrix, offset) = random_volume(shape), mild_affine(shape)
@@ -95,6 +97,7 @@ def test_an_exception_anywhere_in_a_warp_leaves_the_next_one_right():
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.slow
 def test_an_exception_anywhere_in_a_worker_loses_no_part():
     """A trace function of all threads, or no memory, may raise in a helper too."""
     work = Work()
@@ -129,6 +132,7 @@ def test_an_exception_anywhere_in_a_worker_loses_no_part():
     assert work.done == 64
 
 
+@pytest.mark.slow
 def test_a_second_exception_ends_the_call_at_once_and_helpers_hold_the_arrays():
     may_end, begun = threading.Event(), threading.Event()
     array, failed = np.zeros(64), []
@@ -198,6 +202,7 @@ def test_a_stream_without_threads_makes_its_samples_itself():
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in a finalizer
 @pytest.mark.parametrize("event", ["call", "line"])
+@pytest.mark.slow
 def test_an_exception_anywhere_in_a_stream_ends_it_and_no_other(event):
     expected = images(1)[0]
     places = 0
@@ -228,6 +233,7 @@ def campaign(name, count):
 
 
 @pytest.mark.timeout(3000)
+@pytest.mark.slow
 def test_interrupts_at_random_moments_crash_nothing_and_spoil_no_picture():
     done = campaign("interrupts", campaigns.size(short=40, long=200, full=2000))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -235,6 +241,7 @@ def test_interrupts_at_random_moments_crash_nothing_and_spoil_no_picture():
 
 
 @pytest.mark.timeout(3000)
+@pytest.mark.slow
 def test_forks_at_random_moments_hang_no_child():
     done = campaign("forks", campaigns.size(short=20, long=100, full=1000))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -265,6 +272,7 @@ def in_a_process(code, seconds=60):
     return done.stdout, done.stderr, time.monotonic() - start
 
 
+@pytest.mark.slow
 def test_the_end_of_the_program_drops_what_has_not_begun():
     code = """
 import time
@@ -282,6 +290,7 @@ print(time.time())
     assert err == ""
 
 
+@pytest.mark.slow
 def test_calls_at_exit_and_after_the_main_thread_are_done():
     code = """
 import atexit, threading, time

@@ -88,6 +88,7 @@ def worst_signs(shape, lattice, place, rng):
         (1e4, {"num_control_points": (4, 5, 10)}),
     ],
 )
+@pytest.mark.slow
 def test_none_of_many_draws_at_the_limit_folds(reach, options, spacing):
     """The limit is what needs no certificate; far beyond it, the displacement shrinks."""
     lattice = np.broadcast_to(options.get("num_control_points", 7), 3)
@@ -103,6 +104,7 @@ def test_none_of_many_draws_at_the_limit_folds(reach, options, spacing):
     assert max(least) < 1
 
 
+@pytest.mark.slow
 def test_the_worst_of_all_displacements_at_the_limit_does_not_fold():
     """Points come back through it; and one a thousandth beyond it does, as the limit is tight."""
     shape, lattice = (13, 16, 19), (4, 4, 4)
@@ -135,6 +137,7 @@ def test_the_worst_of_all_displacements_at_the_limit_does_not_fold():
         {"max_displacement": (50.0, 0.1, 0.1), "num_control_points": (6, 7, 8)},
     ],
 )
+@pytest.mark.slow
 def test_it_shrinks_by_no_more_than_is_needed(options, spacing):
     """What is left is as it was drawn, or a share of it that could not be larger."""
     shrunk = 0
@@ -154,6 +157,7 @@ def test_it_shrinks_by_no_more_than_is_needed(options, spacing):
     assert shrunk > 0
 
 
+@pytest.mark.slow
 def test_it_is_asked_of_all_steps_together():
     """Each is harmless, and their sum is not; the strictest of them counts."""
     shrunk = 0
@@ -196,6 +200,7 @@ def test_a_crop_counts_its_own_knots():
 
 
 @pytest.mark.parametrize("reach", [1.0, 2.0, 5.0, 30.0])
+@pytest.mark.slow
 def test_a_warning_comes_exactly_if_it_folds(reach):
     """Also where no certificate holds; the displacement stays as it was drawn."""
     outcomes = set()

@@ -61,6 +61,7 @@ for shape, at_end, dtype in itertools.product(shapes, (False, True), dtypes):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are guarded by Linux's mprotect")
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.slow
 def test_neighboring_pages_are_not_touched(interpolation):
     command = [sys.executable, "-c", CODE, interpolation]
     paths = {"PYTHONPATH": ":".join(sys.path)}

@@ -91,6 +91,7 @@ def test_there_is_an_example_of_each_type():
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
+@pytest.mark.slow
 def test_another_step_leaves_the_draws_of_all_others_alone(kind):
     """Wherever it is put, so wherever it is taken away; whether or not it happens."""
     others = all_but(kind)
@@ -102,6 +103,7 @@ def test_another_step_leaves_the_draws_of_all_others_alone(kind):
 
 
 @pytest.mark.parametrize("kind", [name for name in EXAMPLES if name != "LabelPyramid"])
+@pytest.mark.slow
 def test_a_step_of_the_same_type_leaves_them_alone_if_it_is_named_or_comes_later(kind):
     *others, pyramid = all_but(kind)
     steps = [*others, EXAMPLES[kind]]

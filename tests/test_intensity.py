@@ -231,6 +231,7 @@ def noise_of(count, key=11, stream=0):
     return volume.ravel().astype(float)
 
 
+@pytest.mark.slow
 def test_noise_is_normal():
     """Moments, the whole distribution, and its tails, at 5 standard errors or less."""
     count = 2**22
@@ -268,6 +269,7 @@ def test_noise_is_another_for_each_key_channel_and_target():
     np.testing.assert_array_equal(changed(one, image), first)
 
 
+@pytest.mark.slow
 def test_rician_noise_is_the_magnitude_of_a_complex_one():
     image = np.full((1, 1, 2**20), 2.0, np.float32)
     values = changed(Noise(0.7, "rician", False, 1), image).ravel().astype(float)

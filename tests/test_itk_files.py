@@ -132,6 +132,7 @@ def test_folders_that_are_no_one_series(tmp_path):
 
 
 @pytest.mark.parametrize("library", ["SimpleITK", "nibabel"])
+@pytest.mark.slow
 def test_a_library_that_is_not_installed(tmp_path, library):
     file = tmp_path / ("image.nrrd" if library == "SimpleITK" else "image.nii")
     SimpleITK.WriteImage(PICTURE, str(file))

@@ -20,6 +20,7 @@ def random_warp(shape, lattice, size=1.0, seed=0):
 
 @pytest.mark.parametrize("lattice", LATTICES)
 @pytest.mark.parametrize("shape", SHAPES[:-1])
+@pytest.mark.slow
 def test_equals_the_reference(shape, lattice):
     """Also more control points than voxels."""
     warp = random_warp(shape, lattice)
@@ -36,6 +37,7 @@ def test_equals_the_reference(shape, lattice):
     ("shape", "lattice"),
     [((19, 33, 64), (6, 7, 11)), ((20, 17, 100), (5, 9, 12)), ((12, 9, 90), (4, 6, 31))],
 )
+@pytest.mark.slow
 def test_equals_scipy(shape, lattice):
     """Lattices of one, two and four groups of spans, from tensor products of scipy's B-splines."""
     warp = random_warp(shape, lattice, size=2.0)

@@ -76,6 +76,7 @@ def assert_same_bits(results, expected):
 
 @pytest.mark.parametrize("elastic", [False, True])
 @pytest.mark.parametrize("kind", TOGETHER)
+@pytest.mark.slow
 def test_the_results_are_those_of_apply(kind, elastic, monkeypatch):
     monkeypatch.setattr(pool, "VOXELS_WORTH_A_THREAD", 0)
     volumes, given = TOGETHER[kind]

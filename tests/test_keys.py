@@ -55,6 +55,7 @@ def uniforms_of(label="a step", **parts):
         {"seed": 4, "epoch": 0, "index": 7},
     ],
 )
+@pytest.mark.slow
 def test_numbers_are_spread_evenly_and_do_not_depend_on_those_before(parts):
     numbers = uniforms_of(**parts)
     assert numbers.min() >= 0.0
@@ -119,6 +120,7 @@ def test_choices_are_as_likely_as_they_say():
     assert {n.whole(3, 3) for n in numbers} == {3}
 
 
+@pytest.mark.slow
 def test_what_a_pipeline_draws_is_spread_evenly():
     pipeline = Compose([RandomRotation((10, (0, 5), 90), p=0.3)], seed=9)
     records = [pipeline.draw(SHAPE, index=index) for index in range(MANY // 4)]
@@ -158,6 +160,7 @@ def send_draws(connection, pipeline):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.slow
 def test_without_a_seed_each_worker_draws_anew_but_for_the_same_index(method):
     pipeline = unseeded()
     context = multiprocessing.get_context(method)

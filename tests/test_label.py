@@ -49,6 +49,7 @@ def places_of(warp):
     ("dtype", "count"),
     [("uint8", 2), ("int8", 5), ("int16", 300), ("uint32", 40), ("int64", 7), ("float64", 300)],
 )
+@pytest.mark.slow
 def test_equals_the_reference(dtype, count, mode, elastic):
     rng = np.random.default_rng(count + elastic)
     ids = ids_of(count, dtype)
@@ -81,6 +82,7 @@ def test_equals_the_greatest_interpolated_indicator(elastic):
 
 @pytest.mark.parametrize("elastic", [False, True])
 @pytest.mark.oracle("SimpleITK")
+@pytest.mark.slow
 def test_equals_simpleitk_but_for_ties(elastic):
     """Its LabelLinear gives a tie to the lowest label."""
     import SimpleITK as sitk
@@ -168,6 +170,7 @@ def test_equals_batchgeneratorsv2_but_for_its_rounding(count, elastic):
 
 @pytest.mark.parametrize("count", [2, 3, 9])
 @pytest.mark.parametrize("shift", list(itertools.product((0, 0.5), repeat=3))[1:])
+@pytest.mark.slow
 def test_a_shift_by_half_a_voxel(shift, count):
     volume = np.random.default_rng(count).integers(0, count, (7, 8, 21)).astype(np.uint8)
     for sign in (1, -1):
@@ -196,6 +199,7 @@ def test_a_shift_by_half_a_voxel(shift, count):
         (0.7, 0.3, 0.7),
     ],
 )
+@pytest.mark.slow
 def test_sums_that_tie(shift, count):
     """Where the nearest voxel's label is not among the tied ones, too."""
     volume = np.random.default_rng(count).integers(0, count, (12, 13, 22)).astype(np.uint8)

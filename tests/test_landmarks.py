@@ -81,6 +81,7 @@ SIZES = {"voxels": {}, "spacing": {"spacing": SPACING}, "affine": {"affine": aff
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("steps", PIPELINES.values(), ids=PIPELINES)
+@pytest.mark.slow
 def test_landmarks_follow_the_picture(steps, size):
     """One channel for each, with a blob around it."""
     points = landmarks()
@@ -112,6 +113,7 @@ def test_points_come_back(steps, size):
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("steps", PIPELINES.values(), ids=PIPELINES)
+@pytest.mark.slow
 def test_boxes_hold_what_they_held(steps, size):
     """No voxel of a block leaves its box, which is no more than half a voxel too large.
 

@@ -90,6 +90,7 @@ def test_memory_mapped_and_read_only(tmp_path):
 
 @pytest.mark.parametrize("name", [*WALKABLE, *OTHERS])
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.slow
 def test_a_layout_does_not_matter(interpolation, name):
     """To any interpolation, with any border; to what is picked, to the bit."""
     picks = interpolation in ("nearest", "label")
@@ -108,6 +109,7 @@ def test_a_layout_does_not_matter(interpolation, name):
 
 @pytest.mark.parametrize("name", WALKABLE)
 @pytest.mark.parametrize("interpolation", ["nearest", "label"])
+@pytest.mark.slow
 def test_halves_round_up_in_any_layout(interpolation, name):
     """Half way between voxels there is a choice, which is one of the array's axes."""
     volume = np.random.default_rng(3).integers(0, 9, (6, 7, 20)).astype(np.uint8)
@@ -283,6 +285,7 @@ COPIED = {
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("interpolation", ["nearest", "label", "linear"])
 @pytest.mark.parametrize("name", COPIED)
+@pytest.mark.slow
 def test_a_patch_copies_no_more_of_a_volume_than_it_reads(name, interpolation, mode):
     volume = COPIED[name]((random_volume((50, 60, 70)) * 4).astype(np.int16))
     shape = (7, 8, 9)

@@ -58,6 +58,7 @@ def test_the_nearest_voxels_are_kept():
 
 
 @pytest.mark.parametrize("dtype", DTYPES[1:])
+@pytest.mark.slow
 def test_equals_its_definition(dtype):
     volume = random_volume(SHAPE, dtype)
     result = lowered(volume)

@@ -24,6 +24,7 @@ def test_equals_scipy_in_every_dtype(dtype):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.slow
 def test_equals_the_reference_through_a_spline(shape):
     rng = np.random.default_rng(sum(shape))
     volume = random_volume(shape, np.int16)
@@ -58,6 +59,7 @@ def test_bits_of_a_nan_survive():
 
 
 @pytest.mark.parametrize("shift", [0.0, 9.0, 25.0, 60.0])
+@pytest.mark.slow
 def test_rows_that_are_in_part_known_to_be_outside(shift):
     """A garbage index of a span that was skipped must not be read."""
     shape = (6, 7, 90)

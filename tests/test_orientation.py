@@ -54,6 +54,7 @@ def test_a_part_is_read_from_the_right_box():
 
 
 @pytest.mark.parametrize("base", [(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0)])
+@pytest.mark.slow
 def test_what_files_round_passes(base):
     """Matrices as float32, and most quaternions as float32."""
     rng, shape = np.random.default_rng(0), (256, 256, 180)

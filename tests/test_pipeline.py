@@ -71,6 +71,7 @@ def expected():
     return {index: digest(pipeline, index) for index in INDICES}
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_a_bit(sixteen_processors, expected):
     for index in INDICES:
         for n in (2, 3, 7):
@@ -97,6 +98,7 @@ def send_digests(connection, pipeline):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.slow
 def test_processes_do_not_change_a_bit(method, expected):
     """The pipeline goes there as a pickle, but for a fork."""
     context = multiprocessing.get_context(method)

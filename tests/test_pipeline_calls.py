@@ -299,6 +299,7 @@ def test_an_empty_list_of_places_is_none(nothing):
 LAST = r"{} of shape \(40, 10, 11, 4\) is taken as 40 channels of \(10, 11, 4\): .*moveaxis"
 
 
+@pytest.mark.slow
 def test_channels_that_may_be_last_are_warned_of():
     volume = np.zeros((40, 10, 11, 4), np.float32)
     pipeline = Compose([RandomFlip()], seed=0)

@@ -105,6 +105,7 @@ def test_mri_of_any_scale(preset):
     ("preset", "share"),
     [(nnunet, 0.36), (nnunet_elastic, 1 - 0.8**4), (mild_mri, 0.36), (strong_mri, 0.75)],
 )
+@pytest.mark.slow
 def test_how_many_samples_are_resampled(preset, share):
     pipeline, count, found = preset(16, seed=0), 2000, 0
     for index in range(count):

@@ -10,6 +10,7 @@ from volaug.transforms.low_resolution import LowResolution
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("given", [{}, {"dummy_2d": True}, {"slice_axis": True}], ids=str)
 @pytest.mark.parametrize("preset", NNUNETS)
+@pytest.mark.slow
 def test_dummy_2d_moves_nothing_from_slice_to_slice(preset, given, axis):
     """Wherever the short axis stands, and of a cube by `slice_axis`."""
     slices = 20 if "slice_axis" in given else 6
@@ -35,6 +36,7 @@ def test_dummy_2d_moves_nothing_from_slice_to_slice(preset, given, axis):
 
 
 @pytest.mark.parametrize("preset", NNUNETS)
+@pytest.mark.slow
 def test_dummy_2d_turns_by_up_to_180_degrees_about_the_slice_axis(preset):
     for axis, patch in enumerate([(20, 256, 256), (256, 20, 256), (256, 256, 20)]):
         pipeline = preset(patch, seed=0)

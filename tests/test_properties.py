@@ -1,6 +1,7 @@
 """What holds for any volume and any warp, sought by hypothesis with a fixed budget."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -151,6 +152,7 @@ def test_an_order_of_labels_is_all_that_counts(warp, shape, mode, seed):
 
 @BUDGET
 @given(warps(), volumes(), modes, interpolations)
+@pytest.mark.slow
 def test_layouts_have_no_part_in_it(warp, volume, mode, interpolation):
     options = {"mode": mode, "interpolation": interpolation, "cval": 0.5}
     expected = warp.apply(volume, **options)
@@ -163,6 +165,7 @@ def test_layouts_have_no_part_in_it(warp, volume, mode, interpolation):
 
 @BUDGET
 @given(warps(), shapes, st.integers(0, 2**16))
+@pytest.mark.slow
 def test_places_of_the_source_box_are_all_that_is_read(warp, shape, seed):
     """Where a border fills; what is not in the box may be anything."""
     volume = np.random.default_rng(seed).normal(size=shape).astype(np.float32)

@@ -200,6 +200,7 @@ def a_grid(rng, longest):
     return shape, pick(rng, {}, {"spacing": sizes.tolist()}, {"affine": affine})
 
 
+@pytest.mark.slow
 def test_what_can_be_made_can_be_drawn():
     refused = 0
     for number in range(PIPELINES):

@@ -22,6 +22,7 @@ def run(code, **names):
 
 
 @pytest.mark.oracle("nilearn")
+@pytest.mark.slow
 def test_the_pipeline_runs():
     code = blocks("python")[0]
     lines = [line for line in code.splitlines() if line and not line.startswith("from ")]
@@ -58,6 +59,7 @@ def test_the_file_is_a_pipeline():
     assert Compose.from_dict(pipeline.to_dict()) == pipeline
 
 
+@pytest.mark.slow
 def test_the_warp_runs():
     names = run(blocks("python")[1])
     volume, image, label = names["volume"], names["warped"]["image"], names["warped"]["label"]

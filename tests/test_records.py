@@ -187,6 +187,7 @@ def test_a_record_does_not_change():
 
 @pytest.mark.parametrize("size", [{}, {"spacing": (0.8, 1.0, 3.0)}, {"affine": AFFINE}])
 @pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.slow
 def test_points_and_boxes_come_back(kind, size):
     for index in range(5):
         record = record_of(kind, index=index, size=size)
@@ -217,6 +218,7 @@ def test_an_affine_warp_of_images_undoes_itself(size):
         np.testing.assert_allclose(back[seen], ramps(SHAPE)[seen], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_elastic_warp_of_images_undoes_itself():
     """Where what the cubic splines of both images show is ten voxels away from their borders."""
     shape, margin = (61, 64, 58), 10
@@ -256,6 +258,7 @@ def test_a_crop_comes_back_padded(kind, window):
 
 @pytest.mark.parametrize("steps", [AFFINE_STEPS, [*AFFINE_STEPS, ELASTIC], [ELASTIC]])
 @pytest.mark.oracle("nilearn")
+@pytest.mark.slow
 def test_labels_and_probabilities_of_a_brain_come_back(steps):
     """Its tissues at 2 mm, out of a window that has all of it."""
     from nilearn import datasets
@@ -280,6 +283,7 @@ def test_labels_and_probabilities_of_a_brain_come_back(steps):
             assert 2.0 * (one & other).sum() / (one.sum() + other.sum()) > 0.96
 
 
+@pytest.mark.slow
 def test_a_record_holds_no_lock():
     """One that another thread held at the time of a fork would be held for ever in the child.
 
@@ -330,6 +334,7 @@ def test_what_a_result_does_not_show_is_not_seen():
         assert 0 < seen.sum() < seen.size
 
 
+@pytest.mark.slow
 def test_the_mean_over_augmented_predictions_is_right_where_one_was_seen():
     """Divided by how often a voxel was seen, and not by the number of draws."""
     shape = (24, 26, 22)

@@ -88,6 +88,7 @@ OF_MONAI = pytest.param("dataloader", marks=pytest.mark.oracle("monai"))
 
 
 @pytest.mark.parametrize("name", [OF_MONAI if name == "dataloader" else name for name in JOBS])
+@pytest.mark.slow
 def test_engines_compute_the_same(name):
     problem = JOBS[name].problem(SIDE, THREADS)
     entries = list(JOBS[name].contenders(problem))
@@ -233,6 +234,7 @@ def test_spline_lies_on_simpleitk_lattice(monkeypatch):
         rivals.same_spline(SIDE)
 
 
+@pytest.mark.slow
 def test_main(capsys, monkeypatch):
     arguments = ["--side", str(SIDE), "--quick", "--threads", str(THREADS), "--markdown"]
     arguments += ["--jobs", "elastic + affine, nearest uint8,patch 40 classes"]
@@ -281,6 +283,7 @@ def test_brain_is_cut_and_padded_about_its_center():
     assert np.ptp(small) > 0.5
 
 
+@pytest.mark.slow
 def test_labels_and_parcels():
     side = 128
     tissues, cells = labels(side), parcels(side, 40)

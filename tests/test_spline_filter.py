@@ -73,6 +73,7 @@ def test_as_scipy(mode, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shape", [*SHAPES, (2, 3, 4), (3, 2, 1), (2, 2, 2)])
+@pytest.mark.slow
 def test_axes_shorter_than_the_margin(shape, mode, dtype):
     volume = random_volume(shape, dtype)
     result = spline_filter(volume, mode=mode)
@@ -89,6 +90,7 @@ def test_mirror_is_the_default():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("extension", EXTENSIONS)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 9), (5, 7, 1), (2, 3, 4), (19, 18, 33)])
+@pytest.mark.slow
 def test_padded_coefficients_are_those_of_the_infinite_extension(shape, extension, dtype):
     volume = random_volume(shape, dtype)
     result, padding = padded(volume, extension)
@@ -99,6 +101,7 @@ def test_padded_coefficients_are_those_of_the_infinite_extension(shape, extensio
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.slow
 def test_the_spline_goes_through_the_voxels(extension, dtype):
     volume = random_volume((1, 3, 5), dtype)
     coefficients, padding = padded(volume, extension)
@@ -224,6 +227,7 @@ def test_bad_input(volume, options, error, message):
         spline_filter(volume, **options)
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_for_the_coefficients_alone():
     """Not for the volume's dtype or layout, nor for an extension or a padding."""
     code = """

@@ -31,6 +31,7 @@ def test_several_threads_come_to_the_end_together():
     assert sum(counts) == 6
 
 
+@pytest.mark.slow
 def test_closing_ends_who_waits_in_another_thread():
     def slow():
         time.sleep(0.3)
@@ -46,6 +47,7 @@ def test_closing_ends_who_waits_in_another_thread():
         next(made)
 
 
+@pytest.mark.slow
 def test_no_more_is_made_ahead_than_is_asked_for():
     opened = []
 
@@ -79,6 +81,7 @@ def test_an_error_names_the_case_and_closes_the_stream():
     assert not any(t.name.startswith("volaug-stream") for t in threading.enumerate())
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_dropped_leaves_no_thread():
     made = stream()
     next(made)
@@ -90,6 +93,7 @@ def test_a_stream_that_is_dropped_leaves_no_thread():
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_thousand_batches_leave_nothing_behind():
     small = {"patch_shape": 8, "pipeline": Compose([RandomAffine(p=1)])}
     with stream(**small, threads=2) as made:
@@ -149,6 +153,7 @@ HOW
         ("raise ValueError", None, 1),
     ],
 )
+@pytest.mark.slow
 def test_a_consumer_that_ends_does_not_hang(how, number, status):
     process = subprocess.Popen(
         [sys.executable, "-c", CONSUMER.replace("HOW", how)],

@@ -81,6 +81,7 @@ def child(connection, n):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.slow
 def test_after_the_pool_was_used_a_child_works_too(method, sixteen_processors):
     expected = digest(n=4)  # in this process the pool has threads now
     context = multiprocessing.get_context(method)

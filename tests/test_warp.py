@@ -108,6 +108,7 @@ def test_source_box_of_an_affine_warp_is_tight():
         ((5, 4, 6), (9,) * 3),
     ],
 )
+@pytest.mark.slow
 def test_source_box_of_a_spline_is_tight(shape, lattice, size):
     """Against the map at and between the voxels: never narrower, and at most a voxel wider."""
     rng = np.random.default_rng(int(10 * size) + sum(shape))
@@ -167,6 +168,7 @@ def test_source_box_has_the_edge_until_a_voxel_beyond_it(axis, points):
     units=st.lists(st.floats(-3, 3), min_size=6, max_size=6),
 )
 @settings(max_examples=300, deadline=None)
+@pytest.mark.slow
 def test_what_a_warp_accepts_has_an_inverse(turns, sizes, units):
     """However unlike its stretches are, and whatever the units of both grids' axes."""
     first, second = (Rotation.from_euler("xyz", t, degrees=True) for t in (turns[:3], turns[3:]))

@@ -2,6 +2,7 @@
 
 import nibabel
 import numpy as np
+import pytest
 import SimpleITK
 from scipy.spatial.transform import Rotation
 
@@ -41,6 +42,7 @@ def random_affine(rng):
     return affine
 
 
+@pytest.mark.slow
 def test_files_for_training_are_read_and_oriented_like_the_input(tmp_path):
     rng = np.random.default_rng(0)
     overlays_refused = 0
