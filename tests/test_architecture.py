@@ -29,16 +29,21 @@ LAYERS = [
     {"data.sources", "data.files", "data"},
     {"presets"},
     {"pipeline.compose"},
-    {"pipeline.drawing"},
+    {"pipeline.drawing", "pipeline.stored"},
     {"pipeline.record"},
     {"pipeline.drawn"},
     {"pipeline.replay"},
+    {"pipeline.sides"},
+    {"pipeline.target_warps"},
     {"pipeline.targets", "pipeline"},
+    {"transforms.own"},
     {"transforms.registry"},
     {"transforms"},
     {"transforms.warps"},
     {"transforms.group"},
-    {"transforms.base", "transforms.per_channel", "transforms.channels", "transforms.ranges"},
+    {"transforms.base", "transforms.own_operations"},
+    {"transforms.per_channel", "transforms.label_values", "transforms.registered"},
+    {"transforms.operation", "transforms.channels", "transforms.ranges"},
     {"keys"},
     {"warping.fusion"},
     {"warping.warp"},
@@ -233,6 +238,7 @@ COMPILATIONS = {
     "lower_planes": 3,
     "multiply_planes": 3,  # the field itself is float32
     "replace_bits": 3,  # of 32, 16 and 8 bits
+    "exchange_bits": 3,
 }
 
 

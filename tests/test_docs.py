@@ -126,11 +126,13 @@ def test_the_pages_list_every_public_object():
     assert sorted(f"volaug.{name}" for name in listed) == sorted(wanted)
 
 
-def test_the_example_of_the_first_page_runs():
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL)
-    names = {}
-    exec(compile(code, "index.md", "exec"), names)
-    assert names["sample"]["image"].shape == names["image"].shape
+@pytest.mark.parametrize("page", ["index.md", "own_steps.md"])
+def test_the_example_of_a_page_runs(page):
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    names = {"__name__": page}
+    exec(compile(code, page, "exec"), names)
+    assert names["sample"]["image"].ndim == 3
+    assert names["sample"].record.steps
 
 
 def test_every_preset_is_checked():

@@ -17,6 +17,7 @@ from volaug import (
     RandomBrightness,
     RandomContrast,
     RandomCrop,
+    RandomCubeSymmetry,
     RandomElastic,
     RandomFlip,
     RandomGamma,
@@ -70,6 +71,10 @@ EVERYTHING = (
     RandomLowResolution(((0.5, 1), 0.25, (1, 1)), isotropic=False, p=0.9),
     RandomBiasField((0.1, 0.5), num_control_points=(4, 5, 4), per_channel=True, p=0.7),
     RandomScaling((0.7, 1.4), distribution="inverse-uniform", p=0.9),
+    RandomCubeSymmetry(p=0.5),
+    RandomRotation("uniform", p=0.5),
+    RandomRotation((10, 30), axis="random", p=0.5),
+    RandomRotation(20, axis=(1, 2, 3), p=0.5),
     MaskImage(value=-1.5, channels=(0, 2), p=0.5),
     RemapLabels(-1, new=0, p=0.5),
     LabelPyramid([1, (0.5, 1, 1 / 3)], p=0.5),  # it must be the last
@@ -115,8 +120,9 @@ def test_the_golden_file_has_everything():
 
     assert set(kinds(EVERYTHING)) == {*TRANSFORMS, "Compose"}
     steps = [step for draw in json.loads(GOLDEN.read_text()) for step in draw["steps"]]
-    assert {step["type"] for step in steps} == set(OPERATIONS)
-    assert len({step["name"] for step in steps}) == 26  # of all but the groups
+    own = {"OwnChange", "OwnWarp"}  # of users
+    assert {step["type"] for step in steps} == set(OPERATIONS) - own
+    assert len({step["name"] for step in steps}) == 30  # of all but the groups
 
 
 if __name__ == "__main__":

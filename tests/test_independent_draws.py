@@ -17,6 +17,7 @@ from volaug import (
     RandomBrightness,
     RandomContrast,
     RandomCrop,
+    RandomCubeSymmetry,
     RandomElastic,
     RandomFlip,
     RandomGamma,
@@ -55,12 +56,14 @@ EXAMPLES = {
         RandomHistogramShift(p=1),
         RandomLowResolution(p=1),
         RandomBiasField(p=1),
+        RandomCubeSymmetry(p=1),
         MaskImage(),
         RemapLabels(-1, new=0),
         LabelPyramid([1, 0.5]),
     )
 }
 CROPS = ("RandomCrop", "CenterCrop")
+BY_SHAPE = "RandomCubeSymmetry"  # whose symmetries are those of the shape
 
 
 def draws(transforms, index=5):
@@ -74,7 +77,7 @@ def all_but(kind):
 
     A pyramid is the last of them.
     """
-    left_out = CROPS if kind in CROPS else (kind, "CenterCrop")
+    left_out = (*CROPS, BY_SHAPE) if kind in CROPS else (kind, "CenterCrop")
     return [example for name, example in EXAMPLES.items() if name not in left_out]
 
 

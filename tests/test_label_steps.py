@@ -54,7 +54,7 @@ def test_records_and_pipelines_go_through_json_and_pickle(kind):
     "operation",
     [
         Remapping(np.int64(3), np.uint8(1)),
-        Mask("label", 1, np.array([0, 2])),
+        Mask("label", 1, channels=np.array([0, 2])),
         Pyramid(np.array([1, 0.5])),
         Pyramid([[0.5, 1, 1]]),
     ],

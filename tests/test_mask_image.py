@@ -107,7 +107,11 @@ WRONG_MASKS = [
     ({"label": None}, {}, "unknown label that masks the image 'label'; there are 'brain'"),
     ({}, {"label": "lable"}, "unknown label .* 'lable'; did you mean 'label'"),
     ({}, {"label": "image"}, "unknown label .* 'image'; there are "),
-    ({}, {"channels": 1}, r"the channels of 'image' to mask must be less than 1, got \(1,\)"),
+    (
+        {},
+        {"channels": 1},
+        r"the channels of 'image' that Mask changes .* less than 1, got \(1,\)",
+    ),
     ({}, {"channels": (0, 5)}, r"channels of 'image' .* less than 1, got \(0, 5\)"),
     ({"t2": (2, *SHAPE)}, {"channels": (0, 2)}, r"channels of '.*' .* less than [12], got \(0, 2"),
     ({"t2": "uint8"}, {"value": -1}, "value must be .* fits into uint8, 0 to 255, got -1.0"),

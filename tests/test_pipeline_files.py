@@ -22,6 +22,7 @@ from volaug import (
     RandomBrightness,
     RandomContrast,
     RandomCrop,
+    RandomCubeSymmetry,
     RandomElastic,
     RandomFlip,
     RandomGamma,
@@ -35,7 +36,7 @@ from volaug import (
     Record,
     RemapLabels,
 )
-from volaug.pipeline.compose import FORMAT
+from volaug.pipeline.stored import FORMAT
 from volaug.serialization import arguments
 from volaug.transforms.registry import TRANSFORMS
 
@@ -44,8 +45,9 @@ SHAPE = (19, 22, 27)
 # Each transform, with no argument as it is by default.
 NOT_DEFAULT = {
     "RandomFlip": RandomFlip((0, 2), p=0.25, name="a"),
+    "RandomCubeSymmetry": RandomCubeSymmetry(False, p=0.25, name="v"),
     "RandomTranslation": RandomTranslation((3, (-1, 2), 5.5), p=0.3, name="b"),
-    "RandomRotation": RandomRotation((-10, 20), p=1, name="c"),
+    "RandomRotation": RandomRotation((-10, 20), axis=(1.0, 2, 3), p=1, name="c"),
     "RandomScaling": RandomScaling(
         ((0.5, 1), 0.2, (1, 1)), isotropic=True, distribution="inverse-uniform", p=0, name="d"
     ),
@@ -105,6 +107,7 @@ PIPELINE = Compose(
     interpolation={"t2": "cubic", "parts": "nearest"},
     mode={"image": "reflect", "parts": "edge-constant"},
     cval={"t2": (0.1, -3), "parts": 7},
+    swap={"parts": [(3, 2)], "seeds": [(0, 1)]},
 )
 
 
@@ -113,9 +116,11 @@ def test_no_argument_is_left_at_its_default():
         name: name for name in (*TRANSFORMS, "Compose")
     }
     for transform in (*NOT_DEFAULT.values(), PIPELINE):
-        options = ("seed", "targets", "interpolation", "mode", "cval")  # of the outermost alone
+        # of the outermost alone; and of targets, see test_chosen_targets.py
+        options = ("seed", "targets", "interpolation", "mode", "cval", "swap")
+        chosen = ("include", "exclude", "channels")
         for item in arguments(transform):
-            if transform is PIPELINE or item.name not in options:
+            if (transform is PIPELINE or item.name not in options) and item.name not in chosen:
                 assert getattr(transform, item.name) not in (item.default, {})
 
 

@@ -15,6 +15,9 @@ from volaug.transforms.affine import Affine
 from volaug.transforms.elastic import Elastic
 from volaug.transforms.flip import Flip
 
+# labels of these tests have no sides
+pytestmark = pytest.mark.filterwarnings("ignore:this pipeline mirrors left and right")
+
 SPACING = (6.0, 6.0, 5.0)  # as large as a head
 
 

@@ -69,7 +69,11 @@ def test_options_may_be_numpys(preset, name, value):
 @pytest.mark.parametrize(
     ("label", "channels", "message"),
     [
-        (np.ones(SHAPE, np.int16), (2,), "channels of 'image' to mask must be less than 2"),
+        (
+            np.ones(SHAPE, np.int16),
+            (2,),
+            "'image' that Mask changes must be less than 2",
+        ),
         (np.ones(SHAPE, np.uint8), (), "'label': .* uint8, .*outside of 'label' by -1: .* int16"),
         (None, (0,), "unknown label that masks the image 'label'"),
     ],
@@ -158,7 +162,10 @@ def test_a_fill_that_a_dtype_cannot_hold_is_refused_with_advice(name, dtype, cva
     [
         ({"cval": {"label": (1, 2, 3)}}, "'label': cval must .* each of 1 channels, got .*3.$"),
         ({"transforms": [MaskImage(value=-1)]}, "value must .* uint8, 0 to 255, got -1"),
-        ({"transforms": [MaskImage(value=0, channels=3)]}, "to mask must be less than 1, got"),
+        (
+            {"transforms": [MaskImage(value=0, channels=3)]},
+            "that Mask changes must be less than 1",
+        ),
         ({"transforms": [MaskImage("t2", p=0.01)]}, "unknown label that masks the image 't2'"),
         ({"transforms": [RemapLabels(0, new=300)]}, "'label' of uint8 cannot hold the label 300"),
     ],

@@ -13,6 +13,7 @@ _HOMES = {
     "data.stream": ("Stream",),
     "pipeline.compose": ("Compose",),
     "pipeline.record": ("Record", "Sample"),
+    "transforms.own": ("IntensityTransform", "SpatialTransform", "register"),
     "threads.limits": ("get_num_threads", "set_num_threads"),
     "warping.engine.prefilter": ("spline_filter",),
     "warping.resample": ("affine_transform", "elastic_deform"),
@@ -30,6 +31,11 @@ if TYPE_CHECKING:  # the same, for editors and type checkers
     from .threads.limits import (
         get_num_threads as get_num_threads,
         set_num_threads as set_num_threads,
+    )
+    from .transforms.own import (
+        IntensityTransform as IntensityTransform,
+        SpatialTransform as SpatialTransform,
+        register as register,
     )
     from .transforms.registry import *  # noqa: F403
     from .warping.engine.prefilter import spline_filter as spline_filter

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import checks
-from .transforms.base import ValueOperation
+from .transforms.label_values import exchange
+from .transforms.operation import ValueOperation
 from .transforms.registry import OPERATIONS
 from .warping.resample import affine_transform, elastic_deform
 from .warping.warp import Warp
@@ -71,4 +72,5 @@ def warmup(dtypes: Sequence[npt.DTypeLike] = ("float32",)) -> float:
             for example in operation.examples() if issubclass(operation, ValueOperation) else ():
                 volume[0] = 1  # of one value there would be nothing to change
                 example.apply({"image": volume, "label": volume}, KINDS, 1)
+        exchange(volume, [(0, 1)], 1)
     return time.perf_counter() - start

@@ -5,9 +5,10 @@ from typing import Any
 
 from . import checks
 from .pipeline.compose import Compose
+from .pipeline.targets import Swap
 from .serialization import normalize
 from .transforms.base import Transform
-from .transforms.ranges import Shape
+from .transforms.ranges import Shape, only
 from .transforms.registry import (
     CenterCrop,
     LabelPyramid,
@@ -134,10 +135,10 @@ def nnunet_elastic(
     shear: Any = 0.05
     if across is not None:
         # of the pairs (0, 1), (0, 2) and (1, 2), the one without the slice axis
-        shear = _only(2 - across, (-shear, shear), (0.0, 0.0))
+        shear = only(2 - across, (-shear, shear), (0.0, 0.0))
         in_plane = {
-            "max_displacement": _only(across, 0.0, 7.0),
-            "num_control_points": _only(across, 1, 7),
+            "max_displacement": only(across, 0.0, 7.0),
+            "num_control_points": only(across, 1, 7),
         }
     moves = [
         _nnunet_rotation(across, rotation),
@@ -148,21 +149,24 @@ def nnunet_elastic(
     return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, seed)
 
 
-def mild_mri(patch_shape: int | Sequence[int] | None = None, *, seed: int | None = None) -> Compose:
+def mild_mri(
+    patch_shape: int | Sequence[int] | None = None, *, swap: Swap = None, seed: int | None = None
+) -> Compose:
     """Return augmentation of head MRI that stays close to real scanners and heads.
 
     Parameters
     ----------
     patch_shape : int or (3,) ints, optional
         Shape of the result, cropped from the middle. Default: the whole image.
+    swap : set of (int, int), or mapping from names to them, optional
+        Pairs of labels of the left and the right side, see `Compose`; empty if no label has one.
     seed : int, optional
         Seed of all draws; see `Compose`.
 
     Returns
     -------
     Compose
-        Pipeline for images of any scale and dtype but bool. It flips left and right, see
-        `RandomFlip`: do not use it for labels that tell them apart.
+        Pipeline for images of any dtype but bool. It flips left and right.
 
     Examples
     --------
@@ -171,7 +175,7 @@ def mild_mri(patch_shape: int | Sequence[int] | None = None, *, seed: int | None
     """
     return Compose(
         [
-            RandomFlip(axes="LR"),
+            RandomFlip("LR"),
             RandomAffine(),
             RandomElastic(),
             *_crop(patch_shape),
@@ -183,18 +187,19 @@ def mild_mri(patch_shape: int | Sequence[int] | None = None, *, seed: int | None
             RandomContrast(),
             RandomNoise(),
         ],
+        swap=swap,
         seed=seed,
     )
 
 
 def strong_mri(
-    patch_shape: int | Sequence[int] | None = None, *, seed: int | None = None
+    patch_shape: int | Sequence[int] | None = None, *, swap: Swap = None, seed: int | None = None
 ) -> Compose:
-    """Return augmentation of head MRI for small data sets and other scanners; else as `mild_mri`.
+    """Return augmentation of head MRI for small data sets and other scanners.
 
     Parameters
     ----------
-    patch_shape, seed : optional
+    patch_shape, swap, seed : optional
         As in `mild_mri`.
 
     Returns
@@ -222,6 +227,7 @@ def strong_mri(
             RandomContrast((0.5, 2.0), p=0.2),
             RandomNoise(0.3, p=0.2),
         ],
+        swap=swap,
         seed=seed,
     )
 
@@ -236,21 +242,16 @@ def _patch(patch_shape: Any) -> Shape:
 def _nnunet_rotation(across: int | None, degrees: float | tuple[float, float] | None) -> Transform:
     """Compose nnU-Net's rotations: of its coordinates about axis 2 last, of the image first."""
     if across is not None:
-        return RandomRotation(_only(across, 180.0 if degrees is None else degrees, 0.0), p=0.2)
+        return RandomRotation(only(across, 180.0 if degrees is None else degrees, 0.0), p=0.2)
     angles = 30.0 if degrees is None else degrees
-    turns = [RandomRotation(_only(axis, angles, 0.0), p=1.0) for axis in (2, 1, 0)]
+    turns = [RandomRotation(only(axis, angles, 0.0), p=1.0) for axis in (2, 1, 0)]
     return Compose(turns, p=0.2, name="rotation")
-
-
-def _only(axis: int, one: Any, others: Any) -> tuple[Any, ...]:
-    return tuple(one if number == axis else others for number in range(3))
 
 
 def _nnunet_scaling(across: int | None) -> Transform:
     # nnU-Net draws the visible share of the image, 0.7 to 1.4, and not its magnification
     factors: Any = (1.0 / 1.4, 1.0 / 0.7)
-    if across is not None:
-        factors = _only(across, (1.0, 1.0), factors)
+    factors = factors if across is None else only(across, (1.0, 1.0), factors)
     return RandomScaling(factors, isotropic=True, distribution="inverse-uniform", p=0.2)
 
 
@@ -263,12 +264,9 @@ def _nnunet(
     deep_supervision: Sequence[float | Sequence[float]],
     seed: int | None,
 ) -> Compose:
-    lower: Any = (0.5, 1.0)
-    if across is not None:
-        lower = _only(across, (1.0, 1.0), lower)
+    lower: Any = (0.5, 1.0) if across is None else only(across, (1.0, 1.0), (0.5, 1.0))
     steps: list[Transform] = [*moves, CenterCrop(shape)]
-    axes = () if mirror_axes is None else normalize(mirror_axes)
-    if axes != ():
+    if mirror_axes is not None and (axes := normalize(mirror_axes)) != ():
         steps.append(RandomFlip(axes))
     steps += [
         RandomNoise(0.1, relative=False, p=0.1),

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from .. import checks
 from ..pipeline.record import Record
+from ..pipeline.target_warps import each_warp
 from ..pipeline.targets import Shape, Target, as_targets, common_grid
 from ..serialization import check_names
 from ..warping.engine.borders import UNFOLDED
-from ..warping.geometry.bounds import Box
+from ..warping.geometry.bounds import Box, union_of
 from ..warping.geometry.bspline import Floats
 from ..warping.geometry.orientation import Reorientation, reorientation
 from .files.opening import affine_of, as_path, is_path, open_volume
@@ -275,9 +276,10 @@ def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]
     targets = [record.targets[name] for name in opened.volumes]
     box: Box = tuple((0, n) for n in opened.shape)  # type: ignore[assignment]
     if all(t.mode in UNFOLDED and t.interpolation != "cubic" for t in targets):
-        found = record.warps[0].source_box(opened.shape)
-        if all(start < stop for start, stop in found):
-            box = found
+        boxes = [warp.source_box(opened.shape) for warp in each_warp(record.warp_stages[0])]
+        read = [found for found in boxes if all(start < stop for start, stop in found)]
+        if read:
+            box = union_of(read)
         elif all(target.mode != "nearest" for target in targets):
             box = ((0, 1),) * 3  # all lies outside: one voxel, which is not looked at
     window = (..., *(slice(start, stop) for start, stop in box))

@@ -86,6 +86,7 @@ class SampleMaker:
         except Exception as error:
             raise CaseError.of(error, 0) from error
         check_volumes(pipeline, pipeline.table, opened.volumes)
+        pipeline.warn_of_sides({name: pipeline.table[name] for name in opened.volumes})
         self.spec = spec_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..pipeline.compose import Compose
 from ..pipeline.record import Record
 from ..pipeline.targets import KINDS
 from ..serialization import shown
-from ..transforms.base import SpatialOperation
+from ..transforms.operation import SpatialOperation
 
 MAX_EPOCH = 2**63 - 1
 

@@ -96,18 +96,20 @@ class RandomVolaug(RandomTransform, SpatialTransform):  # type: ignore[misc]
         first = next(iter(images.values()))
         kinds = {name: kind_of(image) for name, image in images.items()}
         channels = {n: len(i.data) for n, i in images.items() if kinds[n] == "image"}
+        table = self.pipeline.table
+        targets = {}
+        for name, kind in kinds.items():
+            own = table.get(name)
+            targets[name] = own if own and own.kind == kind else table[kind]
+        self.pipeline.warn_of_sides(targets)
         # not by `draw`, since a subject may have images of other names than the pipeline's
-        record = self.pipeline.draw_for(
+        return self.pipeline.draw_for(
             Key(self.pipeline.seed or 0, 0, random_number(2**53)),
             checks.as_shape("shape", first.spatial_shape),
             *checks.as_voxel_size(None, first.affine),
             channels or 1,
+            targets=targets,
         )
-        targets = {}
-        for name, kind in kinds.items():
-            own = record.targets.get(name)
-            targets[name] = own if own and own.kind == kind else record.targets[kind]
-        return replace(record, targets=targets)
 
 
 class Volaug(SpatialTransform):  # type: ignore[misc]

@@ -1,6 +1,5 @@
 """Pipelines: steps in a row, drawn from keys, and applied to samples."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,34 +9,33 @@ import numpy.typing as npt
 from .. import checks
 from ..checks import Interpolation
 from ..keys import Key, RandomStream, fresh_number
-from ..serialization import (
-    arguments,
-    check_format,
-    check_names,
-    parse_file,
-    parse_toml,
-    reject_deep_nesting,
-    to_plain,
-)
-from ..transforms.base import Operation
 from ..transforms.crop import Crop
-from ..transforms.group import Group, signature_of_init
+from ..transforms.flip import names_left_and_right
+from ..transforms.group import signature_of_init
 from ..transforms.label_pyramid import LabelPyramid, check_pyramid_is_last
-from ..transforms.registry import TRANSFORMS, transform_from
 from ..transforms.warps import check_warps
 from ..warping.engine.borders import Mode
 from ..warping.fusion import grid_of
 from ..warping.geometry.bspline import Floats
-from .drawing import draw_steps, labeled, warn_of_folding
+from .drawing import drawn_steps, labeled, unknown_targets, warn_of_folding, warn_of_sides
 from .record import Record, Sample
-from .targets import Kind, Target, as_channels, as_targets, channels_of, common_grid, target_table
-
-FORMAT, VERSION = "volaug.pipeline", 1
+from .stored import StoredPipeline
+from .targets import (
+    Kind,
+    Swap,
+    Target,
+    as_channels,
+    as_swap,
+    as_targets,
+    channels_of,
+    common_grid,
+    target_table,
+)
 
 
 @signature_of_init
 @dataclass(frozen=True, repr=False)
-class Compose(Group):
+class Compose(StoredPipeline):
     """A pipeline: transforms applied one after the other to the targets of a sample.
 
     Consecutive spatial steps become one warp, and resample once: affine steps are composed exactly,
@@ -58,6 +56,11 @@ class Compose(Group):
         with the largest sum of trilinear weights) for labels, and "constant" for all.
     cval : mapping from names to numbers, optional
         Value outside of the volume, one number or one per channel. Default: 0.
+    swap : set of (int, int), or mapping from names to them, optional
+        Pairs of labels that exchange their numbers in a draw that mirrors left and right, such as
+        ``{(17, 53)}`` for left and right hippocampus. By the name of points or boxes, pairs of
+        rows: ``{"label": {(17, 53)}, "points": {(0, 1)}}``. An empty set means that no label has
+        a side.
     p : float, default 1.0
         Probability that the pipeline is applied at all, 0 to 1.
     name : str, optional
@@ -90,11 +93,15 @@ class Compose(Group):
     interpolation: Mapping[str, Interpolation] = field(default_factory=dict, kw_only=True)
     mode: Mapping[str, Mode] = field(default_factory=dict, kw_only=True)
     cval: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    swap: Swap = field(default=None, kw_only=True)
 
     _key_seed: int = field(init=False, compare=False)
     _table: dict[str, Target] = field(init=False, compare=False)
     _labels: tuple[Any, ...] = field(init=False, compare=False)
     _has_warned: bool = field(init=False, compare=False)
+    _has_warned_of_sides: bool = field(init=False, compare=False)
+    _mirrors: bool = field(init=False, compare=False)
+    _unknown: str = field(init=False, compare=False)  # what is wrong with its targets
 
     def check(self) -> None:
         """Check that only the outermost has options, and derive what draws need."""
@@ -107,14 +114,21 @@ class Compose(Group):
                 )
         check_pyramid_is_last([*self.steps()], LabelPyramid)
         check_warps(self)
-        table = target_table(self.targets, self.interpolation, self.mode, self.cval)
+        object.__setattr__(self, "swap", as_swap(self.swap))
+        table = target_table(self.targets, self.interpolation, self.mode, self.cval, self.swap)
+        # within another pipeline, names may be those of its targets
+        unknown = unknown_targets(self, table)
+        if unknown and self._has_options():
+            raise ValueError(unknown)
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
-        self._derive(_key_seed=seed, _table=table, _labels=labeled(self), _has_warned=False)
+        self._derive(_key_seed=seed, _table=table, _labels=labeled(self), _unknown=unknown)
+        self._derive(_has_warned=False, _has_warned_of_sides=False)
+        self._derive(_mirrors=any(names_left_and_right(step) for step in self.steps()))
 
     def _has_options(self) -> bool:
         options = (self.targets, self.interpolation, self.mode, self.cval)
-        return self.seed is not None or any(options)
+        return self.seed is not None or self.swap is not None or any(options)
 
     def chosen(self, stream: RandomStream) -> Sequence[int]:
         """Return all positions, in order."""
@@ -184,21 +198,32 @@ class Compose(Group):
         affine: Floats | None,
         channels: int | Mapping[str, int],
         window: Crop | None = None,
+        targets: Mapping[str, Target] | None = None,
     ) -> Record:
-        """Do what `draw` does, for checked arguments, and steps within a `window` alone."""
-        if isinstance(channels, Mapping) and set(channels) == {"image"}:
-            channels = channels["image"]  # the same draws, and for images of any name
+        """Do what `draw` does, for checked arguments.
+
+        `window` is what the steps are applied to, and `targets` are the record's.
+        """
+        if self._unknown:
+            raise ValueError(self._unknown)
+        targets = self._table if targets is None else targets
         grid = grid_of(shape, spacing, affine)._replace(channels=channels)
-        steps: list[tuple[str, Operation]] = []
-        if window is not None:
-            steps.append(("window", window))
-            grid = grid._replace(shape=window.shape)
-        draw_steps(self, self._labels, key, grid, steps)
-        record = Record(key, shape, spacing, affine, self._table, tuple(steps))
+        kinds = {name: target.kind for name, target in targets.items()}
+        steps = drawn_steps(self, self._labels, key, grid, kinds, window)
+        record = Record(key, shape, spacing, affine, targets, steps)
         if not self._has_warned and min(record.elastic_factors) < 1.0:
             self._derive(_has_warned=True)
             warn_of_folding(record)
         return record
+
+    def warn_of_sides(self, given: Mapping[str, Target]) -> None:
+        """Warn once if the pipeline mirrors left and right, and nothing says which labels swap."""
+        labels = [
+            n for n, target in given.items() if target.kind == "label" and target.swap is None
+        ]
+        if self._mirrors and labels and not self._has_warned_of_sides:
+            self._derive(_has_warned_of_sides=True)
+            warn_of_sides(labels)
 
     @property
     def table(self) -> dict[str, Target]:
@@ -240,50 +265,10 @@ class Compose(Group):
         """
         checks.refuse_positions("a pipeline", positions)
         volumes, coordinates = as_targets(self._table, targets)
+        self.warn_of_sides({name: self._table[name] for name in volumes})
         record = self.draw(
             common_grid(volumes), spacing=spacing, affine=affine,
             channels=channels_of(volumes, self._table) or 1,
             epoch=epoch, index=index, occurrence=occurrence,
         )  # fmt: skip
         return record.apply_checked(volumes, coordinates, out, threads)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, strings and lists, for JSON or TOML.
-
-        Returns
-        -------
-        dict
-            What `from_dict` takes.
-        """
-        values = to_plain(self)
-        del values["type"]
-        return {"format": FORMAT, "version": VERSION, **values}
-
-    @classmethod
-    @reject_deep_nesting
-    def from_dict(cls, values: Any) -> "Compose":
-        """Return the pipeline of which `to_dict` made `values`.
-
-        Types of transforms are looked up among volaug's own, and nowhere else.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a part is missing, wrong or unknown; the error suggests the nearest known name.
-        """
-        given = check_format(values, FORMAT, VERSION)
-        check_names("argument of the pipeline", given, [item.name for item in arguments(cls)])
-        pipeline: Compose = transform_from(
-            {**given, "type": "Compose"}, {**TRANSFORMS, "Compose": cls}, "the pipeline"
-        )
-        return pipeline
-
-    @classmethod
-    def from_toml(cls, text: str) -> "Compose":
-        """Return the pipeline in a TOML text, whose names are those of `to_dict`."""
-        return cls.from_dict(parse_toml("pipeline", text, "use Compose.from_file"))
-
-    @classmethod
-    def from_file(cls, path: str | os.PathLike[str]) -> "Compose":
-        """Return the pipeline in a ``.toml`` or ``.json`` file; see `from_dict`."""
-        return cls.from_dict(parse_file("pipeline", path))

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..keys import Key, RandomStream
-from ..transforms.base import LabelStep, Operation, Step, Transform
+from ..serialization import check_names
+from ..transforms.base import LabelStep, SelectiveStep, Step, Transform
 from ..transforms.crop import Crop
 from ..transforms.elastic import Elastic
 from ..transforms.group import Group
+from ..transforms.operation import Operation, ValueOperation
 from ..warping.fusion import Grid
 from .record import Record
 from .targets import Target, blank, check_cvals
@@ -41,11 +43,35 @@ def labeled(outermost: Transform) -> Labels:
     return labels
 
 
+def drawn_steps(
+    pipeline: Transform,
+    labels: Labels,
+    key: Key,
+    grid: Grid,
+    kinds: Mapping[str, str],
+    window: Crop | None,
+) -> tuple[tuple[str, Operation], ...]:
+    """Return what a pipeline draws for an image, or for a window of it, with the steps' labels.
+
+    `kinds` are those of the targets, by name.
+    """
+    if isinstance(grid.channels, Mapping) and set(grid.channels) == {"image"}:
+        # the same draws, and for images of any name
+        grid = grid._replace(channels=grid.channels["image"])
+    steps: list[tuple[str, Operation]] = []
+    if window is not None:
+        steps.append(("window", window))
+        grid = grid._replace(shape=window.shape)
+    draw_steps(pipeline, labels, key, grid, kinds, steps)
+    return tuple(steps)
+
+
 def draw_steps(
     transform: Transform,
     labels: Labels,
     key: Key,
     grid: Grid,
+    kinds: Mapping[str, str],
     steps: list[tuple[str, Operation]],
     asked: bool = True,
 ) -> Grid:
@@ -57,12 +83,12 @@ def draw_steps(
     if isinstance(transform, Group):
         for place in transform.chosen(stream):
             inner = transform.transforms[place], inner_labels[place]
-            grid = draw_steps(*inner, key, grid, steps, transform.asks)
+            grid = draw_steps(*inner, key, grid, kinds, steps, transform.asks)
         return grid
     assert isinstance(transform, Step)
     operation = transform.draw(grid, stream)
     if operation is not None:
-        steps.append((label, operation))
+        steps.append((label, transform.limited(operation, kinds)))
     return grid._replace(shape=operation.shape) if isinstance(operation, Crop) else grid
 
 
@@ -82,7 +108,39 @@ def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping
     kinds = {name: table[name].kind for name in volumes}
     for step in pipeline.steps():
         if isinstance(step, LabelStep):
-            step.operation.check(blanks, kinds)
+            operation = step.limited(step.operation, kinds)
+            assert isinstance(operation, ValueOperation)
+            operation.check(blanks, kinds)
+
+
+def unknown_targets(pipeline: Group, table: Mapping[str, Target]) -> str:
+    """Return what is wrong with the names of `include` and `exclude`, or nothing."""
+    for step in pipeline.steps():
+        if not isinstance(step, SelectiveStep):
+            continue
+        what = f"target that {type(step).__name__}"
+        try:
+            check_names(f"{what} includes", step.include or (), table)
+            check_names(f"{what} excludes", step.exclude or (), table)
+        except ValueError as error:
+            return str(error)
+        wanted = step.target_kind
+        if wanted and step.include and all(table[n].kind != wanted for n in step.include):
+            return (
+                f"{type(step).__name__} changes targets of kind {wanted!r}, and it includes none, "
+                f"but {', '.join(map(repr, step.include))}"
+            )
+    return ""
+
+
+def warn_of_sides(labels: list[str]) -> None:
+    """Warn that labels of a mirrored head keep their numbers."""
+    warnings.warn(
+        f"this pipeline mirrors left and right, and {', '.join(map(repr, labels))} keep their "
+        "numbers: if these tell the sides apart, give the pairs, such as swap={(17, 53)}; if they "
+        "do not, give swap=set()",
+        stacklevel=4,
+    )
 
 
 def warn_of_folding(record: Record) -> None:

@@ -1,8 +1,9 @@
 """The draw of a sample, and what follows from it: its warps, and where the result lies."""
 
+import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -21,14 +22,15 @@ from ..serialization import (
     reject_deep_nesting,
     to_plain,
 )
-from ..transforms.base import Operation, ValueOperation
 from ..transforms.crop import Crop
 from ..transforms.label_pyramid import Pyramid, check_pyramid_is_last
+from ..transforms.operation import Operation, ValueOperation
 from ..transforms.registry import OPERATIONS
-from ..warping.fusion import Fusion, grid_of
+from ..warping.fusion import grid_of
 from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
 from .replay import Stage
+from .target_warps import Warps, common_warp, fused
 from .targets import Target
 
 FORMAT, VERSION = "volaug.record", 1
@@ -66,33 +68,31 @@ class Drawn:
 
     def _fused(self) -> tuple[tuple[Stage, ...], tuple[float, ...]]:
         """Return the stages and the elastic factors."""
-        fusion = Fusion(grid_of(self.shape, self.spacing, self.affine))
+        grid = grid_of(self.shape, self.spacing, self.affine)
         stages: list[Stage] = []
         factors: list[float] = []
-
-        def close() -> None:
-            warp, factor = fusion.warp()
-            stages.append(warp)
-            factors.append(factor)
-
-        open_warp = True
-        for _, operation in self.steps:
-            if isinstance(operation, ValueOperation):
-                if open_warp:
-                    close()
-                    fusion, open_warp = Fusion(fusion.grid), False
-                stages.append(operation)
+        operations = [operation for _, operation in self.steps]
+        runs = [(k, [*run]) for k, run in itertools.groupby(operations, _changes_values)]
+        if not runs or runs[0][0]:
+            runs.insert(0, (False, []))  # the first stage is a warp, and copies what is changed
+        for changes_values, run in runs:
+            if changes_values:
+                stages += run  # type: ignore[arg-type]
             else:
-                operation.fuse(fusion)
-                open_warp = True
-        if open_warp:
-            close()
+                warps, factor, grid = fused(grid, run, self.targets)  # type: ignore[arg-type]
+                stages.append(warps)
+                factors.append(factor)
         return tuple(stages), tuple(factors)
 
     @property
+    def warp_stages(self) -> tuple[Warps, ...]:
+        """The stages that move voxels; in one, targets can have warps of their own."""
+        return tuple(stage for stage in self.stages if not isinstance(stage, ValueOperation))
+
+    @property
     def warps(self) -> tuple[Warp, ...]:
-        """The stages that move voxels."""
-        return tuple(stage for stage in self.stages if isinstance(stage, Warp))
+        """The warps of the steps that are applied to all targets, one a stage."""
+        return tuple(common_warp(stage) for stage in self.warp_stages)
 
     @property
     def warp(self) -> Warp:
@@ -172,7 +172,7 @@ class Drawn:
             "shape": list(self.shape),
             "spacing": None if self.spacing is None else list(self.spacing),
             "affine": None if self.affine is None else self.affine.tolist(),
-            "targets": {name: asdict(target) for name, target in self.targets.items()},
+            "targets": {name: target.to_dict() for name, target in self.targets.items()},
             "steps": [{"name": name, **to_plain(operation)} for name, operation in self.steps],
         }
 
@@ -249,3 +249,7 @@ class Drawn:
             Equal to the original, to the last bit.
         """
         return cls.from_dict(parse_json("record", text))
+
+
+def _changes_values(operation: Operation) -> bool:
+    return isinstance(operation, ValueOperation)

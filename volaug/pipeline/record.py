@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
+from ..serialization import check_names
+from ..threads.limits import thread_count
 from ..warping.geometry.bspline import Floats
-from ..warping.warp import Warp
 from .drawn import Drawn
-from .replay import augmented, moved_coordinates, resampling_options
+from .replay import augmented, resampling_options
+from .sides import check_labels, check_rows, exchange_labels, exchanged_rows, mirrored
+from .target_warps import Warps, apply_warps, inverse_of, moved_coordinates, warp_of
 from .targets import Array, as_targets, check_cvals, check_grid
 
 
@@ -60,8 +63,11 @@ class Record(Drawn):
 
     Attributes
     ----------
-    stages : tuple of Warp and operations
+    stages : tuple of Warp, TargetWarps and operations
         What is done, in order: warps, and changes of values between them. The first is a warp.
+        Where a step moves some targets alone, a stage has the warps of each target.
+    warps : tuple of Warp
+        The warps of the steps that are applied to all targets.
     elastic_factors : tuple of floats
         For each warp, the factor that its elastic displacements were multiplied by so that they
         cannot fold; 1 where they were not shrunk.
@@ -85,7 +91,7 @@ class Record(Drawn):
     (8, 8, 8)
     """
 
-    _inverses: tuple[Warp, ...] | None = field(init=False, repr=False, default=None)
+    _inverses: tuple[Warps, ...] | None = field(init=False, repr=False, default=None)
 
     def apply(
         self,
@@ -139,11 +145,13 @@ class Record(Drawn):
 
         Or to parts of them, which begin at the voxel `origin` and hold all that is read.
         """
-        sample = Sample(augmented(self.stages, self.targets, volumes, out, threads, origin))
-        for warp in self.warps:
-            coordinates = moved_coordinates(
-                self.targets, coordinates, warp.points_to_output, warp.boxes_to_output
-            )
+        check_rows(self.targets, coordinates)
+        results = augmented(self.stages, self.targets, volumes, out, threads, origin, self.affine)
+        sample = Sample(results)
+        for warps in self.warp_stages:
+            coordinates = moved_coordinates(self.targets, coordinates, warps, "output")
+            swaps = mirrored(self.targets, coordinates, warps, self.affine)
+            coordinates = exchanged_rows(coordinates, swaps)
         sample.update(coordinates)
         if self.spacing is not None:
             sample["spacing"] = self.spacing
@@ -184,17 +192,21 @@ class Record(Drawn):
         volumes, coordinates = as_targets(self.targets, targets)
         check_grid(volumes, self.output_shape, "which the record's result has")
         check_cvals(self.targets, volumes)
+        check_labels(self.targets, volumes)
         results: dict[str, Any] = volumes
         options = resampling_options(self.targets, volumes)
+        check_rows(self.targets, coordinates)
         for inverse in self._inverted() if volumes else ():
-            results = inverse.apply_all(results, threads=threads, **options)
-        for warp in reversed(self.warps):
-            coordinates = moved_coordinates(
-                self.targets, coordinates, warp.points_to_input, warp.boxes_to_input
-            )
+            results = apply_warps(inverse, results, options, threads=threads)
+            swaps = mirrored(self.targets, results, inverse, self.affine)
+            exchange_labels(results, swaps, thread_count(threads))
+        for warps in reversed(self.warp_stages):
+            swaps = mirrored(self.targets, coordinates, warps, self.affine)
+            coordinates = exchanged_rows(coordinates, swaps)
+            coordinates = moved_coordinates(self.targets, coordinates, warps, "input")
         return {**results, **coordinates}
 
-    def seen(self, *, threads: int | None = None) -> npt.NDArray[np.bool]:
+    def seen(self, target: str = "image", *, threads: int | None = None) -> npt.NDArray[np.bool]:
         """Return which voxels of the input the result shows: where `invert` has values.
 
         To average predictions over augmented images, divide the sum of the inverted predictions by
@@ -202,6 +214,8 @@ class Record(Drawn):
 
         Parameters
         ----------
+        target : str, default "image"
+            Name of the target; it matters if a step moves some targets alone.
         threads : int, optional
             Maximum number of threads. Default: `get_num_threads()`.
 
@@ -214,7 +228,7 @@ class Record(Drawn):
         Raises
         ------
         ValueError
-            If a displacement folds; see `Warp.inverse`.
+            If the target is unknown, or a displacement folds; see `Warp.inverse`.
 
         Examples
         --------
@@ -222,21 +236,22 @@ class Record(Drawn):
         >>> record.seen()[:, 0, 0]
         array([False,  True,  True, False])
         """
+        check_names("target", [target], self.targets)
         shown = np.full(self.output_shape, 255, np.uint8)
         for inverse in self._inverted():
-            shown = inverse.apply(shown, threads=threads)
+            shown = warp_of(inverse, target).apply(shown, threads=threads)
         result: npt.NDArray[np.bool] = shown == 255
         return result
 
-    def _inverted(self) -> tuple[Warp, ...]:
+    def _inverted(self) -> tuple[Warps, ...]:
         """Return the inverses of the warps, last first; kept, since an inverse takes long.
 
         Without a lock, which a forked child could find taken: two threads may both compute it.
         """
         if self._inverses is None:
             shapes = [self.shape, *(warp.shape for warp in self.warps[:-1])]
-            pairs = zip(reversed(self.warps), reversed(shapes), strict=True)
-            inverses = tuple(warp.inverse(shape) for warp, shape in pairs)
+            pairs = zip(reversed(self.warp_stages), reversed(shapes), strict=True)
+            inverses = tuple(inverse_of(warps, shape) for warps, shape in pairs)
             object.__setattr__(self, "_inverses", inverses)
             return inverses
         return self._inverses

@@ -1,20 +1,19 @@
 """What stages of a record do to volumes and places."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from .. import checks
 from ..serialization import check_names
 from ..threads.limits import thread_count
-from ..transforms.base import ValueOperation
+from ..transforms.operation import ValueOperation
 from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
+from .sides import check_labels, exchange_labels, mirrored
+from .target_warps import Warps, apply_warps, check_channels, mapped
 from .targets import Array, Target, check_cvals
 
-Stage = Warp | ValueOperation
-Move = Callable[[Floats], Floats]
+Stage = Warps | ValueOperation
 Targets = Mapping[str, Target]
 
 
@@ -25,26 +24,33 @@ def augmented(
     out: Mapping[str, Any] | None,
     threads: int | None,
     origin: tuple[int, int, int],
+    affine: Floats | None,
 ) -> dict[str, Any]:
     """Images and labels after all stages, or parts of them that begin at the voxel `origin`."""
     check_cvals(targets, volumes)
+    check_labels(targets, volumes)
     options = resampling_options(targets, volumes)
     kinds = {name: targets[name].kind for name in volumes}
     for stage in stages:
-        if not isinstance(stage, Warp):
+        if isinstance(stage, ValueOperation):
             stage.check(volumes, kinds)
-    warps = [stage for stage in stages if isinstance(stage, Warp)]
+        else:
+            check_channels(stage, volumes)
+    warps = [stage for stage in stages if not isinstance(stage, ValueOperation)]
     if len(warps) > 1:  # the last of them would find it wrong when the first is done
         _check_out(volumes, {} if out is None else out, warps[-1].shape)
     results: dict[str, Any] = dict(volumes)
     count = thread_count(threads)
     for stage in stages:
-        if isinstance(stage, Warp):
-            into = out if stage is warps[-1] else None
-            warp = stage if stage is not stages[0] else _for_part(stage, origin)
-            results = warp.apply_all(results, out=into, threads=threads, **options)
-        else:
+        if isinstance(stage, ValueOperation):
             stage.apply(results, kinds, count)
+            continue
+        into = out if stage is warps[-1] else None
+        if stage is stages[0] and any(origin):
+            stage = mapped(stage, lambda warp: _for_part(warp, origin))
+        swaps = mirrored(targets, results, stage, affine)
+        results = apply_warps(stage, results, options, into, threads)
+        exchange_labels(results, swaps, count)
     return results
 
 
@@ -54,28 +60,8 @@ def resampling_options(targets: Targets, volumes: Mapping[str, Any]) -> dict[str
     return {o: {name: getattr(targets[name], o) for name in volumes} for o in names}
 
 
-def moved_coordinates(
-    targets: Targets, coordinates: Mapping[str, Floats], points: Move, boxes: Move
-) -> dict[str, Floats]:
-    """Points and boxes by name through one of several warps."""
-    ways = {"points": points, "boxes": boxes}
-    return {name: _moved(value, ways[targets[name].kind]) for name, value in coordinates.items()}
-
-
-def _moved(coordinates: Floats, move: Move) -> Floats:
-    """Points or boxes; NaN, which a fold leaves, stays NaN."""
-    known = np.isfinite(coordinates).all(axis=tuple(range(1, coordinates.ndim)))
-    if known.all():
-        return move(coordinates)
-    results = np.full_like(coordinates, np.nan)
-    results[known] = move(coordinates[known])
-    return results
-
-
 def _for_part(warp: Warp, origin: tuple[int, int, int]) -> Warp:
     """The warp for a part of what it reads, which begins at a voxel."""
-    if not any(origin):
-        return warp
     return Warp(warp.shape, warp.matrix, warp.offset - origin, warp.control_points)
 
 

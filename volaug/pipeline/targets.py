@@ -1,7 +1,7 @@
 """The targets of a sample: images, labels, points and boxes by name, and how each is warped."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from .. import checks
 from ..serialization import check_names, normalize
+from ..transforms.label_values import as_pairs
 from ..warping.engine.borders import MODES
 from ..warping.geometry.bspline import Floats
 
@@ -19,6 +20,9 @@ Kind = Literal["image", "label", "points", "boxes"]
 KINDS = get_args(Kind)
 
 MAX_CHANNELS = 2**16
+
+# Pairs of labels, or of rows; of all labels, or by the names of targets.
+Swap = Iterable[tuple[int, int]] | Mapping[str, Iterable[tuple[int, int]]] | None
 
 # What a pipeline's call takes beside its targets.
 RESERVED = ("self", "spacing", "affine", "epoch", "index", "occurrence", "out", "threads")
@@ -38,13 +42,16 @@ class Target:
         Border, as in `affine_transform`.
     cval : float or list of floats, default 0.0
         Value outside of the volume, one number or one per channel.
+    swap : list of (int, int), optional
+        Pairs of labels, or of rows of points or boxes, that are exchanged by a draw that mirrors
+        left and right.
 
     Raises
     ------
     TypeError
-        If `cval` is not a number, or a list of them.
+        If `cval` is not a number, or a list of them, or `swap` is not made of pairs.
     ValueError
-        If a choice is unknown, or `cval` is empty.
+        If a choice is unknown, `cval` is empty, or a label is in two pairs.
 
     See Also
     --------
@@ -53,13 +60,14 @@ class Target:
     Examples
     --------
     >>> volaug.Compose([], mode={"image": "nearest"}).table["image"]
-    Target(kind='image', interpolation='linear', mode='nearest', cval=0.0)
+    Target(kind='image', interpolation='linear', mode='nearest', cval=0.0, swap=None)
     """
 
     kind: str
     interpolation: str = "linear"
     mode: str = "constant"
     cval: Any = 0.0
+    swap: Any = None
 
     def __post_init__(self) -> None:
         checks.check_choice("the kind of a target", self.kind, KINDS)
@@ -71,7 +79,16 @@ class Target:
             raise TypeError(f"cval must be a number or one a channel, got {self.cval!r}")
         if not values:
             raise ValueError(f"cval must be a number or one a channel, got {self.cval!r}")
+        if self.swap is not None:
+            object.__setattr__(self, "swap", as_pairs(self.swap))
         object.__setattr__(self, "cval", list(fills) if isinstance(fills, tuple) else fills)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the parameters by name, for JSON; without a swap of None."""
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.swap is not None:
+            values["swap"] = [list(pair) for pair in self.swap]
+        return values
 
     @property
     def has_voxels(self) -> bool:
@@ -84,6 +101,7 @@ def target_table(
     interpolation: Mapping[str, str],
     mode: Mapping[str, str],
     cval: Mapping[str, Any],
+    swap: Swap = None,
 ) -> dict[str, Target]:
     """All targets of a pipeline: those that each has, and those that a user names.
 
@@ -107,7 +125,13 @@ def target_table(
                 f"got {name!r}"
             )
     named = {**{kind: kind for kind in KINDS}, **kinds}
-    for option, given in (("interpolation", interpolation), ("mode", mode), ("cval", cval)):
+    pairs: Mapping[str, Any] = (
+        swap
+        if isinstance(swap, Mapping)
+        else {name: swap for name, kind in named.items() if kind == "label"}
+    )
+    options = {"interpolation": interpolation, "mode": mode, "cval": cval, "swap": pairs}
+    for option, given in options.items():
         check_names(f"target of {option}", given, named)
     table = {}
     for name, kind in named.items():
@@ -118,6 +142,7 @@ def target_table(
                 interpolation.get(name, usual),
                 mode.get(name, "constant"),
                 cval.get(name, 0.0),
+                pairs.get(name),
             )
         except (TypeError, ValueError) as error:
             raise type(error)(f"target {name!r}: {error}") from None
@@ -249,3 +274,12 @@ def channels_of(volumes: Mapping[str, Any], table: Mapping[str, Target]) -> dict
         for name, volume in volumes.items()
         if table[name].kind == "image"
     }
+
+
+def as_swap(value: Any) -> Any:
+    """Return pairs as a sorted tuple, for all labels; or a dict of them by name; or None."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        return {name: as_pairs(pairs) for name, pairs in value.items()}
+    return as_pairs(value)

@@ -8,7 +8,8 @@ from ..keys import RandomStream
 from ..serialization import normalize
 from ..warping.fusion import Fusion, Grid
 from ..warping.geometry.forward import shaping, turning
-from .base import SpatialOperation, Step
+from .base import SelectiveStep
+from .operation import SpatialOperation
 from .ranges import (
     Pairs,
     RangePerAxis,
@@ -26,7 +27,7 @@ from .warps import sheared, stretched
 
 
 @dataclass(frozen=True, repr=False)
-class RandomAffine(Step):
+class RandomAffine(SelectiveStep):
     """Scale, shear and rotate the image about its center, and translate it, in this order.
 
     Parameters
@@ -45,6 +46,10 @@ class RandomAffine(Step):
         Probability of applying all four, 0 to 1; nnU-Net's for each.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -106,7 +111,7 @@ class RandomAffine(Step):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Affine(SpatialOperation):
     """Scale, shear and rotate the image about its center, and translate it, in this order."""
 
@@ -116,18 +121,16 @@ class Affine(SpatialOperation):
     translation: Three = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("scale", "shear", "degrees", "translation"):
             limits = (1e-6, 1e6) if name == "scale" else (-1e9, 1e9)
             value = as_triple(name, normalize(getattr(self, name)), *limits)
             object.__setattr__(self, name, value)
 
     def fuse(self, fusion: Fusion) -> None:
-        grid = fusion.grid
         within = self._within(fusion.flat) if fusion.flat else self
         forward = turning(within.degrees) @ shaping(within.scale, within.shear)
-        matrix = grid.from_mm @ np.linalg.inv(forward) @ grid.to_mm
-        moved = grid.center + grid.from_mm @ within.translation
-        fusion.pull(matrix, grid.center - matrix @ moved)
+        fusion.move(forward, np.array(within.translation))
 
     def _within(self, flat: tuple[int, ...]) -> "Affine":
         """The part that stays within an image that has one voxel along some axes."""

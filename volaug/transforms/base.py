@@ -1,69 +1,15 @@
-"""What all steps share: a transform, and the operation that it draws.
-
-A transform draws numbers and never sees a voxel. What it draws is an operation: plain numbers,
-and what they do to a sample.
-"""
+"""What all steps share: a transform draws numbers, and never sees a voxel."""
 
 import abc
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
-from ..checks import memory_of
 from ..keys import RandomStream
 from ..serialization import arguments, normalize
-from ..warping.fusion import Fusion, Grid
+from ..warping.fusion import Grid
+from .operation import Operation, ValueOperation, as_channel_numbers, as_names
 from .ranges import Shape, as_number
-
-Voxels = npt.NDArray[Any]
-
-
-Volumes = dict[str, Any]
-
-
-Kinds = Mapping[str, str]
-
-
-class SpatialOperation(abc.ABC):
-    """An operation that moves voxels: of images, labels, points and boxes."""
-
-    @abc.abstractmethod
-    def fuse(self, fusion: Fusion) -> None:
-        """Append the operation to the warp that a fusion has so far."""
-
-
-class ValueOperation(abc.ABC):
-    """An operation that changes values and moves nothing."""
-
-    @abc.abstractmethod
-    def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        """Raise if it cannot be applied to these images and labels, of these kinds by name."""
-
-    @abc.abstractmethod
-    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        """Apply it to images and labels, in place or by replacing them."""
-
-    @classmethod
-    def examples(cls) -> tuple["ValueOperation", ...]:
-        """Return operations that together use all of its kernels, to compile these ahead."""
-        return ()
-
-
-Operation = SpatialOperation | ValueOperation
-
-
-def of_kind(kind: str, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
-    """Return the volumes of a kind, as (C, n0, n1, n2) arrays that share their memory."""
-    found = [(name, memory_of(v)) for name, v in volumes.items() if kinds[name] == kind]
-    return [(name, v if v.ndim == 4 else v[np.newaxis]) for name, v in found]
-
-
-def labels_of(volumes: Mapping[str, Any], kinds: Kinds) -> dict[str, Voxels]:
-    """Return the labels by name, (C, n0, n1, n2) each."""
-    return dict(of_kind("label", volumes, kinds))
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,8 +42,8 @@ class Transform(abc.ABC):
         given = {item.name: getattr(self, item.name) for item in arguments(self)}
         usual = {item.name: item.default for item in arguments(self)}
         names = sorted(given, key=("p", "name").__contains__)  # these two come last
-        shown = (f"{n}={given[n]!r}" for n in names if given[n] not in (usual[n], {}))
-        return f"{type(self).__name__}({', '.join(shown)})"
+        texts = (f"{n}={given[n]!r}" for n in names if given[n] not in (usual[n], {}))
+        return f"{type(self).__name__}({', '.join(texts)})"
 
     def happens(self, stream: RandomStream) -> bool:
         """Draw whether the step is applied. A `OneOf` that chose it does not ask."""
@@ -116,9 +62,16 @@ class Transform(abc.ABC):
 class Step(Transform):
     """A transform that draws one operation."""
 
+    # The kind of targets that it changes; None for all.
+    target_kind: ClassVar[str | None] = None
+
     @abc.abstractmethod
     def draw(self, grid: Grid, stream: RandomStream) -> Operation | None:
         """Draw what to do to an image of this grid, if anything."""
+
+    def limited(self, operation: Operation, kinds: Mapping[str, str]) -> Operation:
+        """Return an operation for the targets that the step is for, of these kinds by name."""
+        return operation
 
     def spans(self) -> Shape:
         """Return the number of knot spans of its lattice along each axis; 1 without one."""
@@ -129,8 +82,48 @@ class Step(Transform):
         return 1.0
 
 
-class ValueStep(Step):
+@dataclass(frozen=True, repr=False)
+class SelectiveStep(Step):
+    """A step that can be applied to some targets, or some of their channels, alone.
+
+    Attributes
+    ----------
+    include, exclude : tuple of str or None
+        Names of the targets that it is applied to, or not applied to; None for all.
+    channels : tuple of int or None
+        Channels of these targets that it is applied to; None for all.
+    """
+
+    include: Sequence[str] | None = field(default=None, kw_only=True)
+    exclude: Sequence[str] | None = field(default=None, kw_only=True)
+    channels: int | Sequence[int] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in ("include", "exclude"):
+            object.__setattr__(self, name, as_names(name, getattr(self, name)))
+        object.__setattr__(self, "channels", as_channel_numbers(self.channels))
+        if self.include is not None and self.exclude is not None:
+            raise ValueError(
+                f"include and exclude must not both be given, got {self.include!r} and "
+                f"{self.exclude!r}"
+            )
+        super().__post_init__()
+
+    def limited(self, operation: Operation, kinds: Mapping[str, str]) -> Operation:
+        if self.include is None and self.exclude is None and self.channels is None:
+            return operation
+        chosen = self.include
+        if self.exclude is not None:
+            wanted = self.target_kind
+            possible = [name for name, kind in kinds.items() if wanted in (None, kind)]
+            chosen = [name for name in possible if name not in self.exclude]
+        return replace(operation, targets=chosen, channels=self.channels)  # type: ignore[arg-type]
+
+
+class ValueStep(SelectiveStep):
     """A step that changes values. It separates spatial steps before and after it into two warps."""
+
+    target_kind: ClassVar[str | None] = "image"
 
 
 @dataclass(frozen=True, repr=False)

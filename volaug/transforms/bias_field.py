@@ -14,9 +14,10 @@ from ..kernels.values.smooth_field import multiply_planes
 from ..keys import RandomStream
 from ..threads.parts import run_parts, threads_worth
 from ..warping.engine.in_place import in_memory_order, slowest_first
-from ..warping.fusion import MAX_SPANS, Grid
-from ..warping.geometry.bspline import Floats, knot_spacing, row_polynomials
-from .base import ValueStep, Voxels
+from ..warping.fusion import Grid
+from ..warping.geometry.bspline import MAX_SPANS, Floats, knot_spacing, row_polynomials
+from .base import ValueStep
+from .operation import Voxels
 from .per_channel import ChannelId, IntensityOperation, PerChannel, draw_per_channel, of_channel
 from .ranges import Pair, Range, Shape, as_flag, positive
 
@@ -46,6 +47,10 @@ class RandomBiasField(ValueStep):
         Probability of applying the step, 0 to 1.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -114,6 +119,7 @@ class BiasField(IntensityOperation):
     control_points: Any = field(repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         given = self.control_points
         if isinstance(given, Mapping) and given:
             points: Any = {name: _field_points(value, (4,)) for name, value in given.items()}

@@ -15,8 +15,9 @@ from ..threads.parts import run_parts, threads_worth
 from ..warping.engine.borders import border_index
 from ..warping.engine.in_place import in_memory_order, slowest_first
 from ..warping.fusion import Grid
-from .base import ValueStep, Voxels
+from .base import ValueStep
 from .channels import Channel
+from .operation import Voxels
 from .per_channel import (
     ChannelId,
     IntensityOperation,
@@ -69,6 +70,10 @@ class RandomBlur(ValueStep):
         Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -124,7 +129,7 @@ class RandomBlur(ValueStep):
         return Blur(draw_per_channel(self.per_channel, grid, stream, one), self.truncate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Blur(IntensityOperation):
     """Convolve with a Gaussian of this many voxels along each axis; 0 leaves an axis as it is."""
 
@@ -132,6 +137,7 @@ class Blur(IntensityOperation):
     truncate: float = 4.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "sigma", checked("sigma", self.sigma, _widths, depth=1))
         object.__setattr__(self, "truncate", as_number("truncate", self.truncate, 1.0, 10.0))
 

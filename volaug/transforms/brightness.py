@@ -5,8 +5,9 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep, Voxels
+from .base import ValueStep
 from .channels import UNLIMITED, apply_linear, statistics
+from .operation import Voxels
 from .per_channel import (
     MAX_FACTOR,
     MAX_VALUE,
@@ -42,6 +43,10 @@ class RandomBrightness(ValueStep):
         Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -85,7 +90,7 @@ class RandomBrightness(ValueStep):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Brightness(IntensityOperation):
     """Multiply all values, and add this many standard deviations."""
 
@@ -93,6 +98,7 @@ class Brightness(IntensityOperation):
     std_shift: FloatPerChannel = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_numbers(self, "factor", 0.0, MAX_VALUE)
         check_numbers(self, "std_shift", -MAX_VALUE, MAX_VALUE)
 

@@ -5,8 +5,9 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep, Voxels
+from .base import ValueStep
 from .channels import UNLIMITED, apply_linear, statistics
+from .operation import Voxels
 from .per_channel import (
     MAX_FACTOR,
     MAX_VALUE,
@@ -40,6 +41,10 @@ class RandomContrast(ValueStep):
         Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -80,7 +85,7 @@ class RandomContrast(ValueStep):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Contrast(IntensityOperation):
     """Multiply the differences from the mean."""
 
@@ -88,6 +93,7 @@ class Contrast(IntensityOperation):
     preserve_range: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_numbers(self, "factor", 0.0, MAX_VALUE)
         as_flag("preserve_range", self.preserve_range)
 

@@ -7,7 +7,8 @@ from .. import checks
 from ..keys import RandomStream
 from ..serialization import normalize
 from ..warping.fusion import Fusion, Grid
-from .base import SpatialOperation, Step
+from .base import Step
+from .operation import SpatialOperation
 from .ranges import Shape
 
 
@@ -103,7 +104,7 @@ class CenterCrop(Step):
         return Crop((a, b, c), self._window)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Crop(SpatialOperation):
     """Crop a window of the image; outside of the image it shows its border."""
 
@@ -111,6 +112,7 @@ class Crop(SpatialOperation):
     shape: Shape
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "shape", checks.as_shape("shape", self.shape))
         start = normalize(self.start)
         if not isinstance(start, tuple) or len(start) != 3:

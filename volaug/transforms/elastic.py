@@ -7,14 +7,15 @@ import numpy as np
 
 from .. import checks
 from ..keys import RandomStream
-from ..warping.fusion import FOLDING, MAX_SPANS, Folding, Fusion, Grid
-from ..warping.geometry.bspline import Floats
-from .base import SpatialOperation, Step
+from ..warping.fusion import FOLDING, Folding, Fusion, Grid
+from ..warping.geometry.bspline import MAX_SPANS, Floats
+from .base import SelectiveStep
+from .operation import SpatialOperation
 from .ranges import MAX_LENGTH, Shape, as_triple
 
 
 @dataclass(frozen=True, repr=False)
-class RandomElastic(Step):
+class RandomElastic(SelectiveStep):
     """Deform the image by a cubic B-spline with random control points.
 
     Each component of each control point is drawn uniformly, up to `max_displacement` in both
@@ -46,6 +47,10 @@ class RandomElastic(Step):
         Probability of applying the step, 0 to 1.
     name : str, optional
         Name of the step in records. Its random numbers depend on it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -122,7 +127,7 @@ class RandomElastic(Step):
         return Elastic(points, self.folding)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Elastic(SpatialOperation):
     """Deform the image by a cubic B-spline over the output grid.
 
@@ -135,6 +140,7 @@ class Elastic(SpatialOperation):
     folding: Folding = "forbid"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         checks.check_choice("folding", self.folding, FOLDING)
         points = checks.as_control_points(self.control_points)
         largest = float(np.abs(points).max())

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from ..keys import RandomStream
 from ..warping.fusion import Fusion, Grid
 from ..warping.geometry.anatomy import ANATOMY
-from .base import SpatialOperation, Step
+from .base import SelectiveStep
+from .operation import SpatialOperation
 from .ranges import as_axes
 
 
 @dataclass(frozen=True, repr=False)
-class RandomFlip(Step):
+class RandomFlip(SelectiveStep):
     """Mirror the image along axes, each with its own draw: ``a b c`` becomes ``c b a``.
 
     Parameters
@@ -21,11 +23,15 @@ class RandomFlip(Step):
     axes : int, str, or tuple of them; default (0, 1, 2)
         Axes of the array that can be flipped, 0 to 2; or "LR" (left-right), "AP"
         (anterior-posterior) and "SI" (superior-inferior), which the pipeline finds by its `affine`.
-        Use "LR" for heads, but not if labels tell left from right: labels keep their numbers.
+        Use "LR" for heads. If labels tell left from right, give their pairs to `Compose` as `swap`.
     p : float, default 0.5
         Probability of flipping each axis, 0 to 1; nnU-Net's, which flips all three.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -62,7 +68,7 @@ class RandomFlip(Step):
     _by_anatomy: bool = field(init=False, compare=False)
 
     def check(self) -> None:
-        given = self.axes if isinstance(self.axes, tuple) else (self.axes,)
+        given = _as_tuple(self.axes)
         # "5" is no name, but a number of the wrong type
         by_anatomy = any(isinstance(axis, str) and axis[:1].isalpha() for axis in given)
         if by_anatomy:
@@ -87,13 +93,14 @@ class RandomFlip(Step):
         return Flip(axes) if axes else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Flip(SpatialOperation):
     """Mirror the image along some axes."""
 
     axes: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "axes", as_axes(self.axes))
 
     def fuse(self, fusion: Fusion) -> None:
@@ -101,3 +108,12 @@ class Flip(SpatialOperation):
         for axis in self.axes:
             signs[axis], offset[axis] = -1.0, fusion.grid.shape[axis] - 1.0
         fusion.pull(np.diag(signs), offset)
+
+
+def names_left_and_right(step: object) -> bool:
+    """Whether a step flips the left and the right side, by name."""
+    return isinstance(step, RandomFlip) and step.p > 0.0 and "LR" in _as_tuple(step.axes)
+
+
+def _as_tuple(axes: Any) -> tuple[Any, ...]:
+    return axes if isinstance(axes, tuple) else (axes,)

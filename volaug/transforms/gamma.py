@@ -9,7 +9,7 @@ from ..kernels.values.pointwise import power_law
 from ..kernels.values.vector_math import power_constants
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep, Voxels
+from .base import ValueStep
 from .channels import (
     BLOCK,
     MIN_RANGE,
@@ -22,6 +22,7 @@ from .channels import (
     run_blocks,
     statistics,
 )
+from .operation import Voxels
 from .per_channel import (
     ChannelId,
     FloatPerChannel,
@@ -60,6 +61,10 @@ class RandomGamma(ValueStep):
         Probability of applying the step, 0 to 1.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -107,7 +112,7 @@ class RandomGamma(ValueStep):
         return Gamma(powers, inverted, self.retain_statistics)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gamma(IntensityOperation):
     """Raise values, scaled to 0 to 1, to a power; if `inverted`, raise 1 minus these."""
 
@@ -116,6 +121,7 @@ class Gamma(IntensityOperation):
     retain_statistics: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_numbers(self, "exponent", *EXPONENTS)
         as_flag("inverted", self.inverted)
         as_flag("retain_statistics", self.retain_statistics)

@@ -82,6 +82,11 @@ def _instead(kind: str, given: Any) -> str:
     for item in items:
         if isinstance(item, type) and issubclass(item, Transform):
             return f": write {item.__name__}(), with parentheses"
+        if callable(item):
+            return (
+                ": a function becomes a step as the method of a class that is derived from "
+                "volaug.IntensityTransform or volaug.SpatialTransform; see docs/own_steps.md"
+            )
         if isinstance(item, tuple):
             return ": a list within the list is a group, such as Compose([...]) or OneOf([...])"
     return ""

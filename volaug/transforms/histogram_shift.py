@@ -11,8 +11,9 @@ from .. import checks
 from ..kernels.values.pointwise import piecewise_cubic
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep, Voxels
+from .base import ValueStep
 from .channels import BLOCK, MIN_RANGE, Channel, Memory, kernel_arguments, run_blocks, statistics
+from .operation import Voxels
 from .per_channel import (
     ChannelId,
     IntensityOperation,
@@ -43,6 +44,10 @@ class RandomHistogramShift(ValueStep):
         Probability of applying the step, 0 to 1; that of MONAI's `RandHistogramShift`.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -90,7 +95,7 @@ class RandomHistogramShift(ValueStep):
         return HistogramShift(draw_per_channel(self.per_channel, grid, stream, one))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HistogramShift(IntensityOperation):
     """Map values by a monotone curve: a cubic through levels evenly spaced over the range.
 
@@ -107,6 +112,7 @@ class HistogramShift(IntensityOperation):
     levels: tuple[Any, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "levels", checked("levels", self.levels, _ascending, depth=1))
 
     @classmethod

@@ -1,8 +1,8 @@
 """Label pyramid: a label in several resolutions, for deep supervision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,9 @@ import numpy.typing as npt
 from .. import checks
 from ..serialization import normalize
 from ..warping.engine.in_place import slowest_first
-from .base import Kinds, LabelStep, ValueOperation, Volumes
+from .base import LabelStep
 from .low_resolution import kept_voxels
+from .operation import Kinds, ValueOperation, Volumes
 from .ranges import as_triple
 
 Labels = npt.NDArray[Any]
@@ -34,6 +35,10 @@ class LabelPyramid(LabelStep):
         Probability of applying the step, 0 to 1.
     name : str, optional
         Name of the step in records. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all labels.
+    channels : None
+        Not for this step: a pyramid has all channels.
 
     Raises
     ------
@@ -55,34 +60,38 @@ class LabelPyramid(LabelStep):
     [(8, 8, 8), (4, 4, 4)]
     """
 
+    target_kind: ClassVar[str | None] = "label"
+
     scales: Sequence[float | Sequence[float]]
 
     def check(self) -> None:
+        if self.channels is not None:
+            raise ValueError(f"a LabelPyramid is of all channels, got channels={self.channels!r}")
         self._derive(operation=Pyramid(self.scales))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pyramid(ValueOperation):
     """Replace labels by lists of copies in several resolutions."""
+
+    target_kind: ClassVar[str] = "label"
 
     scales: Any  # one or more, of three each
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         given = normalize(self.scales)
         if not isinstance(given, tuple) or not given:
             raise ValueError(f"scales must be one or more, each for all axes, got {self.scales!r}")
         scales = tuple(as_triple("scales", scale, 1e-3, 1.0) for scale in given)
         object.__setattr__(self, "scales", scales)
 
-    def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        """Accept any labels."""
-
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        for name, volume in list(volumes.items()):
-            if kinds[name] == "label":
-                memory = checks.memory_of(volume)
-                levels = [at_scale(memory, scale) for scale in self.scales]
-                volumes[name] = [volume if level is memory else level for level in levels]
+        for name, _ in self.chosen(volumes, kinds):
+            volume = volumes[name]
+            memory = checks.memory_of(volume)
+            levels = [at_scale(memory, scale) for scale in self.scales]
+            volumes[name] = [volume if level is memory else level for level in levels]
 
 
 def check_pyramid_is_last(steps: Sequence[object], pyramid: type) -> None:

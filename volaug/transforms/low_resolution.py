@@ -14,8 +14,9 @@ from ..keys import RandomStream
 from ..threads.parts import run_parts, threads_worth
 from ..warping.engine.in_place import in_memory_order, slowest_first
 from ..warping.fusion import Grid
-from .base import ValueStep, Voxels
+from .base import ValueStep
 from .channels import Channel
+from .operation import Voxels
 from .per_channel import (
     ChannelId,
     IntensityOperation,
@@ -58,6 +59,10 @@ class RandomLowResolution(ValueStep):
         Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -108,13 +113,14 @@ class RandomLowResolution(ValueStep):
         return LowResolution(draw_per_channel(self.per_channel, grid, stream, one))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LowResolution(IntensityOperation):
     """Keep this share of the voxels along each axis, and interpolate the others."""
 
     resolution: Three | tuple[Three, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(
             self, "resolution", checked("resolution", self.resolution, _shares, depth=1)
         )

@@ -1,14 +1,15 @@
 """Mask image: set voxels of an image where a label is negative."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import checks
-from ..serialization import check_names, normalize
-from .base import Kinds, LabelStep, ValueOperation, Volumes, labels_of, of_kind
+from ..serialization import check_names
+from .base import LabelStep
+from .operation import Kinds, ValueOperation, Volumes, of_kind
 from .ranges import MAX_LENGTH, as_number
 
 
@@ -24,12 +25,14 @@ class MaskImage(LabelStep):
         Name of the target whose first channel is the mask.
     value : float, default 0.0
         Value to set; the dtypes of the images must be able to hold it.
-    channels : tuple of ints, optional
-        Channels of the images to set. Default: all.
     p : float, default 1.0
         Probability of applying the step, 0 to 1.
     name : str, optional
         Name of the step in records. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -54,47 +57,37 @@ class MaskImage(LabelStep):
     label: str = "label"
     _: KW_ONLY
     value: float = 0.0
-    channels: Sequence[int] | None = None
 
     def check(self) -> None:
-        self._derive(operation=Mask(self.label, self.value, self.channels))
+        self._derive(operation=Mask(self.label, self.value))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Mask(ValueOperation):
     """Set voxels of images to a value wherever the first channel of a label is negative."""
 
     label: str = "label"
     value: float = 0.0
-    channels: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.label, str):
             raise TypeError(f"label must be the name of a target, got {self.label!r}")
         object.__setattr__(self, "value", as_number("value", self.value, -MAX_LENGTH, MAX_LENGTH))
-        if self.channels is not None:
-            given = normalize(self.channels)
-            given = given if isinstance(given, tuple) else (given,)
-            channels = tuple(checks.as_whole("channels", c, 0, 2**16) for c in given)
-            object.__setattr__(self, "channels", channels)
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
-        images = of_kind("image", volumes, kinds)
+        super().check(volumes, kinds)
+        images = self.chosen(volumes, kinds)
         if images:
-            check_names("label that masks the image", [self.label], labels_of(volumes, kinds))
-        for name, image in images:
+            check_names(
+                "label that masks the image", [self.label], dict(of_kind("label", volumes, kinds))
+            )
+        for _, image in images:
             checks.as_fills(self.value, image, "value")
-            if self.channels and max(self.channels) >= len(image):
-                raise ValueError(
-                    f"the channels of {name!r} to mask must be less than {len(image)}, "
-                    f"got {self.channels}"
-                )
 
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        images = of_kind("image", volumes, kinds)
-        if not images:
+        if not self.chosen(volumes, kinds):
             return
-        outside = labels_of(volumes, kinds)[self.label][0] < 0
-        for _, image in images:
-            for channel in range(len(image)) if self.channels is None else self.channels:
-                np.copyto(image[channel], self.value, where=outside, casting="unsafe")
+        outside = dict(of_kind("label", volumes, kinds))[self.label][0] < 0
+        for _, voxels in self.chosen_channels(volumes, kinds):
+            np.copyto(voxels, self.value, where=outside, casting="unsafe")

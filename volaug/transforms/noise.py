@@ -10,8 +10,9 @@ from .. import checks
 from ..kernels.values.normal_noise import BLOCK as NOISE_BLOCK, add_gaussian_noise, add_rician_noise
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep, Voxels
+from .base import ValueStep
 from .channels import Channel, Memory, kernel_arguments, run_blocks, statistics
+from .operation import Voxels
 from .per_channel import (
     MAX_VALUE,
     ChannelId,
@@ -50,6 +51,10 @@ class RandomNoise(ValueStep):
         Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------
@@ -96,7 +101,7 @@ class RandomNoise(ValueStep):
         return Noise(stds, self.kind, self.relative, key)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Noise(IntensityOperation):
     """Add normal noise that is independent for each voxel, channel, target and key."""
 
@@ -106,6 +111,7 @@ class Noise(IntensityOperation):
     key: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_numbers(self, "std", 0.0, MAX_VALUE)
         checks.check_choice("kind", self.kind, NOISES)
         as_flag("relative", self.relative)

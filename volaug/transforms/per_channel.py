@@ -6,14 +6,14 @@ rounded, halves away from zero, and saturate; NaN stays.
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..keys import RandomStream
 from ..serialization import normalize, shown
 from ..warping.fusion import Grid
-from .base import Kinds, ValueOperation, Volumes, Voxels, of_kind
+from .operation import ChannelId as ChannelId, Kinds, ValueOperation, Volumes, Voxels
 from .ranges import Pair, as_number
 
 FloatPerChannel = float | tuple[float, ...]  # one for all channels, or for each
@@ -23,13 +23,6 @@ MAX_VALUE = 1e6
 
 
 MAX_FACTOR = 100.0
-
-
-class ChannelId(NamedTuple):
-    """A channel of an image."""
-
-    target: str
-    channel: int
 
 
 class PerChannel(tuple[Any, ...]):
@@ -44,8 +37,9 @@ class IntensityOperation(ValueOperation):
         """Change one channel (n0, n1, n2), which is not bool, in place."""
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
+        super().check(volumes, kinds)
         drawn = [value for value in vars(self).values() if isinstance(value, PerChannel | dict)]
-        for name, volume in of_kind("image", volumes, kinds):
+        for name, volume in self.chosen(volumes, kinds):
             for value in drawn:
                 if isinstance(value, dict) and name not in value:
                     raise ValueError(
@@ -60,11 +54,9 @@ class IntensityOperation(ValueOperation):
                     )
 
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        for name, volume in of_kind("image", volumes, kinds):
-            if volume.dtype == np.bool:
-                continue  # two values have no contrast that could change
-            for number, channel in enumerate(volume):
-                self.change(channel, ChannelId(name, number), threads)
+        for channel, voxels in self.chosen_channels(volumes, kinds):
+            if voxels.dtype != np.bool:  # two values have no contrast that could change
+                self.change(voxels, channel, threads)
 
 
 def checked(name: str, value: Any, check: Callable[[str, Any], Any], depth: int = 0) -> Any:

@@ -62,6 +62,12 @@ def as_axes(value: Any) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
+def only(axis: int, one: Any, others: Any) -> tuple[Any, Any, Any]:
+    """Return a value for one axis, and another for the other two."""
+    a, b, c = (one if number == axis else others for number in range(3))
+    return a, b, c
+
+
 def as_flag(name: str, value: Any) -> None:
     """Check that it is True or False."""
     if not isinstance(value, bool):

@@ -10,12 +10,16 @@ from typing import Any
 
 from ..serialization import MAX_NESTING, as_table, from_plain
 from .affine import Affine as Affine, RandomAffine as RandomAffine
-from .base import Operation, SpatialOperation, Transform, ValueOperation
+from .base import Transform
 from .bias_field import BiasField as BiasField, RandomBiasField as RandomBiasField
 from .blur import Blur as Blur, RandomBlur as RandomBlur
 from .brightness import Brightness as Brightness, RandomBrightness as RandomBrightness
 from .contrast import Contrast as Contrast, RandomContrast as RandomContrast
 from .crop import CenterCrop as CenterCrop, Crop as Crop, RandomCrop as RandomCrop
+from .cube_symmetry import (
+    CubeSymmetry as CubeSymmetry,
+    RandomCubeSymmetry as RandomCubeSymmetry,
+)
 from .elastic import Elastic as Elastic, RandomElastic as RandomElastic
 from .flip import Flip as Flip, RandomFlip as RandomFlip
 from .gamma import Gamma as Gamma, RandomGamma as RandomGamma
@@ -31,6 +35,8 @@ from .low_resolution import (
 )
 from .mask_image import Mask as Mask, MaskImage as MaskImage
 from .noise import Noise as Noise, RandomNoise as RandomNoise
+from .operation import Operation, SpatialOperation, ValueOperation
+from .own_operations import OwnChange as OwnChange, OwnWarp as OwnWarp
 from .remap_labels import RemapLabels as RemapLabels, Remapping as Remapping
 from .rotation import RandomRotation as RandomRotation
 from .scaling import RandomScaling as RandomScaling

@@ -7,7 +7,7 @@ from .. import checks
 from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .affine import Affine
-from .base import Step
+from .base import SelectiveStep
 from .ranges import Pairs, RangePerAxis, as_flag, drawn_for_axes, in_proportion, stretches
 from .warps import stretched
 
@@ -16,7 +16,7 @@ DISTRIBUTIONS = get_args(Distribution)
 
 
 @dataclass(frozen=True, repr=False)
-class RandomScaling(Step):
+class RandomScaling(SelectiveStep):
     """Scale the image about its center: a factor of 2 along an axis makes it twice as long.
 
     Parameters
@@ -34,6 +34,10 @@ class RandomScaling(Step):
         Probability of applying the step, 0 to 1; nnU-Net's.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .affine import Affine
-from .base import Step
+from .base import SelectiveStep
 from .ranges import Pairs, RangePerAxis, drawn_for_axes, slopes
 from .warps import sheared
 
 
 @dataclass(frozen=True, repr=False)
-class RandomShear(Step):
+class RandomShear(SelectiveStep):
     """Slide planes of the image along each other, about its center; volumes are preserved.
 
     Each factor is drawn uniformly. It is in mm per mm: with 0.1, a point 50 mm further along the
@@ -26,6 +26,10 @@ class RandomShear(Step):
         Probability of applying the step, 0 to 1.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------

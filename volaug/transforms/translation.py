@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .affine import Affine
-from .base import Step
+from .base import SelectiveStep
 from .ranges import Pairs, RangePerAxis, drawn_for_axes, lengths
 
 
 @dataclass(frozen=True, repr=False)
-class RandomTranslation(Step):
+class RandomTranslation(SelectiveStep):
     """Translate the image along each axis: by one voxel, ``a b c`` becomes ``0 a b``.
 
     Each length is drawn uniformly.
@@ -24,6 +24,10 @@ class RandomTranslation(Step):
         Probability of applying the step, 0 to 1.
     name : str, optional
         Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
 
     Raises
     ------

@@ -7,7 +7,7 @@ at each position of the pipeline, by the few numbers that matter.
 import math
 from collections.abc import Iterator
 
-from ..warping.fusion import MAX_SPANS
+from ..warping.geometry.bspline import MAX_SPANS
 from .base import Step, Transform, ValueStep
 from .group import Group, OneOf
 from .ranges import Pairs, Shape

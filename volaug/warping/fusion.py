@@ -3,23 +3,21 @@
 import functools
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from .geometry.anatomy import closest_axes
 from .geometry.blas import matmul
-from .geometry.bspline import Floats, refined
+from .geometry.bspline import MAX_SPANS, Floats, refined
 from .geometry.folding import max_injective_scale
+from .geometry.point_map import PointMap, with_maps
 from .warp import Warp
 
 # What to do if a displacement may fold, strictest first.
 Folding = Literal["forbid", "warn", "allow"]
 FOLDING = get_args(Folding)
-
-# Maximum knot spans along each axis of the lattice on which the displacements of a warp are added.
-MAX_SPANS = 64
 
 
 class Grid(NamedTuple):
@@ -83,12 +81,26 @@ class Fusion:
         self.matrix = np.eye(3)
         self.offset = np.zeros(3)
         self._displacements: list[Floats] = []
+        self._maps: list[PointMap] = []
         self._folding = len(FOLDING) - 1
 
     def pull(self, matrix: Floats, offset: Floats) -> None:
         """Read the image so far at ``matrix @ o + offset``."""
         self.offset = self.matrix @ offset + self.offset
         self.matrix = self.matrix @ matrix
+        self._maps = [earlier.then(matrix, offset) for earlier in self._maps]
+
+    def move(self, forward: Floats, translation: Floats) -> None:
+        """Move the image by a (3, 3) matrix about its center, and a translation, both in mm."""
+        if self.flat:
+            forward, translation = forward.copy(), translation.copy()
+            flat = list(self.flat)
+            forward[flat], forward[:, flat], translation[flat] = 0.0, 0.0, 0.0
+            forward[flat, flat] = 1.0
+        grid = self.grid
+        matrix = grid.from_mm @ np.linalg.inv(forward) @ grid.to_mm
+        moved = grid.center + grid.from_mm @ translation
+        self.pull(matrix, grid.center - matrix @ moved)
 
     def window(self, start: tuple[int, int, int], shape: tuple[int, int, int]) -> None:
         """Crop to a window of the image, which may extend beyond it."""
@@ -102,6 +114,10 @@ class Fusion:
         self._displacements.append(in_voxels.reshape(control_points.shape))
         self._folding = min(self._folding, FOLDING.index(folding))
 
+    def deform(self, to_input: Callable[[Floats], Floats], step: str) -> None:
+        """Read the image so far at a map of points (N, 3); `step` names it in errors."""
+        self._maps.append(PointMap(to_input, step, np.eye(3), np.zeros(3)))
+
     def warp(self) -> tuple[Warp, float]:
         """Return the warp of all operations, and the factor that its displacement was shrunk by.
 
@@ -110,10 +126,16 @@ class Fusion:
         ValueError
             If the displacements have no common lattice that is coarse enough.
         """
-        shape = self.grid.shape
-        if not self._displacements:
-            return Warp(shape, self.matrix, self.offset), 1.0
-        applied = 1.0
+        total, applied = self._displaced() if self._displacements else (None, 1.0)
+        if self._maps:
+            total = with_maps(self._maps, total, self.grid.shape, self.flat)
+            if max_injective_scale(total, self.grid.shape, np.diag(self.grid.to_mm)) < 1.0:
+                _warn_if_folded(Warp(self.grid.shape, control_points=total))
+        return Warp(self.grid.shape, self.matrix, self.offset, total), applied
+
+    def _displaced(self) -> tuple[Floats, float]:
+        """Return the sum of the displacements, and the factor that it was shrunk by."""
+        applied, shape = 1.0, self.grid.shape
         total = summed(self._displacements)
         folding = FOLDING[self._folding]
         if folding != "allow":
@@ -122,7 +144,7 @@ class Fusion:
                 applied, total = factor, factor * total
             elif factor < 1.0:
                 _warn_if_folded(Warp(shape, control_points=total))
-        return Warp(shape, self.matrix, self.offset, total), applied
+        return total, applied
 
 
 def _warn_if_folded(warp: Warp) -> None:

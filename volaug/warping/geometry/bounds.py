@@ -7,6 +7,7 @@ gives the Bezier points of their eight parts, 4 times as tight.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -45,6 +46,15 @@ def source_box(
     start = np.clip(low, 0, last).astype(int).tolist()
     stop = (np.clip(high, 0, last) + 1).astype(int).tolist()
     return tuple(zip(start, stop, strict=True))  # type: ignore[return-value]
+
+
+def union_of(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box around some boxes."""
+    a, b, c = (
+        (min(start for start, _ in ends), max(stop for _, stop in ends))
+        for ends in zip(*boxes, strict=True)
+    )
+    return a, b, c
 
 
 def voxel_range(

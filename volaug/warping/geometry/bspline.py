@@ -24,6 +24,10 @@ TO_POLYNOMIAL = np.array([[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3
 TO_BEZIER = np.array([[1, 4, 1, 0], [0, 4, 2, 0], [0, 2, 4, 0], [0, 1, 4, 1]]) / 6.0
 
 
+# Maximum knot spans along each axis of the lattice on which the displacements of a warp are added.
+MAX_SPANS = 64
+
+
 class SplineMap(NamedTuple):
     """An affine map of a displaced grid, in the form that the kernels evaluate."""
 

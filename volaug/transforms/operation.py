@@ -1,0 +1,134 @@
+"""What steps draw: plain numbers, and what they do to a sample."""
+
+import abc
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import checks
+from ..serialization import arguments, normalize, shown
+from ..warping.fusion import Fusion
+
+Voxels = npt.NDArray[Any]
+
+
+Volumes = dict[str, Any]
+
+
+Kinds = Mapping[str, str]
+
+
+class ChannelId(NamedTuple):
+    """A channel of a target."""
+
+    target: str
+    channel: int
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Operation:
+    """What a step drew: plain numbers, and what they do to a sample.
+
+    Attributes
+    ----------
+    targets : tuple of str or None
+        Names of the targets that it is applied to; None for all.
+    channels : tuple of int or None
+        Channels of these targets that it is applied to; None for all.
+    """
+
+    targets: tuple[str, ...] | None = None
+    channels: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", as_names("targets", self.targets))
+        object.__setattr__(self, "channels", as_channel_numbers(self.channels))
+
+    def __repr__(self) -> str:
+        """Show the arguments, without `targets` and `channels` if it is applied to all."""
+        shown = {item.name: getattr(self, item.name) for item in arguments(self) if item.repr}
+        last = {name: shown.pop(name) for name in ("targets", "channels")}
+        shown |= {name: value for name, value in last.items() if value is not None}
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
+
+    def concerns(self, name: str) -> bool:
+        """Whether it is applied to a target."""
+        return self.targets is None or name in self.targets
+
+    def concerns_channel(self, number: int) -> bool:
+        """Whether it is applied to a channel of its targets."""
+        return self.channels is None or number in self.channels
+
+
+class SpatialOperation(Operation, abc.ABC):
+    """An operation that moves voxels: of images, labels, points and boxes."""
+
+    @abc.abstractmethod
+    def fuse(self, fusion: Fusion) -> None:
+        """Append the operation to the warp that a fusion has so far."""
+
+
+class ValueOperation(Operation, abc.ABC):
+    """An operation that changes values and moves nothing."""
+
+    # The kind of targets that it changes.
+    target_kind: ClassVar[str] = "image"
+
+    def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
+        """Raise if it cannot be applied to these images and labels, of these kinds by name."""
+        for name, volume in self.chosen(volumes, kinds):
+            if self.channels and max(self.channels) >= len(volume):
+                raise ValueError(
+                    f"the channels of {name!r} that {type(self).__name__} changes must be less "
+                    f"than {len(volume)}, got {self.channels}"
+                )
+
+    @abc.abstractmethod
+    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
+        """Apply it to images and labels, in place or by replacing them."""
+
+    def chosen(self, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
+        """Return the volumes that it changes, as (C, n0, n1, n2) arrays that share their memory."""
+        return [(n, v) for n, v in of_kind(self.target_kind, volumes, kinds) if self.concerns(n)]
+
+    def chosen_channels(
+        self, volumes: Mapping[str, Any], kinds: Kinds
+    ) -> Iterator[tuple[ChannelId, Voxels]]:
+        """Yield the channels that it changes, with their voxels (n0, n1, n2)."""
+        for name, volume in self.chosen(volumes, kinds):
+            for number, voxels in enumerate(volume):
+                if self.concerns_channel(number):
+                    yield ChannelId(name, number), voxels
+
+    @classmethod
+    def examples(cls) -> tuple["ValueOperation", ...]:
+        """Return operations that together use all of its kernels, to compile these ahead."""
+        return ()
+
+
+def as_names(name: str, value: Any) -> tuple[str, ...] | None:
+    """Return names of targets; None for all."""
+    given = normalize(value)
+    if given is None:
+        return None
+    if not isinstance(given, tuple) or not all(isinstance(item, str) for item in given):
+        raise TypeError(f"{name} must be a list of names of targets, got {shown(value)}")
+    return given
+
+
+def as_channel_numbers(value: Any) -> tuple[int, ...] | None:
+    """Return numbers of channels; None for all."""
+    given = normalize(value)
+    if given is None:
+        return None
+    given = given if isinstance(given, tuple) else (given,)
+    return tuple(checks.as_whole("channels", item, 0, 2**16) for item in given)
+
+
+def of_kind(kind: str, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
+    """Return the volumes of a kind, as (C, n0, n1, n2) arrays that share their memory."""
+    found = [(name, checks.memory_of(v)) for name, v in volumes.items() if kinds[name] == kind]
+    return [(name, v if v.ndim == 4 else v[np.newaxis]) for name, v in found]

@@ -1,0 +1,251 @@
+"""The bases of users' steps: a matrix, a map of points, or a function of one channel.
+
+A record holds the name of such a step and its parameters, and no code. So what a step does with
+parameters is a static method of a class that is registered by its name.
+"""
+
+import abc
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from ..keys import RandomStream
+from ..serialization import shown
+from ..warping.fusion import Grid
+from .base import SelectiveStep, ValueStep
+from .own_operations import OwnChange, OwnWarp
+from .registered import REGISTERED, as_parameters, registered
+
+HOW_TO = "see docs/own_steps.md"
+
+
+class OwnTransform(SelectiveStep):
+    """What the two bases of users' steps share."""
+
+    @abc.abstractmethod
+    def get_parameters(self, grid: Grid, stream: RandomStream) -> Mapping[str, Any]:
+        """Draw the parameters of one sample.
+
+        Parameters
+        ----------
+        grid : Grid
+            The image so far: its `shape`, `center`, `to_mm` and, if known, `affine`.
+        stream : RandomStream
+            The random numbers of this step and sample: its methods `uniform`, `uniforms`, `whole`,
+            `chance` and `pick`. The same key gives the same numbers.
+
+        Returns
+        -------
+        dict
+            Numbers, strings and lists by name, which the record keeps.
+        """
+
+    def check(self) -> None:
+        """Check the arguments; a step can override it, and raise."""
+
+    def _drawn(self, grid: Grid, stream: RandomStream) -> dict[str, Any]:
+        registered(type(self).__name__)
+        return as_parameters(type(self).__name__, self.get_parameters(grid, stream))
+
+
+class SpatialTransform(OwnTransform):
+    """Base of a user's step that moves voxels: images, labels, points and boxes alike.
+
+    A step is a class with the decorator `register`, which has `get_parameters` and one of two
+    static methods::
+
+        matrix(grid, **parameters)
+        points_to_input(points, grid, **parameters)
+
+    `matrix` returns what is done to the image about its center, in mm: a (3, 3) matrix, or (4, 4)
+    with a translation. `points_to_input` maps points (N, 3) of the result, in voxels, to the
+    points of the image that they show. A cubic B-spline that is within 0.01 voxel of it is fused
+    with the steps before and after.
+
+    Parameters
+    ----------
+    p : float, default 1.0
+        Probability of applying the step, 0 to 1.
+    name : str, optional
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
+
+    Raises
+    ------
+    TypeError
+        When it draws: if the parameters are not plain, or a result is not an array of numbers.
+    ValueError
+        When it draws: if the class is not registered, or a result has a wrong shape, is not finite,
+        has no inverse, or varies too fast for a B-spline.
+
+    See Also
+    --------
+    IntensityTransform : Base of a step that changes values.
+    register : Give a step its name in records.
+
+    Examples
+    --------
+    >>> @volaug.register
+    ... class RandomSqueeze(volaug.SpatialTransform):
+    ...     factor: float = 0.8
+    ...
+    ...     def get_parameters(self, grid, stream):
+    ...         return {"factor": stream.uniform(self.factor, 1.0)}
+    ...
+    ...     @staticmethod
+    ...     def matrix(grid, factor):
+    ...         return np.diag([factor, 1, 1])
+    >>> pipeline = volaug.Compose([RandomSqueeze(0.5)], seed=7)
+    >>> sample = pipeline(image=np.ones((9, 9, 9)), points=[[8, 4, 4]], index=0)
+    >>> sample["points"].round(2)
+    array([[7.82, 4.  , 4.  ]])
+    """
+
+    def draw(self, grid: Grid, stream: RandomStream) -> "OwnWarp":
+        return OwnWarp(type(self).__name__, self._drawn(grid, stream))
+
+
+class IntensityTransform(OwnTransform, ValueStep):
+    """Base of a user's step that changes the values of images, one channel at a time.
+
+    A step is a class with the decorator `register`, which has `get_parameters` and the static
+    method ``change(voxels, **parameters)``. It changes one channel (n0, n1, n2) in place, or
+    returns another array of the same shape and dtype. If it has a parameter `threads`, it gets
+    how many threads it may use. The class attribute `dtype`, such as ``"float32"``, says what it
+    works in; other images are converted, and integers are rounded again.
+
+    Parameters
+    ----------
+    p : float, default 1.0
+        Probability of applying the step, 0 to 1.
+    name : str, optional
+        Name of the step in records; its random numbers derive from it. Default: the class name.
+    include, exclude : list of str, optional
+        Names of the targets to apply the step to, or not to. Default: all images.
+    channels : int or list of ints, optional
+        Channels of these targets to apply the step to. Default: all.
+
+    Raises
+    ------
+    TypeError
+        When it draws: if the parameters are not plain. When it is applied: if `change` returns
+        another dtype.
+    ValueError
+        When it draws: if the class is not registered. When it is applied: if `change` returns
+        another shape, or NaN where there was none.
+
+    See Also
+    --------
+    SpatialTransform : Base of a step that moves voxels.
+    register : Give a step its name in records.
+
+    Examples
+    --------
+    >>> @volaug.register
+    ... class RandomTint(volaug.IntensityTransform):
+    ...     high: float = 0.5
+    ...
+    ...     def get_parameters(self, grid, stream):
+    ...         return {"amount": stream.uniform(0.0, self.high)}
+    ...
+    ...     @staticmethod
+    ...     def change(voxels, amount):
+    ...         voxels += amount
+    >>> pipeline = volaug.Compose([RandomTint(0.2)], seed=7)
+    >>> pipeline(image=np.zeros((1, 1, 1)), index=0)["image"].round(3)
+    array([[[0.109]]])
+    """
+
+    # What `change` works in; None for the dtype of each image.
+    dtype: ClassVar[str | None] = None
+    takes_threads: ClassVar[bool] = False
+
+    def draw(self, grid: Grid, stream: RandomStream) -> "OwnChange":
+        return OwnChange(type(self).__name__, self._drawn(grid, stream))
+
+
+Own = TypeVar("Own", bound=type[OwnTransform])
+
+
+def register(step: Own) -> Own:
+    """Register a user's step by the name of its class, for records and pipelines in files.
+
+    Use it as a decorator. The class becomes a frozen dataclass: its annotated attributes are its
+    arguments. A process that reads a record must have imported the module of the class.
+
+    Parameters
+    ----------
+    step : class
+        A subclass of `SpatialTransform` or `IntensityTransform`.
+
+    Returns
+    -------
+    class
+        The same class.
+
+    Raises
+    ------
+    TypeError
+        If it is not such a class, or lacks a method, or a method is not static.
+    ValueError
+        If volaug or another class has the name.
+
+    See Also
+    --------
+    SpatialTransform, IntensityTransform : The bases, with examples.
+
+    Examples
+    --------
+    >>> @volaug.register
+    ... class Double(volaug.IntensityTransform):
+    ...     def get_parameters(self, grid, stream):
+    ...         return {}
+    ...
+    ...     @staticmethod
+    ...     def change(voxels):
+    ...         voxels *= 2
+    >>> volaug.Compose([Double()]).to_dict()["transforms"]
+    [{'type': 'Double', 'p': 1.0}]
+    """
+    if not isinstance(step, type) or not issubclass(step, OwnTransform):
+        raise TypeError(
+            "register takes a subclass of volaug.SpatialTransform or volaug.IntensityTransform, "
+            f"got {shown(step)}: {HOW_TO}"
+        )
+    name, wanted = step.__name__, _methods(step)
+    found = [method for method in wanted if callable(getattr(step, method, None))]
+    if len(found) != 1:
+        raise TypeError(f"{name} must have {' or '.join(wanted)}, got {found or 'none'}: {HOW_TO}")
+    if not isinstance(inspect.getattr_static(step, found[0]), staticmethod):
+        raise TypeError(f"{name}.{found[0]} must be a staticmethod: a record has no `self`")
+    if step.get_parameters is OwnTransform.get_parameters:
+        raise TypeError(f"{name} must have get_parameters: {HOW_TO}")
+    if name in _taken_names():
+        raise ValueError(f"the name {name!r} is taken by a step of volaug: choose another")
+    before = REGISTERED.get(name)
+    is_rerun = before is not None and before.__module__ == step.__module__ == "__main__"
+    if before is not None and not is_rerun:  # a cell of a notebook is run again
+        raise ValueError(
+            f"the name {name!r} is taken by {before.__module__}.{before.__qualname__}: choose "
+            "another"
+        )
+    if found[0] == "change":
+        takes_threads = "threads" in inspect.signature(step.change).parameters  # type: ignore
+        step.takes_threads = takes_threads  # type: ignore[attr-defined]
+    REGISTERED[name] = dataclass(frozen=True, repr=False)(step)
+    return step
+
+
+def _taken_names() -> set[str]:
+    from .registry import OPERATIONS, TRANSFORMS  # which has the operations below
+
+    return {*TRANSFORMS, *OPERATIONS, "Compose"}
+
+
+def _methods(step: type) -> tuple[str, ...]:
+    """The names of methods of which a step must have one."""
+    return ("matrix", "points_to_input") if issubclass(step, SpatialTransform) else ("change",)

@@ -1,0 +1,145 @@
+"""What users' steps do to an image with the parameters that were drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..serialization import shown
+from ..warping.fusion import Fusion
+from ..warping.geometry.bspline import Floats
+from .operation import Kinds, SpatialOperation, ValueOperation, Volumes, Voxels
+from .per_channel import ChannelId, IntensityOperation
+from .registered import as_parameters, registered
+
+# Voxels along each axis that are looked at for NaN: all would take longer than many functions do.
+LOOKED_AT = 8
+
+
+@dataclass(frozen=True, repr=False)
+class OwnWarp(SpatialOperation):
+    """Move the image as a user's step does."""
+
+    step: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        registered(self.step)
+        object.__setattr__(self, "parameters", as_parameters(self.step, self.parameters))
+
+    def __reduce__(self) -> Any:
+        """Pickle the class of the step too, so that its module is imported where it is read."""
+        return _reread, (registered(self.step), type(self), vars(self))
+
+    def fuse(self, fusion: Fusion) -> None:
+        kind, grid = registered(self.step), fusion.grid
+        if hasattr(kind, "matrix"):
+            matrix = as_matrix(self.step, kind.matrix(grid, **self.parameters))
+            fusion.move(matrix[:3, :3], matrix[:3, 3])
+            return
+
+        def to_input(points: Floats) -> Floats:
+            found = kind.points_to_input(points.copy(), grid, **self.parameters)
+            what = f"points_to_input of {self.step}"
+            return as_finite(what, found, points.shape)
+
+        fusion.deform(to_input, self.step)
+
+
+@dataclass(frozen=True, repr=False)
+class OwnChange(IntensityOperation):
+    """Change values as a user's step does."""
+
+    step: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        registered(self.step)
+        object.__setattr__(self, "parameters", as_parameters(self.step, self.parameters))
+
+    def __reduce__(self) -> Any:
+        """Pickle the class of the step too, so that its module is imported where it is read."""
+        return _reread, (registered(self.step), type(self), vars(self))
+
+    def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
+        ValueOperation.check(self, volumes, kinds)  # the parameters are for all channels
+
+    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
+        for channel, voxels in self.chosen_channels(volumes, kinds):
+            self.change(voxels, channel, threads)
+
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+        kind = registered(self.step)
+        given = voxels
+        if kind.dtype is not None and voxels.dtype != kind.dtype:
+            given = voxels.astype(kind.dtype)
+        before = _some(given).copy()
+        more = {"threads": threads} if kind.takes_threads else {}
+        result = kind.change(given, **self.parameters, **more)
+        if result is None:
+            result = given
+        what = f"change of {self.step}"
+        if not isinstance(result, np.ndarray) or result.dtype != given.dtype:
+            got = getattr(result, "dtype", type(result).__name__)
+            raise TypeError(f"{what} must return an array of {given.dtype}, got {got}")
+        if result.shape != given.shape:
+            raise ValueError(f"{what} must return the shape {given.shape}, got {result.shape}")
+        if (np.isnan(_some(result)) & ~np.isnan(before)).any():
+            raise ValueError(
+                f"{what} made NaN of numbers in channel {channel.channel} of {channel.target!r}"
+            )
+        if result is not voxels:
+            store(result, voxels)
+
+
+def store(values: Voxels, voxels: Voxels) -> None:
+    """Write values into voxels: integers round halves away from zero, and saturate."""
+    if voxels.dtype.kind in "iu" and values.dtype.kind == "f":
+        limits = np.iinfo(voxels.dtype)
+        values = np.trunc(values + np.copysign(0.5, values))
+        too_large = values >= limits.max
+        values = np.nan_to_num(np.clip(values, limits.min, np.nextafter(limits.max, 0.0)))
+        np.copyto(voxels, values, casting="unsafe")
+        voxels[too_large] = limits.max
+    else:
+        np.copyto(voxels, values, casting="unsafe")
+
+
+def _reread(step: type, kind: type, values: dict[str, Any]) -> Any:
+    return kind(**values)
+
+
+def _some(voxels: Voxels) -> Voxels:
+    """Some voxels, spread over a volume."""
+    return voxels[tuple(slice(None, None, -(-n // LOOKED_AT)) for n in voxels.shape)]
+
+
+def as_matrix(step: str, value: Any) -> Floats:
+    """Return the (4, 4) matrix that a step returns, or raise."""
+    what = f"matrix of {step}"
+    matrix = np.asarray(value)
+    if matrix.shape not in ((3, 3), (4, 4)):
+        raise ValueError(f"{what} must have the shape (3, 3) or (4, 4), got {matrix.shape}")
+    found = np.eye(4)
+    found[: len(matrix), : len(matrix)] = as_finite(what, matrix, matrix.shape)
+    if (found[3] != (0, 0, 0, 1)).any():
+        raise ValueError(f"{what} must have the last row 0, 0, 0, 1, got {found[3].tolist()}")
+    if not np.linalg.cond(found[:3, :3]) < 1e6:
+        raise ValueError(f"{what} must have an inverse, got {shown(found[:3, :3].tolist())}")
+    return found
+
+
+def as_finite(what: str, value: Any, shape: tuple[int, ...]) -> Floats:
+    """Return finite numbers of a shape, or raise."""
+    found: npt.NDArray[Any] = np.asarray(value)
+    if found.dtype.kind not in "fiu":
+        raise TypeError(f"{what} must return numbers, got {found.dtype}")
+    if found.shape != shape:
+        raise ValueError(f"{what} must return the shape {shape}, got {found.shape}")
+    if not np.isfinite(found).all():
+        raise ValueError(f"{what} must return finite numbers, got NaN or infinite ones")
+    return found.astype(np.float64)

@@ -1,0 +1,40 @@
+"""The steps of users by name, and the parameters that records keep of them."""
+
+import json
+from typing import Any
+
+from ..serialization import normalize, shown
+
+REGISTERED: dict[str, type[Any]] = {}
+
+
+def registered_steps() -> dict[str, type[Any]]:
+    """Return the steps of users by name."""
+    return dict(REGISTERED)
+
+
+def registered(name: str) -> type[Any]:
+    """Return the step of a user, or raise."""
+    if name not in REGISTERED:
+        known = ", ".join(map(repr, REGISTERED)) or "none"
+        raise ValueError(
+            f"the step {name!r} is not registered here, there are {known}: import the module that "
+            "defines it with @volaug.register"
+        )
+    return REGISTERED[name]
+
+
+def as_parameters(step: str, given: Any) -> dict[str, Any]:
+    """Return the parameters of a draw as plain values, or raise."""
+    values = normalize(given)
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise TypeError(f"{step} must draw parameters by name, in a dict, got {shown(given)}")
+    for name, value in values.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"the parameter {name!r} of {step} must be made of finite numbers, strings and "
+                f"lists, which a record can hold, got {shown(value)}"
+            ) from None
+    return values
