@@ -126,7 +126,7 @@ def test_the_pages_list_every_public_object():
     assert sorted(f"volaug.{name}" for name in listed) == sorted(wanted)
 
 
-@pytest.mark.parametrize("page", ["index.md", "own_steps.md"])
+@pytest.mark.parametrize("page", ["index.md", "own_steps.md", "test_time.md"])
 def test_the_example_of_a_page_runs(page):
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     names = {"__name__": page}

@@ -12,6 +12,7 @@ from support.volumes import random_volume
 from volaug import (
     CenterCrop,
     Compose,
+    LabelPyramid,
     RandomAffine,
     RandomContrast,
     RandomCrop,
@@ -361,3 +362,26 @@ def test_all_is_seen_of_what_moves_nothing_out():
         assert Compose(steps, seed=1).draw((5, 6, 7), index=0).seen().all()
     moved = Compose([RandomTranslation((50, 60), p=1.0)], seed=1).draw((5, 6, 7), index=0)
     assert not moved.seen().any()
+
+
+def test_a_sample_says_what_it_is_and_what_was_drawn():
+    steps = [RandomElastic(60.0, p=1), CenterCrop(12)]
+    pipeline = Compose(steps, seed=1)
+    sample = pipeline(image=random_volume((2, *SHAPE)), points=[[1, 2, 3]], index=3)
+    (factor,) = sample.record.elastic_factors
+    operation = sample.record.steps[0][1]
+    lines = str(sample).splitlines()
+    assert lines[0] == "Sample of Key(seed=1, epoch=0, index=3, occurrence=0)"
+    assert lines[1] == "  image   float32 (2, 12, 12, 12)"
+    assert lines[2] == "  points  float64 (1, 3)"
+    assert f"7 x 7 x 7 control points, up to {operation.amplitude:.3g}, 'forbid'" in lines[4]
+    assert lines[4].endswith(f"shrunk to {factor * operation.amplitude:.3g} so that it cannot fold")
+    assert lines[5].startswith("    CenterCrop: Crop(start=")
+    steps = [RandomContrast(p=1), RandomElastic(60.0, p=1), LabelPyramid([1, 0.5])]
+    sample = Compose(steps, seed=1)(
+        image=random_volume(SHAPE), label=random_volume(SHAPE, np.uint8), index=3
+    )
+    lines = str(sample).splitlines()
+    assert lines[2].count("uint8") == 2
+    assert "shrunk to" in lines[5]
+    assert "drawn: nothing" in str(Compose([], seed=1)(image=random_volume(SHAPE), index=0))

@@ -11,6 +11,7 @@ _HOMES = {
     "compilation": ("warmup",),
     "data.cases": ("CaseError",),
     "data.stream": ("Stream",),
+    "pipeline.averaging": ("average_predictions",),
     "pipeline.compose": ("Compose",),
     "pipeline.record": ("Record", "Sample"),
     "transforms.own": ("IntensityTransform", "SpatialTransform", "register"),
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # the same, for editors and type checkers
     from .compilation import warmup as warmup
     from .data.cases import CaseError as CaseError
     from .data.stream import Stream as Stream
+    from .pipeline.averaging import average_predictions as average_predictions
     from .pipeline.compose import Compose as Compose
     from .pipeline.record import Record as Record, Sample as Sample
     from .threads.limits import (

@@ -11,6 +11,7 @@ from .. import checks
 from ..serialization import check_names
 from ..threads.limits import thread_count
 from ..warping.geometry.bspline import Floats
+from .description import description
 from .drawn import Drawn
 from .replay import augmented, resampling_options
 from .sides import check_labels, check_rows, exchange_labels, exchanged_rows, mirrored
@@ -32,12 +33,22 @@ class Sample(dict[str, Any]):
 
     Examples
     --------
-    >>> sample = volaug.Compose([volaug.CenterCrop(8)])(image=np.zeros((9, 9, 9)))
+    >>> pipeline = volaug.Compose([volaug.CenterCrop(8)], seed=7)
+    >>> sample = pipeline(image=np.zeros((9, 9, 9)), index=0)
     >>> list(sample), sample.record.output_shape
     (['image'], (8, 8, 8))
+    >>> print(sample)
+    Sample of Key(seed=7, epoch=0, index=0, occurrence=0)
+      image  float64 (8, 8, 8)
+      drawn:
+        CenterCrop: Crop(start=(0, 0, 0), shape=(8, 8, 8))
     """
 
     record: "Record"
+
+    def __str__(self) -> str:
+        """Describe the targets and what was drawn, in a line each."""
+        return description(self, self.record)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +207,7 @@ class Record(Drawn):
         results: dict[str, Any] = volumes
         options = resampling_options(self.targets, volumes)
         check_rows(self.targets, coordinates)
-        for inverse in self._inverted() if volumes else ():
+        for inverse in self.inverted() if volumes else ():
             results = apply_warps(inverse, results, options, threads=threads)
             swaps = mirrored(self.targets, results, inverse, self.affine)
             exchange_labels(results, swaps, thread_count(threads))
@@ -238,12 +249,12 @@ class Record(Drawn):
         """
         check_names("target", [target], self.targets)
         shown = np.full(self.output_shape, 255, np.uint8)
-        for inverse in self._inverted():
+        for inverse in self.inverted():
             shown = warp_of(inverse, target).apply(shown, threads=threads)
         result: npt.NDArray[np.bool] = shown == 255
         return result
 
-    def _inverted(self) -> tuple[Warps, ...]:
+    def inverted(self) -> tuple[Warps, ...]:
         """Return the inverses of the warps, last first; kept, since an inverse takes long.
 
         Without a lock, which a forked child could find taken: two threads may both compute it.

@@ -149,5 +149,15 @@ class Elastic(SpatialOperation):
         points.flags.writeable = False
         object.__setattr__(self, "control_points", points)
 
+    def __repr__(self) -> str:
+        """Show how many control points there are, and how far the farthest lies, in mm."""
+        lattice = " x ".join(map(str, self.control_points.shape[1:]))
+        return f"Elastic({lattice} control points, up to {self.amplitude:.3g}, {self.folding!r})"
+
+    @property
+    def amplitude(self) -> float:
+        """The maximum of the control points, in mm: no voxel moves by more along an axis."""
+        return float(np.abs(self.control_points).max())
+
     def fuse(self, fusion: Fusion) -> None:
         fusion.displace(self.control_points, self.folding)

@@ -1,0 +1,54 @@
+"""What a sample is and what was drawn for it, in a few lines for people."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from ..serialization import shown
+from ..transforms.elastic import Elastic
+from ..transforms.operation import ValueOperation
+from .drawn import Drawn
+
+
+def description(targets: Mapping[str, Any], record: Drawn) -> str:
+    """Return a line for each target and each step that was applied.
+
+    Parameters
+    ----------
+    targets : mapping from names to arrays
+        Of a sample.
+    record : Drawn
+        What was drawn for it.
+    """
+    lines = [f"Sample of {record.key}"]
+    width = max(map(len, targets), default=0)
+    lines += [f"  {name:{width}}  {_form(value)}" for name, value in targets.items()]
+    lines.append("  drawn:" if record.steps else "  drawn: nothing")
+    for (name, operation), factor in zip(record.steps, _factors(record), strict=True):
+        text = f"    {name}: {shown(operation)}"
+        if isinstance(operation, Elastic) and factor < 1.0:
+            text += f", shrunk to {factor * operation.amplitude:.3g} so that it cannot fold"
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def _form(value: Any) -> str:
+    """The dtype and the shape of an array, or of each level of a pyramid."""
+    if isinstance(value, list):
+        return "; ".join(map(_form, value))
+    if hasattr(value, "dtype"):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return shown(value)
+
+
+def _factors(record: Drawn) -> list[float]:
+    """For each step, the factor that the displacements of its warp were shrunk by."""
+    factors: list[float] = []
+    warps = iter(record.elastic_factors)
+    runs = itertools.groupby(record.steps, lambda step: isinstance(step[1], ValueOperation))
+    for number, (changes_values, steps) in enumerate(runs):
+        if changes_values and number == 0:
+            next(warps)  # the first warp moves nothing
+        factor = 1.0 if changes_values else next(warps)
+        factors += [factor for _ in steps]
+    return factors
