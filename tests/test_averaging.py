@@ -113,3 +113,15 @@ def test_predictions_have_as_many_channels_each_time():
 
     with pytest.raises(ValueError, match=r"must return the shape \(2, 24, 26, 28\), got \(3"):
         average_predictions(Compose([], seed=0), predict, random_volume(SHAPE))
+
+
+def test_the_image_is_not_changed_by_a_prediction_in_place():
+    image = random_volume(SHAPE)
+    before = image.copy()
+
+    def predict(given):
+        given += 1
+        return given
+
+    average_predictions(Compose([RandomFlip()], seed=0), predict, image, draws=2)
+    np.testing.assert_array_equal(image, before)

@@ -238,3 +238,62 @@ def test_a_crop_is_for_all_targets():
         RandomCrop(8, include=["image"])
     with pytest.raises(ValueError, match="a LabelPyramid is of all channels, got channels="):
         volaug.LabelPyramid([1], channels=0)
+
+
+def test_an_out_is_checked_before_any_work():
+    record = drawn([RandomFlip(0, p=1.0, include=["image"])], SHAPE, targets=TARGETS)
+    image, flair = random_volume(SHAPE), random_volume(SHAPE, seed=1)
+    one = np.zeros(SHAPE, np.float32)
+    for out, error, message in (
+        ({"flair": image}, ValueError, "share|overlap"),
+        ({"image": one, "flair": one}, ValueError, "share|overlap"),
+        ({"imag": one}, ValueError, "unknown image or label of out 'imag'; did you mean 'image'"),
+        (one, TypeError, "out must be a mapping from names to arrays"),
+        ({"image": np.zeros((3, *SHAPE), np.float32)}, ValueError, "out.* shape"),
+    ):
+        with pytest.raises(error, match=message):
+            record.apply(image=image, flair=flair, out=out)
+    np.testing.assert_array_equal(image, random_volume(SHAPE))
+
+
+def test_a_stream_reads_all_where_nearest_may_reach_the_border():
+    class Lazy:
+        def __init__(self, array):
+            self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+        def __getitem__(self, window):
+            return self.array[window]
+
+    case = {"image": random_volume((14, 14, 14)), "label": random_volume((14, 14, 14), np.uint8)}
+    steps = [RandomTranslation(((12, 12), 0, 0), p=1.0, include=["image"])]
+    pipeline = Compose(steps, mode={"image": "nearest"})
+    lazy = [{name: Lazy(array) for name, array in case.items()}]
+    with Stream(lazy, pipeline, patch_shape=4, batch_size=4, seed=5, threads=1) as stream:
+        batch = next(stream)
+    for image, record in zip(batch["image"], batch["record"], strict=True):
+        np.testing.assert_array_equal(image[0], record.apply(image=case["image"])["image"])
+
+
+def test_channels_that_move_alone_have_no_one_map():
+    record = drawn([moved(channels=0)], SHAPE)
+    with pytest.raises(ValueError, match="a step moves some channels of 'image' alone"):
+        record.seen()
+    pipeline = Compose([moved(channels=0)], seed=0)
+    with pytest.raises(ValueError, match="a step moves some channels of 'image' alone"):
+        volaug.average_predictions(pipeline, lambda image: image, random_volume(SHAPE))
+
+
+def test_targets_that_share_a_warp_are_resampled_together(monkeypatch):
+    counts, resample = [], volaug.Warp._resample
+    monkeypatch.setattr(
+        volaug.Warp,
+        "_resample",
+        lambda self, requests, threads: (
+            counts.append(len(requests)) or resample(self, requests, threads)
+        ),
+    )
+    given = sample_of()
+    for chosen in ({"exclude": ["label"]}, {"include": ["image", "flair", "parts"]}):
+        applied([RandomAffine(p=1.0, **chosen)], given)
+        assert sorted(counts) == [1, 3]
+        counts.clear()

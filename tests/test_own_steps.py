@@ -335,3 +335,93 @@ print(pickle.load(open({str(tmp_path / "record")!r}, "rb")).steps)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(record.steps)
+
+
+@volaug.register
+class Zoom(volaug.SpatialTransform):
+    factor: float = 0.7
+
+    def get_parameters(self, grid, stream):
+        return {"factor": self.factor}
+
+    @staticmethod
+    def points_to_input(points, grid, factor):
+        return grid.center + (points - grid.center) * factor
+
+
+def test_maps_in_a_row_are_done_one_after_the_other():
+    steps = [Zoom(name="a"), RandomAffine(p=1.0), Swirl(0.4), Zoom(0.5, name="b")]
+    record = Compose(steps, seed=3).draw(SHAPE, index=5)
+    points = np.random.default_rng(0).random((200, 3)) * np.subtract(SHAPE, 1)
+    expected, inside = points, np.ones(len(points), bool)
+    for step in reversed(steps):
+        # a map alone is a spline over the image, which goes on by its last value outside
+        inside &= ((expected >= 0) & (expected <= np.subtract(SHAPE, 1))).all(axis=1)
+        warp = Compose([step], seed=3).draw(SHAPE, index=5).warp
+        expected = warp.points_to_input(expected)
+    assert inside.sum() > 100
+    found = record.warp.points_to_input(points)
+    np.testing.assert_allclose(found[inside], expected[inside], atol=0.04)
+
+
+def test_a_step_sees_the_place_of_a_crop_and_cannot_change_the_grid():
+    seen = []
+
+    @volaug.register
+    class Own(volaug.SpatialTransform):
+        def get_parameters(self, grid, stream):
+            seen.append(grid)
+            return {}
+
+        @staticmethod
+        def matrix(grid):
+            seen.append(grid)
+            return np.eye(3)
+
+    affine = np.diag([1.0, 2, 3, 1])
+    Compose([volaug.CenterCrop(5), Own()], seed=0).draw((9, 9, 9), affine=affine, index=0)
+    Compose([Own()], seed=0).draw((9, 9, 9), spacing=(1, 2, 3), index=0)
+    REGISTERED.pop("Own")
+    for grid in seen[:2]:
+        assert grid.shape == (5, 5, 5)
+        assert grid.affine[:3, 3].tolist() == [2, 4, 6]
+    for grid in seen:
+        for array in (grid.to_mm, grid.from_mm, grid.affine):
+            assert array is None or not array.flags.writeable
+
+
+@pytest.mark.usefixtures("forget")
+def test_parameters_stay_what_they_were():
+    step = volaug.register(define(get_parameters=lambda self, grid, stream: {"map": {1: 2.0}}))
+    with pytest.raises(TypeError, match="'map' of Own must be made of finite numbers"):
+        Compose([step()], seed=0).draw(SHAPE, index=0)
+    REGISTERED.pop("Own")
+
+    def change(voxels, inner):
+        voxels += inner.pop("a", 0.0)
+
+    drawn = {"inner": {"a": 1.0}}
+    step = define(get_parameters=lambda self, grid, stream: drawn, change=staticmethod(change))
+    sample = Compose([volaug.register(step)()], seed=0)(image=np.zeros((2, *SHAPE)), index=0)
+    assert (sample["image"] == 1).all()
+    assert sample.record.steps[0][1].parameters == {"inner": {"a": 1.0}}
+
+
+@pytest.mark.usefixtures("forget")
+def test_values_round_as_they_do_elsewhere_and_two_values_stay():
+    step = volaug.register(define(dtype="float32", change=staticmethod(lambda voxels: voxels)))
+    image = np.array([8388609, -8388609, 3, -3], np.int32).reshape(4, 1, 1)
+    result = Compose([step()], seed=0)(image=image, index=0)["image"]
+    np.testing.assert_array_equal(result, image)
+    REGISTERED.pop("Own")
+    halves = np.float32([0.5, -0.5, 0.49999997, 1.5]).reshape(4, 1, 1)
+    step = volaug.register(define(dtype="float32", change=staticmethod(lambda voxels: halves)))
+    result = Compose([step()], seed=0)(image=image, index=0)["image"]
+    assert result.ravel().tolist() == [1, -1, 0, 2]
+    mask = np.ones(SHAPE, bool)
+    np.testing.assert_array_equal(Compose([step()], seed=0)(image=mask, index=0)["image"], mask)
+
+
+def test_arguments_do_not_hide_methods():
+    with pytest.raises(TypeError, match="Own must have no argument 'type'"):
+        volaug.register(define(__annotations__={"type": str}, type="a"))

@@ -385,3 +385,7 @@ def test_a_sample_says_what_it_is_and_what_was_drawn():
     assert lines[2].count("uint8") == 2
     assert "shrunk to" in lines[5]
     assert "drawn: nothing" in str(Compose([], seed=1)(image=random_volume(SHAPE), index=0))
+
+    steps = [RandomElastic(20, p=1, include=["image"]), RandomElastic(0.1, p=1, include=["label"])]
+    sample = Compose(steps, seed=1)(image=random_volume(SHAPE), index=0)
+    assert "shrunk" not in str(sample)  # of which target's warp?

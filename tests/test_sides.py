@@ -14,6 +14,8 @@ from volaug import (
     RandomCubeSymmetry,
     RandomElastic,
     RandomFlip,
+    RandomGamma,
+    RandomRotation,
     Record,
     Stream,
     presets,
@@ -195,3 +197,44 @@ def test_labels_without_pairs_are_warned_of_once_where_names_say_left_and_right(
     swap = {(LEFT, RIGHT)}
     Stream([{"label": head()}], presets.mild_mri(swap=swap), patch_shape=9, batch_size=1, seed=0)
     assert presets.strong_mri(swap=swap).swap == ((LEFT, RIGHT),)
+
+
+GAMMA = RandomGamma(p=1.0)
+TURNED = RandomRotation(((0, 0), (0, 0), (100, 130)), p=1.0)
+
+
+@pytest.mark.parametrize("affine", [None, np.eye(4), np.diag([-1.0, 1, 1, 1])])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [RandomFlip("LR", p=1.0, name="a"), RandomFlip("AP", p=1.0, name="b")],
+        [RandomFlip("LR", p=1.0), TURNED],
+        [RandomFlip("LR", p=1.0), RandomAffine((0, 0, (60, 120)), scale=0.4, shear=0.1, p=1.0)],
+    ],
+)
+def test_steps_between_do_not_change_who_swaps_and_an_inverse_undoes_it(steps, affine):
+    image, label = random_volume(SHAPE), head()
+    for index in range(8):
+        pipelines = [Compose(s, seed=1, swap={(LEFT, RIGHT)}) for s in (steps, [*steps, GAMMA])]
+        pipelines.append(Compose([steps[0], GAMMA, *steps[1:]], seed=1, swap={(LEFT, RIGHT)}))
+        found = [p(image=image, label=label, affine=affine, index=index) for p in pipelines]
+        counts = [[(s["label"] == side)[:10].sum() for side in (LEFT, RIGHT)] for s in found]
+        assert np.ptp(counts, axis=0).max() <= 0.2 * np.max(counts)
+        record = found[0].record
+        back, seen = record.invert(label=found[0]["label"])["label"], record.seen("label")
+        both = seen & (label > 1) & (back > 1)
+        assert both.any()
+        assert (back[both] == label[both]).all()
+
+
+def test_sides_of_single_channels_and_of_what_has_none():
+    steps = [RandomFlip("LR", p=1.0, channels=0)]
+    found = Compose(steps, seed=0, swap={(LEFT, RIGHT)})(label=head(), index=0)["label"]
+    np.testing.assert_array_equal(found == LEFT, head() == LEFT)
+    with pytest.raises(ValueError, match="'label' must have one channel, as swap exchanges"):
+        mirrored(0, label=np.stack([head(), head()]))
+    with pytest.raises(ValueError, match="target 'image': swap is for labels, points and boxes"):
+        Compose([], swap={"image": {(0, 1)}})
+    with pytest.raises(ValueError, match="target 'points': swap must have rows from 0 on, got -9"):
+        Compose([], swap={"points": {(-9, -8)}})
+    assert Compose([], swap={}).swap == ()

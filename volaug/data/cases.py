@@ -278,10 +278,10 @@ def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]
     if all(t.mode in UNFOLDED and t.interpolation != "cubic" for t in targets):
         boxes = [warp.source_box(opened.shape) for warp in each_warp(record.warp_stages[0])]
         read = [found for found in boxes if all(start < stop for start, stop in found)]
-        if read:
-            box = union_of(read)
-        elif all(target.mode != "nearest" for target in targets):
-            box = ((0, 1),) * 3  # all lies outside: one voxel, which is not looked at
+        # beside an empty box, "nearest" reads the border of the volume, and not that of its part
+        if len(read) == len(boxes) or all(target.mode != "nearest" for target in targets):
+            # if all lies outside: one voxel, which is not looked at
+            box = union_of(read) if read else ((0, 1),) * 3
     window = (..., *(slice(start, stop) for start, stop in box))
     parts = {name: np.asarray(v[window]) for name, v in opened.volumes.items()}
     (a, _), (b, _), (c, _) = box

@@ -10,7 +10,7 @@ from .. import checks
 from ..serialization import shown
 from .compose import Compose
 from .record import Record
-from .target_warps import warp_of
+from .target_warps import check_one_warp, warp_of
 from .targets import common_grid
 
 Array = npt.NDArray[Any]
@@ -92,7 +92,7 @@ def average_predictions(
     count = checks.as_whole("draws", draws, 1, MAX_DRAWS)
     sums, times = None, np.zeros(shape, np.int32)
     if original:
-        sums = _predicted(predict, volume, None).copy()
+        sums = _predicted(predict, volume.copy(), None).copy()
         times += 1
     for occurrence in range(count):
         record = pipeline.draw(
@@ -104,6 +104,7 @@ def average_predictions(
             index=index,
             occurrence=occurrence,
         )
+        check_one_warp(record.warp_stages, "image")
         seen = _seen(record, threads)
         sums = _with_draw(sums, predict, volume, record, seen, threads)
         times += seen

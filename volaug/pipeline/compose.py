@@ -59,8 +59,9 @@ class Compose(StoredPipeline):
     swap : set of (int, int), or mapping from names to them, optional
         Pairs of labels that exchange their numbers in a draw that mirrors left and right, such as
         ``{(17, 53)}`` for left and right hippocampus. By the name of points or boxes, pairs of
-        rows: ``{"label": {(17, 53)}, "points": {(0, 1)}}``. An empty set means that no label has
-        a side.
+        rows: ``{"label": {(17, 53)}, "points": {(0, 1)}}``. ``set()`` means that no label has
+        a side. A draw mirrors left and right if it turns a right hand into a left one and, where
+        `affine` is given, reverses the direction from left to right.
     p : float, default 1.0
         Probability that the pipeline is applied at all, 0 to 1.
     name : str, optional

@@ -7,6 +7,7 @@ from typing import Any
 from ..serialization import shown
 from ..transforms.elastic import Elastic
 from ..transforms.operation import ValueOperation
+from ..warping.warp import Warp
 from .drawn import Drawn
 
 
@@ -44,7 +45,9 @@ def _form(value: Any) -> str:
 def _factors(record: Drawn) -> list[float]:
     """For each step, the factor that the displacements of its warp were shrunk by."""
     factors: list[float] = []
-    warps = iter(record.elastic_factors)
+    # where targets have warps of their own, each has a factor of its own, which is not kept
+    known = zip(record.warp_stages, record.elastic_factors, strict=True)
+    warps = iter([factor if isinstance(warp, Warp) else 1.0 for warp, factor in known])
     runs = itertools.groupby(record.steps, lambda step: isinstance(step[1], ValueOperation))
     for number, (changes_values, steps) in enumerate(runs):
         if changes_values and number == 0:

@@ -61,7 +61,7 @@ def drawn_steps(
     steps: list[tuple[str, Operation]] = []
     if window is not None:
         steps.append(("window", window))
-        grid = grid._replace(shape=window.shape)
+        grid = grid.cropped(window.start, window.shape)
     draw_steps(pipeline, labels, key, grid, kinds, steps)
     return tuple(steps)
 
@@ -89,7 +89,9 @@ def draw_steps(
     operation = transform.draw(grid, stream)
     if operation is not None:
         steps.append((label, transform.limited(operation, kinds)))
-    return grid._replace(shape=operation.shape) if isinstance(operation, Crop) else grid
+    if isinstance(operation, Crop):
+        return grid.cropped(operation.start, operation.shape)
+    return grid
 
 
 def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping[str, Any]) -> None:

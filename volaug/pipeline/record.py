@@ -1,6 +1,6 @@
 """The record of one sample: enough to repeat it, to apply it to another image, or to undo it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,13 @@ import numpy.typing as npt
 from .. import checks
 from ..serialization import check_names
 from ..threads.limits import thread_count
+from ..transforms.label_values import Pairs
 from ..warping.geometry.bspline import Floats
 from .description import description
 from .drawn import Drawn
 from .replay import augmented, resampling_options
 from .sides import check_labels, check_rows, exchange_labels, exchanged_rows, mirrored
-from .target_warps import Warps, apply_warps, inverse_of, moved_coordinates, warp_of
+from .target_warps import Warps, apply_warps, check_one_warp, inverse_of, moved_coordinates, warp_of
 from .targets import Array, as_targets, check_cvals, check_grid
 
 
@@ -161,8 +162,7 @@ class Record(Drawn):
         sample = Sample(results)
         for warps in self.warp_stages:
             coordinates = moved_coordinates(self.targets, coordinates, warps, "output")
-            swaps = mirrored(self.targets, coordinates, warps, self.affine)
-            coordinates = exchanged_rows(coordinates, swaps)
+        coordinates = exchanged_rows(coordinates, self._swaps(coordinates))
         sample.update(coordinates)
         if self.spacing is not None:
             sample["spacing"] = self.spacing
@@ -209,13 +209,15 @@ class Record(Drawn):
         check_rows(self.targets, coordinates)
         for inverse in self.inverted() if volumes else ():
             results = apply_warps(inverse, results, options, threads=threads)
-            swaps = mirrored(self.targets, results, inverse, self.affine)
-            exchange_labels(results, swaps, thread_count(threads))
+        exchange_labels(results, self._swaps(volumes), thread_count(threads))
+        coordinates = exchanged_rows(coordinates, self._swaps(coordinates))
         for warps in reversed(self.warp_stages):
-            swaps = mirrored(self.targets, coordinates, warps, self.affine)
-            coordinates = exchanged_rows(coordinates, swaps)
             coordinates = moved_coordinates(self.targets, coordinates, warps, "input")
         return {**results, **coordinates}
+
+    def _swaps(self, names: Iterable[str]) -> dict[str, Pairs]:
+        """Return the pairs of some targets that exchange sides."""
+        return mirrored(self.targets, names, self.warp_stages, self.affine)
 
     def seen(self, target: str = "image", *, threads: int | None = None) -> npt.NDArray[np.bool]:
         """Return which voxels of the input the result shows: where `invert` has values.
@@ -248,6 +250,7 @@ class Record(Drawn):
         array([False,  True,  True, False])
         """
         check_names("target", [target], self.targets)
+        check_one_warp(self.warp_stages, target)
         shown = np.full(self.output_shape, 255, np.uint8)
         for inverse in self.inverted():
             shown = warp_of(inverse, target).apply(shown, threads=threads)

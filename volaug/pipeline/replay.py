@@ -10,7 +10,7 @@ from ..transforms.operation import ValueOperation
 from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
 from .sides import check_labels, exchange_labels, mirrored
-from .target_warps import Warps, apply_warps, check_channels, mapped
+from .target_warps import TargetWarps, Warps, apply_warps, check_channels, mapped
 from .targets import Array, Target, check_cvals
 
 Stage = Warps | ValueOperation
@@ -37,7 +37,8 @@ def augmented(
         else:
             check_channels(stage, volumes)
     warps = [stage for stage in stages if not isinstance(stage, ValueOperation)]
-    if len(warps) > 1:  # the last of them would find it wrong when the first is done
+    # the last of them would find it wrong when the first is done
+    if len(warps) > 1 or any(isinstance(warp, TargetWarps) for warp in warps):
         _check_out(volumes, {} if out is None else out, warps[-1].shape)
     results: dict[str, Any] = dict(volumes)
     count = thread_count(threads)
@@ -48,9 +49,9 @@ def augmented(
         into = out if stage is warps[-1] else None
         if stage is stages[0] and any(origin):
             stage = mapped(stage, lambda warp: _for_part(warp, origin))
-        swaps = mirrored(targets, results, stage, affine)
         results = apply_warps(stage, results, options, into, threads)
-        exchange_labels(results, swaps, count)
+        if stage is stages[0]:  # before other steps change the labels
+            exchange_labels(results, mirrored(targets, results, warps, affine), count)
     return results
 
 

@@ -1,6 +1,6 @@
 """Left and right: labels and landmarks that exchange their names where a warp mirrors them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,41 +8,51 @@ import numpy as np
 from .. import checks
 from ..transforms.label_values import Pairs, exchange, exchanged_bits
 from ..warping.geometry.bspline import Floats
-from ..warping.warp import Warp
 from .target_warps import Warps, warp_of
 from .targets import Target
 
 
-def mirrors(warp: Warp, affine: Floats | None) -> bool:
-    """Whether a warp mirrors left and right.
+def mirrors(matrix: Floats, affine: Floats | None) -> bool:
+    """Whether a (3, 3) matrix of voxels mirrors left and right.
 
     It does if it turns a right hand into a left one, and, where the affine says which direction is
     left, also reverses that direction: a head that is mirrored front to back keeps its sides.
     """
-    if np.linalg.det(warp.matrix) > 0.0:
+    if np.linalg.det(matrix) > 0.0:
         return False
     if affine is None:
         return True
     axes = affine[:3, :3]
-    return bool((axes @ warp.matrix @ np.linalg.inv(axes))[0, 0] < 0.0)
+    return bool((axes @ matrix @ np.linalg.inv(axes))[0, 0] < 0.0)
 
 
 def mirrored(
-    targets: Mapping[str, Target], names: Mapping[str, Any], warps: Warps, affine: Floats | None
+    targets: Mapping[str, Target],
+    names: Iterable[str],
+    stages: Sequence[Warps],
+    affine: Floats | None,
 ) -> dict[str, Pairs]:
-    """Return the pairs of the named targets that the warps of a stage exchange."""
-    swaps = {name: targets[name].swap for name in names}
-    return {
-        name: swap for name, swap in swaps.items() if swap and mirrors(warp_of(warps, name), affine)
-    }
+    """Return the pairs of the named targets that the warps of all stages together exchange.
+
+    Each stage by itself says nothing: a head that is mirrored left to right, and then front to
+    back, is turned.
+    """
+    found = {}
+    for name in names:
+        if targets[name].swap:
+            matrix = np.eye(3)
+            for warps in stages:
+                matrix = matrix @ warp_of(warps, name, channel=0).matrix
+            if mirrors(matrix, affine):
+                found[name] = targets[name].swap
+    return found
 
 
 def exchange_labels(volumes: Mapping[str, Any], swaps: Mapping[str, Pairs], threads: int) -> None:
     """Exchange the pairs of labels in volumes, in place."""
     for name, pairs in swaps.items():
         volume = checks.memory_of(volumes[name])
-        for channel in volume if volume.ndim == 4 else [volume]:
-            exchange(channel, pairs, threads)
+        exchange(volume if volume.ndim == 3 else volume[0], pairs, threads)
 
 
 def exchanged_rows(
@@ -59,8 +69,13 @@ def exchanged_rows(
 
 
 def check_labels(targets: Mapping[str, Target], volumes: Mapping[str, Any]) -> None:
-    """Check that the dtypes of labels hold both labels of each pair, or neither."""
+    """Check that labels that swap have one channel, and dtypes that hold both labels of a pair."""
     for name, volume in volumes.items():
+        if targets[name].swap and volume.ndim == 4 and len(volume) > 1:
+            raise ValueError(
+                f"{name!r} must have one channel, as swap exchanges the numbers of labels, got "
+                f"{len(volume)}"
+            )
         try:
             exchanged_bits(targets[name].swap or (), volume.dtype)
         except ValueError as error:

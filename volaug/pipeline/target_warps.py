@@ -40,8 +40,9 @@ class TargetWarps:
 
     @property
     def all(self) -> list[Warp]:
-        """All warps."""
-        return [self.common, *self.of_target.values(), *self.of_channel.values()]
+        """All warps, each once."""
+        every = [self.common, *self.of_target.values(), *self.of_channel.values()]
+        return list({id(warp): warp for warp in every}.values())
 
     def of(self, name: str) -> Warp:
         """Return the warp of a target."""
@@ -49,10 +50,11 @@ class TargetWarps:
 
     def mapped(self, change: Callable[[Warp], Warp]) -> "TargetWarps":
         """Return them with each warp changed."""
+        changed = {id(warp): change(warp) for warp in self.all}
         return TargetWarps(
-            change(self.common),
-            {name: change(warp) for name, warp in self.of_target.items()},
-            {channel: change(warp) for channel, warp in self.of_channel.items()},
+            changed[id(self.common)],
+            {name: changed[id(warp)] for name, warp in self.of_target.items()},
+            {channel: changed[id(warp)] for channel, warp in self.of_channel.items()},
         )
 
     def apply_all(
@@ -66,6 +68,8 @@ class TargetWarps:
         results: dict[str, Any] = {}
         for warp in self.all:
             whole = {n: v for n, v in volumes.items() if self.of(n) is warp and not self._parts(n)}
+            if not whole:
+                continue
             into = {name: out[name] for name in whole if name in out} if out else None
             results |= warp.apply_all(whole, out=into, threads=threads, **limited(options, whole))
         for name, volume in volumes.items():
@@ -117,9 +121,21 @@ def common_warp(warps: Warps) -> Warp:
     return warps if isinstance(warps, Warp) else warps.common
 
 
-def warp_of(warps: Warps, name: str) -> Warp:
-    """Return the warp of a target."""
-    return warps if isinstance(warps, Warp) else warps.of(name)
+def warp_of(warps: Warps, name: str, channel: int | None = None) -> Warp:
+    """Return the warp of a target, or of one of its channels."""
+    if isinstance(warps, Warp):
+        return warps
+    own = None if channel is None else warps.of_channel.get((name, channel))
+    return warps.of(name) if own is None else own
+
+
+def check_one_warp(stages: Iterable[Warps], name: str) -> None:
+    """Check that no step moves some channels of a target alone."""
+    for warps in stages:
+        if isinstance(warps, TargetWarps) and any(target == name for target, _ in warps.of_channel):
+            raise ValueError(
+                f"a step moves some channels of {name!r} alone: there is no one map of its voxels"
+            )
 
 
 def mapped(warps: Warps, change: Callable[[Warp], Warp]) -> Warps:

@@ -80,7 +80,12 @@ class Target:
         if not values:
             raise ValueError(f"cval must be a number or one a channel, got {self.cval!r}")
         if self.swap is not None:
+            if self.kind == "image":
+                raise ValueError("swap is for labels, points and boxes, got one for an image")
             object.__setattr__(self, "swap", as_pairs(self.swap))
+            rows = [row for pair in self.swap for row in pair]
+            if self.kind in ("points", "boxes") and min(rows, default=0) < 0:
+                raise ValueError(f"swap must have rows from 0 on, got {min(rows)}")
         object.__setattr__(self, "cval", list(fills) if isinstance(fills, tuple) else fills)
 
     def to_dict(self) -> dict[str, Any]:
@@ -280,6 +285,6 @@ def as_swap(value: Any) -> Any:
     """Return pairs as a sorted tuple, for all labels; or a dict of them by name; or None."""
     if value is None:
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         return {name: as_pairs(pairs) for name, pairs in value.items()}
-    return as_pairs(value)
+    return as_pairs(() if isinstance(value, Mapping) else value)

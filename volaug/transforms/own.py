@@ -224,6 +224,9 @@ def register(step: Own) -> Own:
         raise TypeError(f"{name}.{found[0]} must be a staticmethod: a record has no `self`")
     if step.get_parameters is OwnTransform.get_parameters:
         raise TypeError(f"{name} must have get_parameters: {HOW_TO}")
+    for taken in ("type", "matrix", "points_to_input", "change"):
+        if taken in inspect.get_annotations(step):
+            raise TypeError(f"{name} must have no argument {taken!r}, which means something else")
     if name in _taken_names():
         raise ValueError(f"the name {name!r} is taken by a step of volaug: choose another")
     before = REGISTERED.get(name)

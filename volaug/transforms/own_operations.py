@@ -1,5 +1,6 @@
 """What users' steps do to an image with the parameters that were drawn."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from ..serialization import shown
 from ..warping.fusion import Fusion
 from ..warping.geometry.bspline import Floats
-from .operation import Kinds, SpatialOperation, ValueOperation, Volumes, Voxels
+from .operation import Kinds, SpatialOperation, ValueOperation, Voxels
 from .per_channel import ChannelId, IntensityOperation
 from .registered import as_parameters, registered
 
@@ -37,12 +38,12 @@ class OwnWarp(SpatialOperation):
     def fuse(self, fusion: Fusion) -> None:
         kind, grid = registered(self.step), fusion.grid
         if hasattr(kind, "matrix"):
-            matrix = as_matrix(self.step, kind.matrix(grid, **self.parameters))
+            matrix = as_matrix(self.step, kind.matrix(grid, **copy.deepcopy(self.parameters)))
             fusion.move(matrix[:3, :3], matrix[:3, 3])
             return
 
         def to_input(points: Floats) -> Floats:
-            found = kind.points_to_input(points.copy(), grid, **self.parameters)
+            found = kind.points_to_input(points.copy(), grid, **copy.deepcopy(self.parameters))
             what = f"points_to_input of {self.step}"
             return as_finite(what, found, points.shape)
 
@@ -68,10 +69,6 @@ class OwnChange(IntensityOperation):
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         ValueOperation.check(self, volumes, kinds)  # the parameters are for all channels
 
-    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        for channel, voxels in self.chosen_channels(volumes, kinds):
-            self.change(voxels, channel, threads)
-
     def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
         kind = registered(self.step)
         given = voxels
@@ -79,7 +76,7 @@ class OwnChange(IntensityOperation):
             given = voxels.astype(kind.dtype)
         before = _some(given).copy()
         more = {"threads": threads} if kind.takes_threads else {}
-        result = kind.change(given, **self.parameters, **more)
+        result = kind.change(given, **copy.deepcopy(self.parameters), **more)
         if result is None:
             result = given
         what = f"change of {self.step}"
@@ -100,7 +97,8 @@ def store(values: Voxels, voxels: Voxels) -> None:
     """Write values into voxels: integers round halves away from zero, and saturate."""
     if voxels.dtype.kind in "iu" and values.dtype.kind == "f":
         limits = np.iinfo(voxels.dtype)
-        values = np.trunc(values + np.copysign(0.5, values))
+        whole = np.trunc(values)
+        values = whole + np.copysign(np.abs(values - whole) >= 0.5, values)
         too_large = values >= limits.max
         values = np.nan_to_num(np.clip(values, limits.min, np.nextafter(limits.max, 0.0)))
         np.copyto(voxels, values, casting="unsafe")

@@ -31,10 +31,12 @@ def as_parameters(step: str, given: Any) -> dict[str, Any]:
         raise TypeError(f"{step} must draw parameters by name, in a dict, got {shown(given)}")
     for name, value in values.items():
         try:
-            json.dumps(value, allow_nan=False)
+            is_plain = normalize(json.loads(json.dumps(value, allow_nan=False))) == value
         except (TypeError, ValueError):
+            is_plain = False
+        if not is_plain:
             raise TypeError(
                 f"the parameter {name!r} of {step} must be made of finite numbers, strings and "
                 f"lists, which a record can hold, got {shown(value)}"
-            ) from None
+            )
     return values

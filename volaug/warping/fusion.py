@@ -45,6 +45,15 @@ class Grid(NamedTuple):
         """
         return (0, 1, 2) if self.affine is None else closest_axes(self.affine)
 
+    def cropped(self, start: Sequence[int], shape: tuple[int, int, int]) -> "Grid":
+        """Return the grid of a window, which begins at a voxel."""
+        affine = self.affine
+        if affine is not None:
+            affine = affine.copy()
+            affine[:3, 3] += affine[:3, :3] @ np.array(start)
+            affine.flags.writeable = False
+        return self._replace(shape=shape, affine=affine)
+
 
 def grid_of(
     shape: tuple[int, int, int], spacing: tuple[float, float, float] | None, affine: Floats | None
@@ -58,12 +67,20 @@ def grid_of(
         return _spaced_grid(shape, spacing or (1.0, 1.0, 1.0))
     axes = affine[:3, :3]
     to_mm = np.ascontiguousarray(np.linalg.cholesky(axes.T @ axes).T)
-    return Grid(shape, to_mm, np.linalg.inv(to_mm), affine=affine)
+    return _read_only(Grid(shape, to_mm, np.linalg.inv(to_mm), affine=affine.copy()))
 
 
 @functools.lru_cache(64)  # most volumes of a study are alike
 def _spaced_grid(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Grid:
-    return Grid(shape, np.diag(spacing), np.diag(1.0 / np.array(spacing)))
+    return _read_only(Grid(shape, np.diag(spacing).copy(), np.diag(1.0 / np.array(spacing)).copy()))
+
+
+def _read_only(grid: Grid) -> Grid:
+    """Return the grid, which steps of users see, and which is kept."""
+    for array in (grid.to_mm, grid.from_mm, grid.affine):
+        if array is not None:
+            array.flags.writeable = False
+    return grid
 
 
 class Fusion:
@@ -105,7 +122,7 @@ class Fusion:
     def window(self, start: tuple[int, int, int], shape: tuple[int, int, int]) -> None:
         """Crop to a window of the image, which may extend beyond it."""
         self.pull(np.eye(3), np.array(start, np.float64))
-        self.grid = self.grid._replace(shape=shape)
+        self.grid = self.grid.cropped(start, shape)
 
     def displace(self, control_points: Floats, folding: str) -> None:
         """Add a displacement in mm, (3, k0, k1, k2), to the others."""

@@ -47,7 +47,7 @@ def with_maps(
     shape: tuple[int, int, int],
     flat: Sequence[int],
 ) -> Floats:
-    """Return control points of a displacement and of some maps, added.
+    """Return control points of a displacement, added to that of some maps, one after the other.
 
     The lattice is refined until it is within `ACCEPTED` of the maps.
 
@@ -67,9 +67,10 @@ def with_maps(
     """
 
     def field(points: Floats) -> Floats:
-        found = np.zeros_like(points)
-        for one in maps:
-            found += one.displacement(points)
+        places = points
+        for one in reversed(maps):  # the last of them acts on the output
+            places = places + one.displacement(places)
+        found = places - points
         found[:, list(flat)] = 0.0
         return found
 
