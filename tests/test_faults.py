@@ -235,7 +235,7 @@ def campaign(name, count):
 @pytest.mark.timeout(3000)
 @pytest.mark.slow
 def test_interrupts_at_random_moments_crash_nothing_and_spoil_no_picture():
-    done = campaign("interrupts", campaigns.size(short=40, long=200, full=2000))
+    done = campaign("interrupts", campaigns.size(short=40, run=200, full=2000))
     assert done.returncode == 0, done.stdout + done.stderr
     assert ", 0 wrong pictures" in done.stdout
 
@@ -243,7 +243,7 @@ def test_interrupts_at_random_moments_crash_nothing_and_spoil_no_picture():
 @pytest.mark.timeout(3000)
 @pytest.mark.slow
 def test_forks_at_random_moments_hang_no_child():
-    done = campaign("forks", campaigns.size(short=20, long=100, full=1000))
+    done = campaign("forks", campaigns.size(short=20, run=100, full=1000))
     assert done.returncode == 0, done.stdout + done.stderr
     assert ", 0 hung, 0 failed" in done.stdout
 

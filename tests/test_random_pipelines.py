@@ -1,6 +1,6 @@
 """Whatever can be made can be drawn: random pipelines never fail in the middle of a training.
 
-`VOLAUG_CAMPAIGNS=full` tries ten times as many.
+`support/campaigns.py` says how many are tried.
 """
 
 import re
@@ -35,7 +35,7 @@ from volaug import (
     RemapLabels,
 )
 
-PIPELINES, DRAWS = campaigns.size(short=200, long=500, full=5000), 4
+PIPELINES, DRAWS = campaigns.size(short=200, run=500, full=5000), 4
 APPLIED = PIPELINES // 20
 
 # What steps of one warp cannot be, said when a pipeline is made.

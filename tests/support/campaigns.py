@@ -3,8 +3,8 @@
     python -m support.campaigns interrupts 2000
     python -m support.campaigns forks 1000
 
-`tests/test_faults.py` runs short ones. `VOLAUG_CAMPAIGNS=long` makes them as long as `.ci/run` has
-them, and `VOLAUG_CAMPAIGNS=full` as long as `.ci/full` does.
+The suite runs short ones. `VOLAUG_CAMPAIGNS=run` makes them as long as `.ci/run` has them, and
+`VOLAUG_CAMPAIGNS=full` as long as `.ci/full` does.
 """
 
 import faulthandler
@@ -38,7 +38,9 @@ STEPS = [
 
 
 def size(**tries):
-    """How many tries a campaign has, by its length."""
+    """How many tries a campaign has, by its length: ``size(short=1, run=5, full=50)``."""
+    if LENGTH not in tries:
+        raise ValueError(f"VOLAUG_CAMPAIGNS must be {', '.join(tries)}, got {LENGTH!r}")
     return tries[LENGTH]
 
 

@@ -49,7 +49,7 @@ def average_predictions(
     draws : int, default 8
         Number of augmented images.
     original : bool, default True
-        Whether the image itself is one more. Without it, a voxel that no draw shows is NaN.
+        Whether the image itself is predicted too. Without it, a voxel that no draw shows is NaN.
     spacing, affine, epoch, index : optional
         As in `Compose.draw`. The draws are the occurrences 0, 1, 2 and so on of the key.
     threads : int, optional

@@ -1,7 +1,7 @@
 """The bases of users' steps: a matrix, a map of points, or a function of one channel.
 
-A record holds the name of such a step and its parameters, and no code. So what a step does with
-parameters is a static method of a class that is registered by its name.
+A record holds the name of such a step and its parameters, and no code. So the work is done by a
+static method, whose class is found by the registered name.
 """
 
 import abc
@@ -30,7 +30,8 @@ class OwnTransform(SelectiveStep):
         Parameters
         ----------
         grid : Grid
-            The image so far: its `shape`, `center`, `to_mm` and, if known, `affine`.
+            The grid of the image before this step: its `shape`, `center`, `to_mm` and, if known,
+            `affine`.
         stream : RandomStream
             The random numbers of this step and sample: its methods `uniform`, `uniforms`, `whole`,
             `chance` and `pick`. The same key gives the same numbers.
@@ -38,11 +39,11 @@ class OwnTransform(SelectiveStep):
         Returns
         -------
         dict
-            Numbers, strings and lists by name, which the record keeps.
+            Numbers, strings and lists by name. The record keeps it.
         """
 
     def check(self) -> None:
-        """Check the arguments; a step can override it, and raise."""
+        """Check the arguments. Override it to raise an error for wrong ones."""
 
     def _drawn(self, grid: Grid, stream: RandomStream) -> dict[str, Any]:
         registered(type(self).__name__)
@@ -52,16 +53,15 @@ class OwnTransform(SelectiveStep):
 class SpatialTransform(OwnTransform):
     """Base of a user's step that moves voxels: images, labels, points and boxes alike.
 
-    A step is a class with the decorator `register`, which has `get_parameters` and one of two
-    static methods::
+    Decorate the class with `register`. It has `get_parameters` and one of two static methods::
 
         matrix(grid, **parameters)
         points_to_input(points, grid, **parameters)
 
-    `matrix` returns what is done to the image about its center, in mm: a (3, 3) matrix, or (4, 4)
+    `matrix` returns the motion of the image about its center, in mm: a (3, 3) matrix, or (4, 4)
     with a translation. `points_to_input` maps points (N, 3) of the result, in voxels, to the
-    points of the image that they show. A cubic B-spline that is within 0.01 voxel of it is fused
-    with the steps before and after.
+    points of the image that they show. volaug approximates the map by a cubic B-spline, to 0.01
+    voxel, and fuses it with the other steps.
 
     Parameters
     ----------
@@ -77,10 +77,11 @@ class SpatialTransform(OwnTransform):
     Raises
     ------
     TypeError
-        When it draws: if the parameters are not plain, or a result is not an array of numbers.
+        If `get_parameters` returns something other than finite numbers, strings and lists by name,
+        or a method does not return numbers.
     ValueError
-        When it draws: if the class is not registered, or a result has a wrong shape, is not finite,
-        has no inverse, or varies too fast for a B-spline.
+        If the class is not registered when it draws, or the result of a method has a wrong shape,
+        is not finite, has no inverse, or varies too fast for a B-spline.
 
     See Also
     --------
@@ -112,8 +113,8 @@ class SpatialTransform(OwnTransform):
 class IntensityTransform(OwnTransform, ValueStep):
     """Base of a user's step that changes the values of images, one channel at a time.
 
-    A step is a class with the decorator `register`, which has `get_parameters` and the static
-    method ``change(voxels, **parameters)``. It changes one channel (n0, n1, n2) in place, or
+    Decorate the class with `register`. It has `get_parameters` and the static method
+    ``change(voxels, **parameters)``. `change` changes one channel (n0, n1, n2) in place, or
     returns another array of the same shape and dtype. If it has a parameter `threads`, it gets
     how many threads it may use. The class attribute `dtype`, such as ``"float32"``, says what it
     works in; other images are converted, and integers are rounded again.
@@ -132,11 +133,11 @@ class IntensityTransform(OwnTransform, ValueStep):
     Raises
     ------
     TypeError
-        When it draws: if the parameters are not plain. When it is applied: if `change` returns
-        another dtype.
+        If `get_parameters` returns something other than finite numbers, strings and lists by name,
+        or `change` returns another dtype.
     ValueError
-        When it draws: if the class is not registered. When it is applied: if `change` returns
-        another shape, or NaN where there was none.
+        If the class is not registered when it draws, or `change` returns another shape, or NaN
+        where there was none; for that, some voxels are looked at.
 
     See Also
     --------
@@ -190,9 +191,9 @@ def register(step: Own) -> Own:
     Raises
     ------
     TypeError
-        If it is not such a class, or lacks a method, or a method is not static.
+        If it is not a subclass of these two, or lacks a method, or a method is not static.
     ValueError
-        If volaug or another class has the name.
+        If a step of volaug, or another registered class, has the same name.
 
     See Also
     --------
@@ -226,7 +227,7 @@ def register(step: Own) -> Own:
         raise TypeError(f"{name} must have get_parameters: {HOW_TO}")
     for taken in ("type", "matrix", "points_to_input", "change"):
         if taken in inspect.get_annotations(step):
-            raise TypeError(f"{name} must have no argument {taken!r}, which means something else")
+            raise TypeError(f"{name} must have no argument {taken!r}: volaug uses this name itself")
     if name in _taken_names():
         raise ValueError(f"the name {name!r} is taken by a step of volaug: choose another")
     before = REGISTERED.get(name)

@@ -1,12 +1,13 @@
 """Trilinear interpolation of a row: eight voxels, and so 64 neighbors, at a time.
 
 The two neighbors along the last axis lie side by side in memory, so that one load brings
-both: four loads a voxel and not eight. The pairs of eight voxels fill a vector. First come axes 1
-and 0, on whole pairs; last comes axis 2, between the even and the odd lanes.
+both: four loads a voxel and not eight. The pairs of four voxels fill a vector of 256 bits
+(float32), and a block has two of them. First come axes 1 and 0, on whole pairs. Last comes axis 2,
+between the even and the odd lanes.
 
-A row that runs parallel to the source's rows, as where nothing is rotated, interpolates whole
-rows of the source along axes 0 and 1 first, and then the result along axis 2: the same sums, to
-the bit, with a fourth of the loads.
+A row may run parallel to the source's rows, for example without a rotation. Then whole rows of the
+source are interpolated along axes 1 and 0 first, and the result along axis 2. The sums are the
+same, to the bit, with a fourth of the loads.
 
 At 256^3 a rotated row misses the cache all the time, and the loads wait for memory. So each
 block also prefetches what the next tile will read, in `neighbor_loader`.
@@ -98,14 +99,15 @@ def lerp_pairs(both, weight, exact):
 
 
 # (read, write, fraction, source, cells, at, target): voxels at..at + 8 of the target's row from
-# their cells. On the last face of a source a weight is 1, and its voxel alone may count.
+# their cells. On the last face of a source a weight is 1. There only the voxel with this weight
+# counts, even if the other one is NaN.
 linear_block = intrinsic(_linear_block(exact=False))
 exact_block = intrinsic(_linear_block(exact=True))
 
 
 @intrinsic
 def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
-    """Eight voxels of the source's row, interpolated along axes 0 and 1: those `at` on from `k`."""
+    """Eight voxels of the source, from element ``k + at`` on, interpolated along axes 1 and 0."""
     signature = types.void(read, fraction, source, cells, weights, k, at)
 
     def codegen(context, b, signature, arguments):
@@ -133,7 +135,7 @@ along_block = along_intrinsic(_along)
 
 @device
 def lerp(p, q, weight):
-    """`lerp_lanes` of scalars."""
+    """`lerp_lanes` of scalars, with `exact`."""
     if weight == 0.0:
         return p
     if weight == 1.0:
@@ -184,7 +186,11 @@ def voxels(state, read, write, fraction, source, wrap_step, cells, first, stop, 
 
 @kernel
 def linear_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
-    """Sample one row of one channel; for the arguments see row_arguments.py."""
+    """Sample one row of one channel, and write it to the target.
+
+    `cells` has an index and three weights of each voxel, `run` says which of them the source
+    covers, and `fill` is the address of what the others get; row_arguments.py describes the fields.
+    """
     fill_ends(write, run, fill, target)
     if not parallel_row(
         blend_block, along_block, CELL, read, write, fraction, source, cells, run, target
