@@ -1,5 +1,6 @@
 """Steps of users: fused, inverted, recorded and drawn as volaug's own are."""
 
+import importlib
 import json
 import pickle
 import subprocess
@@ -425,3 +426,27 @@ def test_values_round_as_they_do_elsewhere_and_two_values_stay():
 def test_arguments_do_not_hide_methods():
     with pytest.raises(TypeError, match="Own must have no argument 'type'"):
         volaug.register(define(__annotations__={"type": str}, type="a"))
+
+
+def test_a_class_that_is_defined_anew_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "steps_of_a_user.py").write_text(
+        "import volaug\n\n\n@volaug.register\nclass Own(volaug.IntensityTransform):\n"
+        "    def get_parameters(self, grid, stream):\n        return {}\n\n"
+        "    @staticmethod\n    def change(voxels):\n        voxels += 1\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("steps_of_a_user")
+    before = module.Own
+    assert importlib.reload(module).Own is not before
+    assert REGISTERED.pop("Own") is module.Own
+
+
+def test_a_pickle_that_holds_the_class_registers_it():
+    """As cloudpickle's do, of classes in a notebook."""
+    pipeline = Compose([Tint()], seed=0)
+    record = pipeline.draw(SHAPE, index=0)
+    text = pickle.dumps(record)
+    for use in (lambda: pipeline.draw(SHAPE, index=0), lambda: pickle.loads(text)):
+        del REGISTERED["Tint"]
+        assert use() == record
+        assert REGISTERED["Tint"] is Tint

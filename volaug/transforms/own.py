@@ -6,6 +6,7 @@ static method, whose class is found by the registered name.
 
 import abc
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -46,7 +47,10 @@ class OwnTransform(SelectiveStep):
         """Check the arguments. Override it to raise an error for wrong ones."""
 
     def _drawn(self, grid: Grid, stream: RandomStream) -> dict[str, Any]:
-        registered(type(self).__name__)
+        kind = type(self)
+        if "is_registered" in vars(kind):  # it came by a pickle that holds its class
+            REGISTERED.setdefault(kind.__name__, kind)
+        registered(kind.__name__)
         return as_parameters(type(self).__name__, self.get_parameters(grid, stream))
 
 
@@ -231,8 +235,9 @@ def register(step: Own) -> Own:
     if name in _taken_names():
         raise ValueError(f"the name {name!r} is taken by a step of volaug: choose another")
     before = REGISTERED.get(name)
-    is_rerun = before is not None and before.__module__ == step.__module__ == "__main__"
-    if before is not None and not is_rerun:  # a cell of a notebook is run again
+    module = sys.modules.get(step.__module__)
+    # a cell of a notebook that is run again, or a module that is reloaded, defines it anew
+    if before is not None and getattr(module, name, None) is not before:
         raise ValueError(
             f"the name {name!r} is taken by {before.__module__}.{before.__qualname__}: choose "
             "another"
@@ -240,6 +245,7 @@ def register(step: Own) -> Own:
     if found[0] == "change":
         takes_threads = "threads" in inspect.signature(step.change).parameters  # type: ignore
         step.takes_threads = takes_threads  # type: ignore[attr-defined]
+    step.is_registered = True  # type: ignore[attr-defined]
     REGISTERED[name] = dataclass(frozen=True, repr=False)(step)
     return step
 

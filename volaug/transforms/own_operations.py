@@ -13,7 +13,7 @@ from ..warping.fusion import Fusion
 from ..warping.geometry.bspline import Floats
 from .operation import Kinds, SpatialOperation, ValueOperation, Voxels
 from .per_channel import ChannelId, IntensityOperation
-from .registered import as_parameters, registered
+from .registered import REGISTERED, as_parameters, registered
 
 # Voxels along each axis that are looked at for NaN: all would take longer than many functions do.
 LOOKED_AT = 8
@@ -108,6 +108,7 @@ def store(values: Voxels, voxels: Voxels) -> None:
 
 
 def _reread(step: type, kind: type, values: dict[str, Any]) -> Any:
+    REGISTERED.setdefault(step.__name__, step)  # some pickles hold the class, and import nothing
     return kind(**values)
 
 
