@@ -1,5 +1,6 @@
 import itertools
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,15 @@ from volaug import Warp, set_num_threads
 from volaug.threads.limits import granted_threads
 
 pytestmark = pytest.mark.oracle("nilearn", "SimpleITK")
+
+
+@pytest.fixture(autouse=True)
+def _metadata_are_tracked_again():
+    """MONAI's own engine turns that off for the whole process."""
+    yield
+    if "monai.data" in sys.modules:
+        sys.modules["monai.data"].set_track_meta(True)
+
 
 SIDE = 48  # large enough to be shared out among threads
 THREADS = min(2, granted_threads())

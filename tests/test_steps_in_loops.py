@@ -21,7 +21,7 @@ class Brighten(volaug.IntensityTransform):
     """Registered in each worker, as that imports this module."""
 
     def get_parameters(self, grid, stream):
-        return {"amount": stream.uniform(1, 2)}
+        return {"amount": stream.uniform(2, 3)}
 
     @staticmethod
     def change(voxels, amount):
