@@ -30,7 +30,7 @@ from ..warping.fusion import grid_of
 from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
 from .replay import Stage
-from .target_warps import Warps, common_warp, fused
+from .target_warps import WARPS, Warps, common_warp, fused
 from .targets import Target
 
 FORMAT, VERSION = "volaug.record", 1
@@ -87,7 +87,7 @@ class Drawn:
     @property
     def warp_stages(self) -> tuple[Warps, ...]:
         """The stages that move voxels; in one, targets can have warps of their own."""
-        return tuple(stage for stage in self.stages if not isinstance(stage, ValueOperation))
+        return tuple(stage for stage in self.stages if isinstance(stage, WARPS))
 
     @property
     def warps(self) -> tuple[Warp, ...]:

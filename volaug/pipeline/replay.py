@@ -10,7 +10,7 @@ from ..transforms.operation import ValueOperation
 from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
 from .sides import check_labels, exchange_labels, mirrored
-from .target_warps import TargetWarps, Warps, apply_warps, check_channels, mapped
+from .target_warps import WARPS, TargetWarps, Warps, apply_warps, check_channels, mapped
 from .targets import Array, Target, check_cvals
 
 Stage = Warps | ValueOperation
@@ -32,18 +32,18 @@ def augmented(
     options = resampling_options(targets, volumes)
     kinds = {name: targets[name].kind for name in volumes}
     for stage in stages:
-        if isinstance(stage, ValueOperation):
-            stage.check(volumes, kinds)
-        else:
+        if isinstance(stage, WARPS):
             check_channels(stage, volumes)
-    warps = [stage for stage in stages if not isinstance(stage, ValueOperation)]
+        else:
+            stage.check(volumes, kinds)
+    warps = [stage for stage in stages if isinstance(stage, WARPS)]
     # the last of them would find it wrong when the first is done
     if len(warps) > 1 or any(isinstance(warp, TargetWarps) for warp in warps):
         _check_out(volumes, {} if out is None else out, warps[-1].shape)
     results: dict[str, Any] = dict(volumes)
     count = thread_count(threads)
     for stage in stages:
-        if isinstance(stage, ValueOperation):
+        if not isinstance(stage, WARPS):
             stage.apply(results, kinds, count)
             continue
         into = out if stage is warps[-1] else None

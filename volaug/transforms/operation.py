@@ -44,8 +44,10 @@ class Operation:
     channels: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "targets", as_names("targets", self.targets))
-        object.__setattr__(self, "channels", as_channel_numbers(self.channels))
+        if self.targets is not None:
+            object.__setattr__(self, "targets", as_names("targets", self.targets))
+        if self.channels is not None:
+            object.__setattr__(self, "channels", as_channel_numbers(self.channels))
 
     def __repr__(self) -> str:
         """Show the arguments, without `targets` and `channels` if it is applied to all."""
