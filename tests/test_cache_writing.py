@@ -87,7 +87,7 @@ def test_of_outdated_files_only_ours_are_deleted(place):
 
 
 def refusing(action, times):
-    """An action that is refused so many times first."""
+    """Return an action that fails a number of times before it works."""
     refusals = iter(range(times))
 
     def refuse(*arguments, **options):

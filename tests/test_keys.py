@@ -1,4 +1,4 @@
-"""A key gives numbers that are evenly spread and its own, with a seed or without one."""
+"""Each key has random numbers of its own, which are uniform, with or without a seed."""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""Transforms draw evenly from their ranges, and happen as often as they say."""
+"""Transforms draw uniformly from their ranges and are applied with their probability."""
 
 import itertools
 
@@ -38,7 +38,7 @@ def operations(transform, shape=SHAPE, count=MANY):
 
 
 def is_even(values, low, high):
-    """Whether they are drawn evenly between two limits, and come near to both."""
+    """Whether values are uniform between two limits and come near to both."""
     return scipy.stats.kstest(values, "uniform", (low, high - low)).pvalue > UNLIKELY and (
         low <= np.min(values) < low + 0.01 * (high - low)
         and high - 0.01 * (high - low) < np.max(values) <= high
