@@ -126,6 +126,21 @@ def still(transform):
     return nnUNetDataLoader(Cases(shape=PATCH), 2, PATCH, PATCH, LABELS, transforms=transform)
 
 
+def workers_end(test):
+    """nnU-Net's own thread collects results until it meets a closed queue or an ended worker."""
+    for kind in ("PytestUnraisableExceptionWarning", "PytestUnhandledThreadExceptionWarning"):
+        test = pytest.mark.filterwarnings(f"ignore::pytest.{kind}")(test)
+    return test
+
+
+def finish(workers):
+    """End its processes and its thread, whose errors then belong to the test that made it."""
+    collector = workers.results_loop_thread
+    workers._finish()
+    collector.join()
+
+
+@workers_end
 def test_workers_draw_for_themselves():
     """Of an image of zeros noise is left: where two are alike, so were their keys."""
     transform = NnunetTransform(
@@ -136,38 +151,35 @@ def test_workers_draw_for_themselves():
     noise = torch.cat([next(workers)["data"][:, 0, 0] for _ in range(8)])
     processes = list(workers._processes)
     assert len({process.pid for process in processes} - {os.getpid()}) == 2
-    workers._finish()
+    finish(workers)
     assert [process.exitcode for process in processes] == [0, 0]
     for number, sample in enumerate(noise):
         assert sample.any()
         assert all(not torch.equal(sample, other) for other in noise[:number])
 
 
-# its augmenter's own thread may meet a queue that was closed
-QUEUES = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-# a thread of nnU-Net's that collects results may find its workers ended
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@QUEUES
+@workers_end
 def test_a_trainers_workers(found, monkeypatch):
     training, validation = loaded(found[NAMES[1]], monkeypatch, processes=2)
     assert training.num_processes == 2
     for _ in range(4):
         assert next(training)["data"].shape == (2, 2, *PATCH)
         assert next(validation)["data"].shape == (2, 2, *PATCH)
-    training._finish()
-    validation._finish()
+    finish(training)
+    finish(validation)
 
 
-@QUEUES
+@workers_end
 def test_errors_come_through(capfd):
     loader = still(NnunetTransform(Compose([MaskImage(channels=5)])))
     with pytest.raises(ValueError, match="must be less than 2"):
         next(loader)
     workers = NonDetMultiThreadedAugmenter(loader, None, 2, 2, None, False, 0.002)
+    workers._start()
+    collector = workers.results_loop_thread
     with pytest.raises(RuntimeError, match="background workers are no longer alive"):
         next(workers)
+    collector.join()
     assert "must be less than 2" in capfd.readouterr().out
 
 
