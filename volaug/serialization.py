@@ -31,21 +31,25 @@ MAX_TOML_LENGTH = 2**16
 LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 
 
+PLAIN = (float, int, str, bool, type(None))
+
+
 def normalize(value: Any, levels: int = MAX_NESTING) -> Any:
     """Return numbers, tuples and dicts, from any arrays, lists and mappings."""
-    if type(value) in (float, int, str, bool):  # nearly all: each draw comes here
+    if type(value) in PLAIN:  # nearly all: each draw comes here
         return value
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
-    if not isinstance(value, list | tuple | Mapping):
+    is_list = isinstance(value, (list, tuple))
+    if not is_list and not isinstance(value, Mapping):
         return value
     if levels == 0:
         raise ValueError(
             f"lists must be nested at most {MAX_NESTING} deep: this one is deeper, or holds itself"
         )
-    if isinstance(value, Mapping):
-        return {name: normalize(item, levels - 1) for name, item in value.items()}
-    return tuple([normalize(item, levels - 1) for item in value])
+    if is_list:
+        return tuple([normalize(item, levels - 1) for item in value])
+    return {name: normalize(item, levels - 1) for name, item in value.items()}
 
 
 def arguments(kind: Any) -> tuple[Field[Any], ...]:

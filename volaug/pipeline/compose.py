@@ -100,8 +100,7 @@ class Compose(StoredPipeline):
     _table: dict[str, Target] = field(init=False, compare=False)
     _labels: tuple[Any, ...] = field(init=False, compare=False)
     _has_warned: bool = field(init=False, compare=False)
-    _has_warned_of_sides: bool = field(init=False, compare=False)
-    _mirrors: bool = field(init=False, compare=False)
+    _warns_of_sides: bool = field(init=False, compare=False)
     _unknown: str = field(init=False, compare=False)  # what is wrong with its targets
 
     def check(self) -> None:
@@ -124,8 +123,8 @@ class Compose(StoredPipeline):
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
         self._derive(_key_seed=seed, _table=table, _labels=labeled(self), _unknown=unknown)
-        self._derive(_has_warned=False, _has_warned_of_sides=False)
-        self._derive(_mirrors=any(names_left_and_right(step) for step in self.steps()))
+        mirrors = any(names_left_and_right(step) for step in self.steps())
+        self._derive(_has_warned=False, _warns_of_sides=mirrors)
 
     def _has_options(self) -> bool:
         options = (self.targets, self.interpolation, self.mode, self.cval)
@@ -219,11 +218,11 @@ class Compose(StoredPipeline):
 
     def warn_of_sides(self, given: Mapping[str, Target]) -> None:
         """Warn once if the pipeline mirrors left and right, and nothing says which labels swap."""
-        labels = [
-            n for n, target in given.items() if target.kind == "label" and target.swap is None
-        ]
-        if self._mirrors and labels and not self._has_warned_of_sides:
-            self._derive(_has_warned_of_sides=True)
+        if not self._warns_of_sides:
+            return
+        labels = [n for n, t in given.items() if t.kind == "label" and t.swap is None]
+        if labels:
+            self._derive(_warns_of_sides=False)
             warn_of_sides(labels)
 
     @property

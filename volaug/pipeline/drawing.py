@@ -80,17 +80,17 @@ def draw_steps(
     stream = RandomStream(key, label)
     if asked and not transform.happens(stream):
         return grid
-    if isinstance(transform, Group):
-        for place in transform.chosen(stream):
-            inner = transform.transforms[place], inner_labels[place]
-            grid = draw_steps(*inner, key, grid, kinds, steps, transform.asks)
+    if isinstance(transform, Step):
+        operation = transform.draw(grid, stream)
+        if operation is not None:
+            steps.append((label, transform.limited(operation, kinds)))
+        if isinstance(operation, Crop):
+            return grid.cropped(operation.start, operation.shape)
         return grid
-    assert isinstance(transform, Step)
-    operation = transform.draw(grid, stream)
-    if operation is not None:
-        steps.append((label, transform.limited(operation, kinds)))
-    if isinstance(operation, Crop):
-        return grid.cropped(operation.start, operation.shape)
+    assert isinstance(transform, Group)
+    for place in transform.chosen(stream):
+        inner = transform.transforms[place], inner_labels[place]
+        grid = draw_steps(*inner, key, grid, kinds, steps, transform.asks)
     return grid
 
 

@@ -47,13 +47,17 @@ class Drawn:
     targets: Mapping[str, Target]
     steps: tuple[tuple[str, Operation], ...]
     stages: tuple[Stage, ...] = field(init=False, repr=False)
+    # The stages that move voxels; in one, targets can have warps of their own.
+    warp_stages: tuple[Warps, ...] = field(init=False, repr=False)
     elastic_factors: tuple[float, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_pyramid_is_last([operation for _, operation in self.steps], Pyramid)
         with np.errstate(all="ignore"):  # `Warp` says what is too large
             stages, factors = self._fused()
+        warp_stages = tuple([stage for stage in stages if isinstance(stage, WARPS)])
         object.__setattr__(self, "stages", stages)
+        object.__setattr__(self, "warp_stages", warp_stages)
         object.__setattr__(self, "elastic_factors", factors)
 
     def __eq__(self, other: object) -> bool:
@@ -83,11 +87,6 @@ class Drawn:
                 stages.append(warps)
                 factors.append(factor)
         return tuple(stages), tuple(factors)
-
-    @property
-    def warp_stages(self) -> tuple[Warps, ...]:
-        """The stages that move voxels; in one, targets can have warps of their own."""
-        return tuple(stage for stage in self.stages if isinstance(stage, WARPS))
 
     @property
     def warps(self) -> tuple[Warp, ...]:

@@ -15,7 +15,7 @@ from ..warping.geometry.bspline import Floats
 from .description import description
 from .drawn import Drawn
 from .replay import augmented, resampling_options
-from .sides import check_labels, check_rows, exchange_labels, exchanged_rows, mirrored
+from .sides import check_swaps, exchange_labels, exchange_rows, mirrored
 from .target_warps import Warps, apply_warps, check_one_warp, inverse_of, moved_coordinates, warp_of
 from .targets import Array, as_targets, check_cvals, check_grid
 
@@ -157,13 +157,11 @@ class Record(Drawn):
 
         Or to parts of them, which begin at the voxel `origin` and hold all that is read.
         """
-        check_rows(self.targets, coordinates)
-        results = augmented(self.stages, self.targets, volumes, out, threads, origin, self.affine)
+        check_swaps(self.targets, volumes, coordinates)
+        swaps = self._swaps([*volumes, *coordinates])
+        results = augmented(self.stages, self.targets, volumes, out, threads, origin, swaps)
         sample = Sample(results)
-        for warps in self.warp_stages:
-            coordinates = moved_coordinates(self.targets, coordinates, warps, "output")
-        coordinates = exchanged_rows(coordinates, self._swaps(coordinates))
-        sample.update(coordinates)
+        sample.update(self._moved(coordinates, self.warp_stages, "output", swaps))
         if self.spacing is not None:
             sample["spacing"] = self.spacing
         if self.affine is not None:
@@ -203,21 +201,32 @@ class Record(Drawn):
         volumes, coordinates = as_targets(self.targets, targets)
         check_grid(volumes, self.output_shape, "which the record's result has")
         check_cvals(self.targets, volumes)
-        check_labels(self.targets, volumes)
+        check_swaps(self.targets, volumes, coordinates)
+        swaps = self._swaps([*volumes, *coordinates])
         results: dict[str, Any] = volumes
         options = resampling_options(self.targets, volumes)
-        check_rows(self.targets, coordinates)
         for inverse in self.inverted() if volumes else ():
             results = apply_warps(inverse, results, options, threads=threads)
-        exchange_labels(results, self._swaps(volumes), thread_count(threads))
-        coordinates = exchanged_rows(coordinates, self._swaps(coordinates))
-        for warps in reversed(self.warp_stages):
-            coordinates = moved_coordinates(self.targets, coordinates, warps, "input")
-        return {**results, **coordinates}
+        exchange_labels(results, swaps, thread_count(threads))
+        return {**results, **self._moved(coordinates, self.warp_stages[::-1], "input", swaps)}
 
     def _swaps(self, names: Iterable[str]) -> dict[str, Pairs]:
         """Return the pairs of some targets that exchange sides."""
         return mirrored(self.targets, names, self.warp_stages, self.affine)
+
+    def _moved(
+        self,
+        coordinates: Mapping[str, Floats],
+        stages: Iterable[Warps],
+        direction: str,
+        swaps: Mapping[str, Pairs],
+    ) -> dict[str, Floats]:
+        """Return points and boxes moved through stages, with the pairs of rows exchanged."""
+        moved = dict(coordinates)
+        for warps in stages if moved else ():
+            moved = moved_coordinates(self.targets, moved, warps, direction)
+        exchange_rows(moved, swaps)
+        return moved
 
     def seen(self, target: str = "image", *, threads: int | None = None) -> npt.NDArray[np.bool]:
         """Return which voxels of the input the result shows: where `invert` has values.

@@ -6,10 +6,10 @@ from typing import Any
 from .. import checks
 from ..serialization import check_names
 from ..threads.limits import thread_count
+from ..transforms.label_values import Pairs
 from ..transforms.operation import ValueOperation
-from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
-from .sides import check_labels, exchange_labels, mirrored
+from .sides import exchange_labels
 from .target_warps import WARPS, TargetWarps, Warps, apply_warps, check_channels, mapped
 from .targets import Array, Target, check_cvals
 
@@ -24,11 +24,13 @@ def augmented(
     out: Mapping[str, Any] | None,
     threads: int | None,
     origin: tuple[int, int, int],
-    affine: Floats | None,
+    swaps: Mapping[str, Pairs],
 ) -> dict[str, Any]:
-    """Images and labels after all stages, or parts of them that begin at the voxel `origin`."""
+    """Images and labels after all stages, or parts of them that begin at the voxel `origin`.
+
+    `swaps` are the labels that exchange their numbers.
+    """
     check_cvals(targets, volumes)
-    check_labels(targets, volumes)
     options = resampling_options(targets, volumes)
     kinds = {name: targets[name].kind for name in volumes}
     for stage in stages:
@@ -51,7 +53,7 @@ def augmented(
             stage = mapped(stage, lambda warp: _for_part(warp, origin))
         results = apply_warps(stage, results, options, into, threads)
         if stage is stages[0]:  # before other steps change the labels
-            exchange_labels(results, mirrored(targets, results, warps, affine), count)
+            exchange_labels(results, swaps, count)
     return results
 
 

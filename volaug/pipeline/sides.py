@@ -39,55 +39,56 @@ def mirrored(
     """
     found = {}
     for name in names:
-        if targets[name].swap:
+        pairs = targets[name].swap
+        if pairs:
             matrix = np.eye(3)
             for warps in stages:
                 matrix = matrix @ warp_of(warps, name, channel=0).matrix
             if mirrors(matrix, affine):
-                found[name] = targets[name].swap
+                found[name] = pairs
     return found
 
 
 def exchange_labels(volumes: Mapping[str, Any], swaps: Mapping[str, Pairs], threads: int) -> None:
     """Exchange the pairs of labels in volumes, in place."""
-    for name, pairs in swaps.items():
+    for name in swaps.keys() & volumes.keys():
         volume = checks.memory_of(volumes[name])
-        exchange(volume if volume.ndim == 3 else volume[0], pairs, threads)
+        exchange(volume if volume.ndim == 3 else volume[0], swaps[name], threads)
 
 
-def exchanged_rows(
-    coordinates: Mapping[str, Floats], swaps: Mapping[str, Pairs]
-) -> dict[str, Floats]:
-    """Return points and boxes with the pairs of rows exchanged."""
-    results = dict(coordinates)
-    for name, pairs in swaps.items():
-        order = np.arange(len(results[name]))
-        for a, b in pairs:
+def exchange_rows(coordinates: dict[str, Floats], swaps: Mapping[str, Pairs]) -> None:
+    """Exchange the pairs of rows of points and boxes, in new arrays."""
+    for name in swaps.keys() & coordinates.keys():
+        order = np.arange(len(coordinates[name]))
+        for a, b in swaps[name]:
             order[[a, b]] = b, a
-        results[name] = results[name][order]
-    return results
+        coordinates[name] = coordinates[name][order]
 
 
-def check_labels(targets: Mapping[str, Target], volumes: Mapping[str, Any]) -> None:
-    """Check that labels that swap have one channel, and dtypes that hold both labels of a pair."""
+def check_swaps(
+    targets: Mapping[str, Target], volumes: Mapping[str, Any], coordinates: Mapping[str, Floats]
+) -> None:
+    """Check that labels, points and boxes have what they are to exchange.
+
+    Labels must have one channel, and a dtype that holds both labels of a pair.
+    """
     for name, volume in volumes.items():
-        if targets[name].swap and volume.ndim == 4 and len(volume) > 1:
+        pairs = targets[name].swap
+        if not pairs:
+            continue
+        if volume.ndim == 4 and len(volume) > 1:
             raise ValueError(
                 f"{name!r} must have one channel, as swap exchanges the numbers of labels, got "
                 f"{len(volume)}"
             )
         try:
-            exchanged_bits(targets[name].swap or (), volume.dtype)
+            exchanged_bits(pairs, volume.dtype)
         except ValueError as error:
             raise ValueError(f"{name!r}: {error}") from None
-
-
-def check_rows(targets: Mapping[str, Target], coordinates: Mapping[str, Floats]) -> None:
-    """Check that points and boxes have the rows that can be exchanged."""
-    for name, value in coordinates.items():
+    for name, rows in coordinates.items():
         last = max((max(pair) for pair in targets[name].swap or ()), default=-1)
-        if last >= len(value):
+        if last >= len(rows):
             raise ValueError(
-                f"swap of {name!r} exchanges row {last}, but there are {len(value)} rows, 0 to "
-                f"{len(value) - 1}"
+                f"swap of {name!r} exchanges row {last}, but there are {len(rows)} rows, 0 to "
+                f"{len(rows) - 1}"
             )

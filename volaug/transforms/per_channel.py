@@ -38,8 +38,8 @@ class IntensityOperation(ValueOperation):
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         super().check(volumes, kinds)
-        drawn = [value for value in vars(self).values() if isinstance(value, PerChannel | dict)]
-        for name, volume in self.chosen(volumes, kinds):
+        drawn = [value for value in vars(self).values() if isinstance(value, (PerChannel, dict))]
+        for name, volume in self.chosen(volumes, kinds) if drawn else ():
             for value in drawn:
                 if isinstance(value, dict) and name not in value:
                     raise ValueError(

@@ -4,7 +4,6 @@ Pipelines are read, records are replayed, kernels are warmed up, and volaug's pu
 from this list alone.
 """
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,7 +46,7 @@ from .translation import RandomTranslation as RandomTranslation
 def _classes(*bases: type) -> dict[str, type]:
     """The classes listed above that are no bases themselves, by name."""
     found = [item for item in globals().values() if isinstance(item, type)]
-    known = {c.__name__: c for c in found if issubclass(c, bases) and not inspect.isabstract(c)}
+    known = {c.__name__: c for c in found if issubclass(c, bases) and c not in bases}
     return dict(sorted(known.items()))
 
 
