@@ -8,7 +8,7 @@ from typing import Any
 
 from ..keys import Key, RandomStream
 from ..serialization import check_names
-from ..transforms.base import LabelStep, SelectiveStep, Step, Transform
+from ..transforms.base import FixedStep, SelectiveStep, Step, Transform
 from ..transforms.crop import Crop
 from ..transforms.elastic import Elastic
 from ..transforms.group import Group
@@ -109,7 +109,7 @@ def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping
     check_cvals(table, blanks)
     kinds = {name: table[name].kind for name in volumes}
     for step in pipeline.steps():
-        if isinstance(step, LabelStep):
+        if isinstance(step, FixedStep):
             operation = step.limited(step.operation, kinds)
             assert isinstance(operation, ValueOperation)
             operation.check(blanks, kinds)

@@ -127,7 +127,7 @@ class ValueStep(SelectiveStep):
 
 
 @dataclass(frozen=True, repr=False)
-class LabelStep(ValueStep):
+class FixedStep(ValueStep):
     """A step that draws nothing but whether it is applied."""
 
     operation: ValueOperation = field(init=False, compare=False)

@@ -5,15 +5,14 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep
-from .channels import UNLIMITED, apply_linear, statistics
+from .channels import UNLIMITED, Mask, apply_linear, statistics
+from .masked import MaskedOperation, MaskedStep
 from .operation import Voxels
 from .per_channel import (
     MAX_FACTOR,
     MAX_VALUE,
     ChannelId,
     FloatPerChannel,
-    IntensityOperation,
     around_one,
     check_numbers,
     evenly,
@@ -23,7 +22,7 @@ from .ranges import Pair, Range, as_flag, factors, symmetric
 
 
 @dataclass(frozen=True, repr=False)
-class RandomBrightness(ValueStep):
+class RandomBrightness(MaskedStep):
     """Multiply the values of each channel by a factor, and add to them: over 1 it becomes brighter.
 
     If the range of factors includes 1, a factor below 1 is as likely as one over 1. The factor is
@@ -47,6 +46,9 @@ class RandomBrightness(ValueStep):
         Names of the targets to apply the step to, or not to. Default: all images.
     channels : int or list of ints, optional
         Channels of these targets to apply the step to. Default: all.
+    mask : str or float, optional
+        Where to apply the step, and where its statistics come from: the name of a target, which
+        must be over 0 there, or a number, which the image must be over. Default: everywhere.
 
     Raises
     ------
@@ -91,7 +93,7 @@ class RandomBrightness(ValueStep):
 
 
 @dataclass(frozen=True, repr=False)
-class Brightness(IntensityOperation):
+class Brightness(MaskedOperation):
     """Multiply all values, and add this many standard deviations."""
 
     factor: FloatPerChannel = 1.0
@@ -102,11 +104,11 @@ class Brightness(IntensityOperation):
         check_numbers(self, "factor", 0.0, MAX_VALUE)
         check_numbers(self, "std_shift", -MAX_VALUE, MAX_VALUE)
 
-    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+    def change_inside(self, voxels: Voxels, channel: ChannelId, threads: int, mask: Mask) -> None:
         std_shift = of_channel(self.std_shift, channel)
         if std_shift != 0.0:
-            std_shift *= statistics(voxels, threads).std
+            std_shift *= statistics(voxels, threads, mask).std
         if not math.isnan(std_shift):
             apply_linear(
-                voxels, 0.0, of_channel(self.factor, channel), std_shift, UNLIMITED, threads
+                voxels, 0.0, of_channel(self.factor, channel), std_shift, UNLIMITED, threads, mask
             )

@@ -2,6 +2,9 @@
 
 A channel is any array (n0, n1, n2) that can be written to. Changes follow its memory, whatever
 the order of its axes; except noise, which depends on a voxel's index in C order.
+
+A mask is an array of bool of the channel's shape: statistics are of its voxels, and no other voxel
+changes. Without a mask these are all voxels.
 """
 
 import math
@@ -20,7 +23,10 @@ from ..threads.parts import run_parts, threads_worth
 Channel = npt.NDArray[Any]
 
 
-Memory = tuple[int, int]  # address and extent
+Mask = npt.NDArray[np.bool] | None
+
+
+Memory = tuple[int, int, int]  # address, extent, and address of the mask, or 0
 
 
 Change = Callable[[Memory, int, int], None]  # of elements, or of blocks, from the first to the stop
@@ -37,7 +43,7 @@ MIN_RANGE = 1e-35  # what is narrower has none: one over it is beyond float32
 
 
 class Statistics(NamedTuple):
-    """Statistics of the finite voxels of a channel; NaN if there are none."""
+    """Statistics of the finite voxels of a channel, within a mask; NaN if there are none."""
 
     finite: int  # how many
     mean: float
@@ -46,19 +52,19 @@ class Statistics(NamedTuple):
     max: float
 
 
-def statistics(channel: Channel, threads: int) -> Statistics:
+def statistics(channel: Channel, threads: int, mask: Mask = None) -> Statistics:
     """Return mean, standard deviation and range of the finite voxels."""
     blocks = -(-channel.size // BLOCK)
     found = np.empty((blocks, FOUND))
     kind = as_type(channel.dtype)
-    first = float(channel[0, 0, 0])
+    first = float(channel[0, 0, 0] if mask is None else channel[first_inside(mask)])
     shift = first if math.isfinite(first) else 0.0  # near the mean, so that squares stay small
 
     def work(memory: Memory, begin: int, stop: int) -> None:
         target = found.__array_interface__["data"][0]
         block_statistics(kind, memory, shift, BLOCK, target, begin, stop)
 
-    run_blocks(channel, work, BLOCK, threads, read_only=True)
+    run_blocks(channel, work, BLOCK, threads, mask, read_only=True)
     count, total, squares = found[:, :3].sum(axis=0).tolist()
     if count == 0.0:
         return Statistics(0, math.nan, math.nan, math.nan, math.nan)
@@ -75,6 +81,7 @@ def apply_linear(
     base: float,
     limits: tuple[float, float],
     threads: int,
+    mask: Mask = None,
 ) -> None:
     """Apply ``slope * (x - origin) + base``, clipped to limits, which may be infinite."""
     kind, (begin, steep, end, low, high) = kernel_arguments(channel, origin, slope, base, *limits)
@@ -83,7 +90,12 @@ def apply_linear(
         last = min(stop * BLOCK, memory[1])
         scale_and_clip(kind, memory, begin, steep, end, low, high, first * BLOCK, last)
 
-    run_blocks(channel, work, BLOCK, threads)
+    run_blocks(channel, work, BLOCK, threads, mask)
+
+
+def first_inside(mask: npt.NDArray[np.bool]) -> tuple[int, ...]:
+    """Return the index of the first voxel of a mask; of voxel 0 if it is empty."""
+    return tuple(map(int, np.unravel_index(mask.argmax(), mask.shape)))
 
 
 def mean_and_std(count: float, total: float, squares: float) -> tuple[float, float]:
@@ -103,6 +115,7 @@ def run_blocks(
     work: Change,
     block: int,
     threads: int,
+    mask: Mask = None,
     read_only: bool = False,
     in_c_order: bool = False,
 ) -> None:
@@ -110,9 +123,14 @@ def run_blocks(
     flags = channel.flags
     whole = flags.c_contiguous or (flags.f_contiguous and not in_c_order)
     voxels = channel if whole and flags.aligned else channel.copy(order="C")
-    memory = voxels.__array_interface__["data"][0], voxels.size
+    arrays, inside = [voxels], 0
+    if mask is not None:
+        ordered = np.asarray(mask, order="C" if voxels.flags.c_contiguous else "F")
+        arrays.append(ordered)
+        inside = ordered.__array_interface__["data"][0]
+    memory = voxels.__array_interface__["data"][0], voxels.size, inside
     blocks = -(-voxels.size // block)
     threads = threads_worth(voxels.size, threads)
-    run_parts(lambda first, stop: work(memory, first, stop), blocks, threads, [voxels])
+    run_parts(lambda first, stop: work(memory, first, stop), blocks, threads, arrays)
     if voxels is not channel and not read_only:
         channel[...] = voxels

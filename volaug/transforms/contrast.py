@@ -5,15 +5,14 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep
-from .channels import UNLIMITED, apply_linear, statistics
+from .channels import UNLIMITED, Mask, apply_linear, statistics
+from .masked import MaskedOperation, MaskedStep
 from .operation import Voxels
 from .per_channel import (
     MAX_FACTOR,
     MAX_VALUE,
     ChannelId,
     FloatPerChannel,
-    IntensityOperation,
     around_one,
     check_numbers,
     of_channel,
@@ -22,7 +21,7 @@ from .ranges import Pair, Range, as_flag, factors
 
 
 @dataclass(frozen=True, repr=False)
-class RandomContrast(ValueStep):
+class RandomContrast(MaskedStep):
     """Multiply differences from the mean of each channel: below 1, contrast decreases.
 
     If the range of factors includes 1, weaker contrast is as likely as stronger, as in nnU-Net
@@ -45,6 +44,9 @@ class RandomContrast(ValueStep):
         Names of the targets to apply the step to, or not to. Default: all images.
     channels : int or list of ints, optional
         Channels of these targets to apply the step to. Default: all.
+    mask : str or float, optional
+        Where to apply the step, and where its statistics come from: the name of a target, which
+        must be over 0 there, or a number, which the image must be over. Default: everywhere.
 
     Raises
     ------
@@ -86,7 +88,7 @@ class RandomContrast(ValueStep):
 
 
 @dataclass(frozen=True, repr=False)
-class Contrast(IntensityOperation):
+class Contrast(MaskedOperation):
     """Multiply the differences from the mean."""
 
     factor: FloatPerChannel
@@ -97,10 +99,10 @@ class Contrast(IntensityOperation):
         check_numbers(self, "factor", 0.0, MAX_VALUE)
         as_flag("preserve_range", self.preserve_range)
 
-    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
-        found = statistics(voxels, threads)
+    def change_inside(self, voxels: Voxels, channel: ChannelId, threads: int, mask: Mask) -> None:
+        found = statistics(voxels, threads, mask)
         if math.isnan(found.mean):
             return
         limits = (found.min, found.max) if self.preserve_range else UNLIMITED
         factor = of_channel(self.factor, channel)
-        apply_linear(voxels, found.mean, factor, found.mean, limits, threads)
+        apply_linear(voxels, found.mean, factor, found.mean, limits, threads, mask)

@@ -9,12 +9,12 @@ from ..kernels.values.pointwise import power_law
 from ..kernels.values.vector_math import power_constants
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep
 from .channels import (
     BLOCK,
     MIN_RANGE,
     UNLIMITED,
     Channel,
+    Mask,
     Memory,
     apply_linear,
     kernel_arguments,
@@ -22,11 +22,11 @@ from .channels import (
     run_blocks,
     statistics,
 )
+from .masked import MaskedOperation, MaskedStep
 from .operation import Voxels
 from .per_channel import (
     ChannelId,
     FloatPerChannel,
-    IntensityOperation,
     around_one,
     check_numbers,
     of_channel,
@@ -37,7 +37,7 @@ EXPONENTS = (1e-2, 1e2)
 
 
 @dataclass(frozen=True, repr=False)
-class RandomGamma(ValueStep):
+class RandomGamma(MaskedStep):
     """Raise values to a power: below 1 dark voxels become brighter, over 1 darker.
 
     The values of each channel are scaled to 0 (its minimum) to 1 (its maximum), raised to the
@@ -65,6 +65,9 @@ class RandomGamma(ValueStep):
         Names of the targets to apply the step to, or not to. Default: all images.
     channels : int or list of ints, optional
         Channels of these targets to apply the step to. Default: all.
+    mask : str or float, optional
+        Where to apply the step, and where its statistics come from: the name of a target, which
+        must be over 0 there, or a number, which the image must be over. Default: everywhere.
 
     Raises
     ------
@@ -113,7 +116,7 @@ class RandomGamma(ValueStep):
 
 
 @dataclass(frozen=True, repr=False)
-class Gamma(IntensityOperation):
+class Gamma(MaskedOperation):
     """Raise values, scaled to 0 to 1, to a power; if `inverted`, raise 1 minus these."""
 
     exponent: FloatPerChannel
@@ -130,8 +133,8 @@ class Gamma(IntensityOperation):
     def examples(cls) -> tuple["Gamma", ...]:
         return (cls(1.1),)
 
-    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
-        before = statistics(voxels, threads)
+    def change_inside(self, voxels: Voxels, channel: ChannelId, threads: int, mask: Mask) -> None:
+        before = statistics(voxels, threads, mask)
         spread = before.max - before.min
         if not MIN_RANGE < spread < math.inf:
             return
@@ -139,10 +142,12 @@ class Gamma(IntensityOperation):
         origin, sign = (before.max, -1.0) if self.inverted else (before.min, 1.0)
         scale = sign * spread
         onto = scale, origin, before.finite
-        mean, std = apply_power(voxels, origin, sign / spread, exponent, *onto, threads)
+        mean, std = apply_power(voxels, origin, sign / spread, exponent, *onto, threads, mask)
         if self.retain_statistics:
             slope = before.std / (spread * std) if std > 0.0 else 1.0
-            apply_linear(voxels, scale * mean + origin, slope, before.mean, UNLIMITED, threads)
+            apply_linear(
+                voxels, scale * mean + origin, slope, before.mean, UNLIMITED, threads, mask
+            )
 
 
 def apply_power(
@@ -154,11 +159,12 @@ def apply_power(
     base: float,
     count: int,
     threads: int,
+    mask: Mask = None,
 ) -> tuple[float, float]:
     """``scale * y + base``, where ``y = (slope * (x - origin)) ** exponent``.
 
-    What is raised is from 0 to 1. Mean and standard deviation of the finite `y`, of which there
-    are `count`.
+    What is raised is from 0 to 1. Mean and standard deviation of the finite `y` within the mask, of
+    which there are `count`.
     """
     kind, (begin, steep, stretch, end) = kernel_arguments(channel, origin, slope, scale, base)
     constants, squarings = power_constants(exponent)  # type: ignore[no-untyped-call]
@@ -168,5 +174,5 @@ def apply_power(
         power = constants, squarings
         power_law(kind, memory, begin, steep, *power, stretch, end, BLOCK, found, first, stop)
 
-    run_blocks(channel, work, BLOCK, threads)
+    run_blocks(channel, work, BLOCK, threads, mask)
     return mean_and_std(count, *found.sum(axis=0).tolist())

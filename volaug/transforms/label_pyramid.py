@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .. import checks
 from ..serialization import normalize
 from ..warping.engine.in_place import slowest_first
-from .base import LabelStep
+from .base import FixedStep
 from .low_resolution import kept_voxels
 from .operation import Kinds, ValueOperation, Volumes
 from .ranges import as_triple
@@ -19,7 +19,7 @@ Labels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, repr=False)
-class LabelPyramid(LabelStep):
+class LabelPyramid(FixedStep):
     """Replace each label by a list of labels in several resolutions, for deep supervision.
 
     It must be the last step. A voxel of a lower resolution is the nearest voxel of the full one, by

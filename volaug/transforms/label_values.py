@@ -128,7 +128,7 @@ def _change_bits(
     """Run threads on blocks of the labels' memory, as bits of an unsigned dtype."""
     with in_memory_order(labels) as voxels:
         unsigned = np.dtype(f"u{voxels.itemsize}")
-        memory = voxels.__array_interface__["data"][0], voxels.size
+        memory = voxels.__array_interface__["data"][0], voxels.size, 0
         change = work(as_type(unsigned), memory, unsigned)
         blocks = -(-voxels.size // BLOCK)
         run_parts(

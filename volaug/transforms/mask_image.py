@@ -8,13 +8,13 @@ import numpy as np
 
 from .. import checks
 from ..serialization import check_names
-from .base import LabelStep
+from .base import FixedStep
 from .operation import Kinds, ValueOperation, Volumes, of_kind
 from .ranges import MAX_LENGTH, as_number
 
 
 @dataclass(frozen=True, repr=False)
-class MaskImage(LabelStep):
+class MaskImage(FixedStep):
     """Set voxels of images to a value wherever a label is negative.
 
     nnU-Net uses -1 for voxels outside of the mask that it normalized with.

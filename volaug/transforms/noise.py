@@ -10,14 +10,13 @@ from .. import checks
 from ..kernels.values.normal_noise import BLOCK as NOISE_BLOCK, add_gaussian_noise, add_rician_noise
 from ..keys import RandomStream
 from ..warping.fusion import Grid
-from .base import ValueStep
-from .channels import Channel, Memory, kernel_arguments, run_blocks, statistics
+from .channels import Channel, Mask, Memory, kernel_arguments, run_blocks, statistics
+from .masked import MaskedOperation, MaskedStep
 from .operation import Voxels
 from .per_channel import (
     MAX_VALUE,
     ChannelId,
     FloatPerChannel,
-    IntensityOperation,
     check_numbers,
     evenly,
     of_channel,
@@ -29,7 +28,7 @@ NOISES = get_args(NoiseKind)
 
 
 @dataclass(frozen=True, repr=False)
-class RandomNoise(ValueStep):
+class RandomNoise(MaskedStep):
     """Add noise that is independent for each voxel, channel and target.
 
     Parameters
@@ -55,6 +54,9 @@ class RandomNoise(ValueStep):
         Names of the targets to apply the step to, or not to. Default: all images.
     channels : int or list of ints, optional
         Channels of these targets to apply the step to. Default: all.
+    mask : str or float, optional
+        Where to apply the step, and where its statistics come from: the name of a target, which
+        must be over 0 there, or a number, which the image must be over. Default: everywhere.
 
     Raises
     ------
@@ -102,7 +104,7 @@ class RandomNoise(ValueStep):
 
 
 @dataclass(frozen=True, repr=False)
-class Noise(IntensityOperation):
+class Noise(MaskedOperation):
     """Add normal noise that is independent for each voxel, channel, target and key."""
 
     std: FloatPerChannel
@@ -121,16 +123,16 @@ class Noise(IntensityOperation):
     def examples(cls) -> tuple["Noise", ...]:
         return cls(1.0, "gaussian", False, 0), cls(1.0, "rician", False, 0)
 
-    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+    def change_inside(self, voxels: Voxels, channel: ChannelId, threads: int, mask: Mask) -> None:
         std, origin = of_channel(self.std, channel), 0.0
         if self.relative or self.kind == "rician":
-            found = statistics(voxels, threads)
+            found = statistics(voxels, threads, mask)
             std *= found.std if self.relative else 1.0
             origin = min(found.min, 0.0)  # no magnitude is negative: zero has been moved there
         if std > 0.0:  # NaN is not
             words = f"{channel.target} {channel.channel}".encode(errors="surrogatepass")
             stream = int.from_bytes(hashlib.shake_128(words).digest(8), "little")
-            add_noise(voxels, std, self.kind == "rician", stream, self.key, threads, origin)
+            add_noise(voxels, std, self.kind == "rician", stream, self.key, threads, origin, mask)
 
 
 def add_noise(
@@ -141,6 +143,7 @@ def add_noise(
     key: int,
     threads: int,
     origin: float = 0.0,
+    mask: Mask = None,
 ) -> None:
     """Add normal or Rician noise: a function of voxel index, `stream` and `key`.
 
@@ -155,4 +158,4 @@ def add_noise(
         else:
             add_gaussian_noise(kind, memory, scale, *words, first, stop)
 
-    run_blocks(channel, work, NOISE_BLOCK, threads, in_c_order=True)
+    run_blocks(channel, work, NOISE_BLOCK, threads, mask, in_c_order=True)

@@ -50,11 +50,15 @@ class Operation:
             object.__setattr__(self, "channels", as_channel_numbers(self.channels))
 
     def __repr__(self) -> str:
-        """Show the arguments, without `targets` and `channels` if it is applied to all."""
-        shown = {item.name: getattr(self, item.name) for item in arguments(self) if item.repr}
-        last = {name: shown.pop(name) for name in ("targets", "channels")}
-        shown |= {name: value for name, value in last.items() if value is not None}
-        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
+        """Show the arguments; of what limits it to some targets or voxels, what is given."""
+        first, last = [], []
+        for item in arguments(self):
+            value = getattr(self, item.name)
+            if item.kw_only and value is not None:
+                last.append(f"{item.name}={value!r}")
+            elif item.repr and not item.kw_only:
+                first.append(f"{item.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(first + last)})"
 
     def concerns(self, name: str) -> bool:
         """Whether it is applied to a target."""

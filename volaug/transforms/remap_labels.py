@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
-from .base import LabelStep
+from .base import FixedStep
 from .label_values import as_label, label_bits, replace
 from .operation import Kinds, ValueOperation, Volumes
 
 
 @dataclass(frozen=True, repr=False)
-class RemapLabels(LabelStep):
+class RemapLabels(FixedStep):
     """Replace one label by another: -1, nnU-Net's label outside of the case, by 0, for example.
 
     Parameters

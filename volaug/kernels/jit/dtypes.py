@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .half import float_to_half, half_to_float
-from .lanes import F32, F64, I32, I64
+from .lanes import F32, F64, I8, I32, I64
 from .options import device
 from .row_arguments import tuple_of
 from .vec import Vec
@@ -99,6 +99,21 @@ def write(typingctx, dtype, address, at, value):
         return context.get_dummy_value()
 
     return types.void(dtype, address, at, value), codegen
+
+
+@intrinsic
+def write_inside(typingctx, dtype, address, at, value, inside):
+    """Make the voxel `at` the float `value`, rounded, where `inside` is not 0: else it stays."""
+
+    def codegen(context, b, signature, arguments):
+        of = signature.args[0].dtype
+        value = context.cast(b, arguments[3], signature.args[3], arithmetic(of))
+        place = pointer_to(b, of, *arguments[1:3])
+        chosen = b.icmp_unsigned("!=", arguments[4], I8(0))
+        b.store(b.select(chosen, from_float(of, Vec(b, value)).value, b.load(place)), place)
+        return context.get_dummy_value()
+
+    return types.void(dtype, address, at, value, types.uint8), codegen
 
 
 def held_as(dtype):

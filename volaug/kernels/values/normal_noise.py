@@ -13,6 +13,7 @@ import numpy as np
 
 from ..jit import dtypes as elements
 from ..jit.options import device, kernel
+from .pointwise import copy_mask
 from .vector_math import log2
 
 # Counters of a block of voxels; a voxel's place in its block says which of the four is its own.
@@ -90,23 +91,29 @@ def fill_block(block, stream, key, words, normals):
 
 @kernel
 def add_gaussian_noise(dtype, memory, scale, stream, key, first, stop):
-    """Add `scale` times a normal number to each voxel of blocks first..stop of a memory."""
-    address, extent = memory
+    """Add `scale` times a normal number to each voxel of blocks first..stop of a memory.
+
+    Here and below, voxels stay as they are where the memory's mask is not set.
+    """
+    address, extent, mask = memory
+    inside = np.empty(COUNTERS, np.uint8)
     words, normals = np.empty((4, COUNTERS), np.int32), np.empty((4, COUNTERS), np.float32)
     for block in range(first, stop):
         fill_block(block, stream, key, words, normals)
         for row in range(4):
             at = block * BLOCK + row * COUNTERS
             noise = normals[row, : max(0, min(COUNTERS, extent - at))]
+            copy_mask(mask, at, inside[: noise.shape[0]])
             for i in range(noise.shape[0]):
                 value = elements.read(dtype, address, at + i) + scale * noise[i]
-                elements.write(dtype, address, at + i, value)
+                elements.write_inside(dtype, address, at + i, value, inside[i])
 
 
 @kernel
 def add_rician_noise(dtype, memory, scale, origin, stream, key, first, stop):
     """The magnitude, from `origin`, of each voxel with noise in its real and imaginary part."""
-    address, extent = memory
+    address, extent, mask = memory
+    inside = np.empty(COUNTERS, np.uint8)
     words, real = np.empty((4, COUNTERS), np.int32), np.empty((4, COUNTERS), np.float32)
     imaginary = np.empty((4, COUNTERS), np.float32)
     for block in range(first, stop):
@@ -115,8 +122,9 @@ def add_rician_noise(dtype, memory, scale, origin, stream, key, first, stop):
         for row in range(4):
             at = block * BLOCK + row * COUNTERS
             noise = real[row, : max(0, min(COUNTERS, extent - at))]
+            copy_mask(mask, at, inside[: noise.shape[0]])
             for i in range(noise.shape[0]):
                 along = (elements.read(dtype, address, at + i) - origin) + scale * noise[i]
                 across = scale * imaginary[row, i]
                 magnitude = (along * along + across * across) ** 0.5
-                elements.write(dtype, address, at + i, magnitude + origin)
+                elements.write_inside(dtype, address, at + i, magnitude + origin, inside[i])

@@ -4,6 +4,7 @@ Voxels become floats, and floats voxels again, as in dtypes.py: integers are rou
 """
 
 import numpy as np
+from numba import uint8
 
 from ..jit import dtypes as elements
 from ..jit.options import device, kernel
@@ -15,21 +16,44 @@ ROW = 4096  # voxels that are worked on together, in the L1 cache
 @device
 def part_of(memory, first, stop):
     """The address of a memory, of which elements first..stop are there."""
-    address, extent = memory
+    address, extent = memory[0], memory[1]
     if first < stop:
         elements.check(first, extent)
         elements.check(stop - 1, extent)
     return address
 
 
+@device
+def copy_mask(mask, first, inside):
+    """Copy bytes of the mask at an address, from the element `first` on; without one they are 1."""
+    if mask == 0:
+        for i in range(inside.shape[0]):
+            inside[i] = 1
+    else:
+        for i in range(inside.shape[0]):
+            inside[i] = elements.voxel(uint8, mask, first + i)
+
+
+@device
+def scaled(dtype, address, i, origin, slope, base, low, high):
+    """The voxel `i` as ``slope * (x - origin) + base``, cut to low..high; NaN stays."""
+    y = slope * (elements.read(dtype, address, i) - origin) + base
+    y = low if y < low else y
+    return high if y > high else y
+
+
 @kernel
 def scale_and_clip(dtype, memory, origin, slope, base, low, high, first, stop):
-    """``slope * (x - origin) + base``, cut to low..high; NaN stays."""
-    address = part_of(memory, first, stop)
-    for i in range(first, stop):
-        y = slope * (elements.read(dtype, address, i) - origin) + base
-        y = low if y < low else y
-        elements.write(dtype, address, i, high if y > high else y)
+    """``slope * (x - origin) + base``, cut to low..high, where the memory's mask is set."""
+    address, mask = part_of(memory, first, stop), memory[2]
+    if mask == 0:
+        for i in range(first, stop):
+            y = scaled(dtype, address, i, origin, slope, base, low, high)
+            elements.write(dtype, address, i, y)
+    else:
+        for i in range(first, stop):
+            y = scaled(dtype, address, i, origin, slope, base, low, high)
+            elements.write_inside(dtype, address, i, y, elements.voxel(uint8, mask, i))
 
 
 @device
@@ -61,12 +85,15 @@ def power_law(
 ):
     """``scale * y + base`` in blocks first..stop, where y is a power of ``slope * (x - origin)``.
 
+    Voxels stay as they are where the memory's mask is not set.
+
     For `constants` and `squarings` see `power_constants`. To each row of ``found``, (blocks, 2),
     go sum and sum of squares of the finite `y` of a block. Eight at a time are added as float32:
     they are from 0 to 1, and the sums right to 1e-8.
     """
     address = part_of(memory, first * block, min(stop * block, memory[1]))
     row, totals, squares = np.zeros(ROW, np.float32), np.empty(ROW // 8), np.empty(ROW // 8)
+    inside = np.empty(ROW, np.uint8)
     eighths = row.reshape(8, ROW // 8)
     parts = (
         eighths[0], eighths[1], eighths[2], eighths[3],
@@ -79,18 +106,20 @@ def power_law(
         begin, end = k * block, min((k + 1) * block, memory[1])
         for at in range(begin, end, ROW):
             powers = row[: min(ROW, end - at)]
+            copy_mask(memory[2], at, inside[: powers.shape[0]])
             for i in range(powers.shape[0]):
                 voxel = elements.read(dtype, address, at + i)
                 y = power(np.float32(slope * (voxel - origin)), constants)
                 # NaN where it is not finite
-                elements.write(dtype, address, at + i, scale * y + (base + zero * voxel))
-                powers[i] = y if y >= minimum else zero  # to be squared
+                value = scale * y + (base + zero * voxel)
+                elements.write_inside(dtype, address, at + i, value, inside[i])
+                powers[i] = y if (y >= minimum) & (inside[i] != 0) else zero  # to be squared
             for _ in range(squarings):
                 for i in range(powers.shape[0]):
                     voxel = elements.read(dtype, address, at + i)
                     powers[i] *= powers[i]
                     value = scale * powers[i] + (base + zero * voxel)
-                    elements.write(dtype, address, at + i, value)
+                    elements.write_inside(dtype, address, at + i, value, inside[i])
             row[powers.shape[0] :] = 0.0
             add_powers(parts, totals, squares)
         found[k, 0], found[k, 1] = total_of(totals), total_of(squares)

@@ -1,4 +1,4 @@
-"""Number, sums and range of the finite voxels of a block of memory.
+"""Number, sums and range of the finite voxels of a block of memory, or of those in its mask.
 
 A plain loop stays scalar: LLVM may not reorder a sum, nor take the minimum of floats that could be
 NaN, without options that would break other things (see options.py). So WIDTH sums run
@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..jit import dtypes as elements, lanes
-from ..jit.lanes import F64, I64, number
+from ..jit.lanes import F64, I8, I64, number
 from ..jit.options import kernel
 from ..jit.vec import Vec, select, splat, vecs
 
@@ -41,17 +41,16 @@ class _Sums:
         """`kind` in as many lanes."""
         return kind if self.lanes_of == 1 else lanes.vector(kind, self.lanes_of)
 
-    def add(self, value, shift, finite_only):
-        """Take in floats; with `finite_only`, as if there were no others."""
+    def add(self, value, shift, chosen):
+        """Take in floats, or those that are chosen."""
         count, total, squares, minimum, maximum = self.load()
         difference = as_double(value) - shift
         low = high = value
-        if finite_only:
-            finite = value.call("fabs") < math.inf
-            difference = select(finite, difference, 0.0)
-            count = count + select(finite, count.number(1.0), 0.0)
-            low = select(finite, value, math.inf)
-            high = select(finite, value, -math.inf)
+        if chosen is not None:
+            difference = select(chosen, difference, 0.0)
+            count = count + select(chosen, count.number(1.0), 0.0)
+            low = select(chosen, value, math.inf)
+            high = select(chosen, value, -math.inf)
         found = (
             count,
             total + difference,
@@ -93,31 +92,45 @@ def _store_doubles(b, values, address):
         b.store(as_double(value).value, b.gep(target, [I64(k)]))
 
 
-def _add_up(finite_only):
+def _add_up(finite_only, masked):
     """The intrinsic that writes what is FOUND of voxels first..stop to the address `found`."""
 
-    def add_up(typingctx, dtype, address, first, stop, shift, found):
-        signature = types.void(dtype, address, first, stop, shift, found)
+    def add_up(typingctx, dtype, address, mask, first, stop, shift, found):
+        signature = types.void(dtype, address, mask, first, stop, shift, found)
 
         def codegen(context, b, signature, arguments):
             of = signature.args[0].dtype
-            _, address, first, stop, shift, found = arguments
+            _, address, mask, first, stop, shift, found = arguments
             voxel, size = elements.storage(of), elements.size_of(of)
             source = b.inttoptr(address, voxel.as_pointer())
+            inside = b.inttoptr(mask, I8.as_pointer())
             real = elements.storage(elements.arithmetic(of))
             many, one = _Sums(b, real, WIDTH), _Sums(b, real, 1)
+
+            def chosen(value, at):
+                """Which of some voxels, from `at` on, are taken in; None for all."""
+                if not finite_only:
+                    return None
+                finite = value.call("fabs") < math.inf
+                if not masked:
+                    return finite
+                bits = lanes.load(b, I8, inside, at.value, value.count or 1)
+                bits = Vec(b, bits) if value.count else Vec(b, bits).lane(0)
+                return finite & (bits != 0)
 
             first, stop, shift = vecs(b, (first, stop, shift), signed=True)
             blocks = (stop - first).divide(WIDTH)
             with cgutils.for_range(b, blocks.value) as loop:
                 at = first + Vec(b, loop.index) * WIDTH
                 voxels = Vec(b, lanes.load(b, voxel, source, at.value, WIDTH, size))
-                many.add(elements.to_float(of, voxels), splat(shift, WIDTH), finite_only)
+                values = elements.to_float(of, voxels)
+                many.add(values, splat(shift, WIDTH), chosen(values, at))
             after = first + blocks * WIDTH
             with cgutils.for_range(b, (stop - after).value) as loop:
                 at = after + Vec(b, loop.index)
                 value = Vec(b, b.load(b.gep(source, [at.value])))
-                one.add(elements.to_float(of, value), shift, finite_only)
+                value = elements.to_float(of, value)
+                one.add(value, shift, chosen(value, at))
 
             count, *rest = _together(one.found(), many.found())
             if not finite_only:
@@ -130,17 +143,21 @@ def _add_up(finite_only):
     return add_up
 
 
-add_up_all = intrinsic(_add_up(finite_only=False))
-add_up_finite = intrinsic(_add_up(finite_only=True))
+add_up_all = intrinsic(_add_up(finite_only=False, masked=False))
+add_up_finite = intrinsic(_add_up(finite_only=True, masked=False))
+add_up_inside = intrinsic(_add_up(finite_only=True, masked=True))
 
 
 @kernel
 def block_statistics(dtype, memory, shift, block, found, first, stop):
-    """What is FOUND in blocks first..stop of a memory (address, extent), each to its own row."""
-    address, extent = memory
+    """What is FOUND in blocks first..stop of a memory, each to its own row."""
+    address, extent, mask = memory
     for k in range(first, stop):
         begin, end = k * block, min((k + 1) * block, extent)
         target = found + 8 * FOUND * k
-        add_up_all(dtype, address, begin, end, shift, target)
+        if mask != 0:
+            add_up_inside(dtype, address, mask, begin, end, shift, target)
+            continue
+        add_up_all(dtype, address, mask, begin, end, shift, target)
         if not math.isfinite(elements.voxel(float64, target, 1)):
-            add_up_finite(dtype, address, begin, end, shift, target)
+            add_up_finite(dtype, address, mask, begin, end, shift, target)

@@ -1,0 +1,122 @@
+"""Changes within a mask: where a target is over 0, or where the image is over a threshold."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import checks
+from ..serialization import check_names, shown
+from .base import ValueStep
+from .channels import Mask
+from .operation import ChannelId, Kinds, Operation, Volumes, Voxels
+from .per_channel import IntensityOperation
+from .ranges import MAX_LENGTH, as_number
+
+MaskSource = str | float | None  # name of a target, threshold, or no mask
+
+
+def as_mask_source(value: Any) -> MaskSource:
+    """Return the name of a target, or a threshold; None for no mask."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return as_number("mask", value, -MAX_LENGTH, MAX_LENGTH)
+    except TypeError:
+        raise TypeError(
+            f"mask must be the name of a target or a threshold, got {shown(value)}"
+        ) from None
+
+
+def check_mask(step: str, mask: MaskSource, volumes: Mapping[str, Any]) -> None:
+    """Check that the target that is a mask is among the volumes, with one channel."""
+    if not isinstance(mask, str):
+        return
+    check_names(f"target that is the mask of {step}", [mask], volumes)
+    volume = volumes[mask]
+    if volume.ndim == 4 and len(volume) > 1:
+        raise ValueError(f"the mask of {step}, {mask!r}, must have one channel, got {len(volume)}")
+
+
+def mask_of_target(mask: MaskSource, volumes: Mapping[str, Any]) -> Mask:
+    """Return where the target that is a mask is over 0; None if the mask is no target."""
+    if not isinstance(mask, str):
+        return None
+    volume = checks.memory_of(volumes[mask])
+    inside: npt.NDArray[np.bool] = (volume if volume.ndim == 3 else volume[0]) > 0
+    return inside
+
+
+def mask_of_channel(mask: MaskSource, of_target: Mask, voxels: Voxels) -> Mask:
+    """Return the mask of a channel, of which that of a target is known."""
+    if mask is None or isinstance(mask, str):
+        return of_target
+    inside: npt.NDArray[np.bool] = voxels > mask
+    return inside
+
+
+@dataclass(frozen=True, repr=False)
+class MaskedStep(ValueStep):
+    """A step that can be limited to the voxels of a mask.
+
+    Attributes
+    ----------
+    mask : str, float or None
+        Name of the target that is over 0 inside the mask, or the number that the image is over.
+    """
+
+    mask: MaskSource = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", as_mask_source(self.mask))
+        super().__post_init__()
+
+    def limited(self, operation: Operation, kinds: Mapping[str, str]) -> Operation:
+        limited = super().limited(operation, kinds)
+        return limited if self.mask is None else replace(limited, mask=self.mask)  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True, repr=False)
+class MaskedOperation(IntensityOperation):
+    """An operation that takes its statistics from the voxels of a mask, and changes no others.
+
+    If no voxel is in the mask, nothing changes.
+
+    Attributes
+    ----------
+    mask : str, float or None
+        Name of the target that is over 0 inside the mask, or the number that the image is over;
+        None for all voxels.
+    """
+
+    mask: MaskSource = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mask is not None:
+            object.__setattr__(self, "mask", as_mask_source(self.mask))
+
+    def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
+        super().check(volumes, kinds)
+        if self.mask is not None and self.chosen(volumes, kinds):
+            check_mask(type(self).__name__, self.mask, volumes)
+
+    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
+        if self.mask is None:
+            super().apply(volumes, kinds, threads)
+            return
+        of_target = mask_of_target(self.mask, volumes)
+        for channel, voxels in self.chosen_channels(volumes, kinds):
+            if voxels.dtype != np.bool:
+                inside = mask_of_channel(self.mask, of_target, voxels)
+                self.change_inside(voxels, channel, threads, inside)
+
+    def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
+        self.change_inside(voxels, channel, threads, None)
+
+    @abc.abstractmethod
+    def change_inside(self, voxels: Voxels, channel: ChannelId, threads: int, mask: Mask) -> None:
+        """Change the voxels of a mask in one channel (n0, n1, n2), in place."""
