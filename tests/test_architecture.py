@@ -241,6 +241,7 @@ COMPILATIONS = {
     "multiply_planes": 3,  # the field itself is float32
     "replace_bits": 3,  # of 32, 16 and 8 bits
     "exchange_bits": 3,
+    "bracket_voxels": 3,
 }
 
 

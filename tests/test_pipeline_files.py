@@ -15,6 +15,7 @@ from volaug import (
     Compose,
     LabelPyramid,
     MaskImage,
+    Normalize,
     OneOf,
     RandomAffine,
     RandomBiasField,
@@ -64,10 +65,14 @@ NOT_DEFAULT = {
     "RandomElastic": RandomElastic(
         (1, 2.5, 3), num_control_points=(8, 1, 9), locked_borders=2, folding="warn", p=0.6, name="g"
     ),
-    "RandomContrast": RandomContrast(0.5, preserve_range=False, per_channel=True, p=0.7, name="h"),
-    "RandomBrightness": RandomBrightness(0.5, std_shift=(-1, 2), per_channel=True, p=0.7, name="l"),
+    "RandomContrast": RandomContrast(
+        0.5, preserve_range=False, per_channel=True, mask=4.5, p=0.7, name="h"
+    ),
+    "RandomBrightness": RandomBrightness(
+        0.5, std_shift=(-1, 2), per_channel=True, mask="parts", p=0.7, name="l"
+    ),
     "RandomGamma": RandomGamma(
-        0.5, p_inverted=0.1, retain_statistics=False, per_channel=True, p=0.7, name="m"
+        0.5, p_inverted=0.1, retain_statistics=False, per_channel=True, mask=0, p=0.7, name="m"
     ),
     "RandomBlur": RandomBlur(
         (1, 2, (0, 3)),
@@ -79,7 +84,7 @@ NOT_DEFAULT = {
         name="o",
     ),
     "RandomNoise": RandomNoise(
-        (0.1, 0.2), kind="rician", relative=False, per_channel=True, p=0.7, name="n"
+        (0.1, 0.2), kind="rician", relative=False, per_channel=True, mask=-1, p=0.7, name="n"
     ),
     "RandomCrop": RandomCrop((15, 16, 17), p=0.99, name="i"),
     "CenterCrop": CenterCrop(14, p=0.98, name="j"),
@@ -93,6 +98,17 @@ NOT_DEFAULT = {
     ),
     "RandomBiasField": RandomBiasField(
         (0.1, 0.6), num_control_points=(4, 6, 5), per_channel=True, p=0.7, name="r"
+    ),
+    "Normalize": Normalize(
+        "window",
+        percentiles=(1, 99),
+        window=(-100, 300),
+        output_range=(-1, 1),
+        clip=False,
+        mask="parts",
+        fill=-1.0,
+        p=0.7,
+        name="w",
     ),
     "MaskImage": MaskImage("parts", value=-2.5, channels=(0, 1), p=0.7, name="s"),
     "RemapLabels": RemapLabels(-1, new=2**63, p=0.7, name="t"),

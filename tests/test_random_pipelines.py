@@ -14,6 +14,7 @@ from volaug import (
     CenterCrop,
     Compose,
     LabelPyramid,
+    Normalize,
     OneOf,
     RandomAffine,
     RandomBiasField,
@@ -85,6 +86,10 @@ def window(rng):
     return pick(rng, int(rng.integers(1, 220)), tuple(rng.integers(1, 220, 3).tolist()))
 
 
+def mask(rng):
+    return pick(rng, None, None, "label", "t2", 0.5, -1e6)
+
+
 # A step of each kind, with whatever it accepts.
 STEPS = [
     lambda rng, p: RandomFlip(pick(rng, 0, (0, 2), (0, 1, 2)), p=p),
@@ -110,12 +115,17 @@ STEPS = [
     lambda rng, p: RandomCrop(window(rng), p=p),
     lambda rng, p: CenterCrop(window(rng), p=p),
     lambda rng, p: RandomContrast(
-        a_range(rng, 0.01, 100.0, False), preserve_range=flag(rng), per_channel=flag(rng), p=p
+        a_range(rng, 0.01, 100.0, False),
+        preserve_range=flag(rng),
+        per_channel=flag(rng),
+        mask=mask(rng),
+        p=p,
     ),
     lambda rng, p: RandomBrightness(
         a_range(rng, 0.01, 100.0, False),
         std_shift=a_range(rng, -100.0, 100.0, False),
         per_channel=flag(rng),
+        mask=mask(rng),
         p=p,
     ),
     lambda rng, p: RandomGamma(
@@ -123,6 +133,7 @@ STEPS = [
         p_inverted=float(rng.random()),
         retain_statistics=flag(rng),
         per_channel=flag(rng),
+        mask=mask(rng),
         p=p,
     ),
     lambda rng, p: RandomHistogramShift(
@@ -136,6 +147,7 @@ STEPS = [
         kind=pick(rng, "gaussian", "rician"),
         relative=flag(rng),
         per_channel=flag(rng),
+        mask=mask(rng),
         p=p,
     ),
     lambda rng, p: RandomBlur(
@@ -157,6 +169,14 @@ STEPS = [
         a_range(rng, 0.0, 100.0, False),
         num_control_points=int(rng.integers(4, 68)),
         per_channel=flag(rng),
+        p=p,
+    ),
+    lambda rng, p: Normalize(
+        "percentiles",
+        percentiles=pick(rng, (0.5, 99.5), (0.0, 100.0), (50.0, 50.1)),
+        output_range=pick(rng, (0.0, 255.0), (-1e6, 1e6)),
+        clip=flag(rng),
+        mask=mask(rng),
         p=p,
     ),
     lambda rng, p: RemapLabels(int(rng.integers(5)), new=int(rng.integers(5)), p=p),
@@ -224,6 +244,7 @@ def test_what_can_be_made_can_be_drawn():
     assert refused < 2 * PIPELINES  # most are accepted
 
 
+@pytest.mark.filterwarnings("ignore:channel . of")  # of one value, or none in the mask
 def test_what_can_be_drawn_can_be_applied():
     rng = np.random.default_rng(0)
     for number in range(APPLIED):

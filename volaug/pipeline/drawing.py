@@ -12,6 +12,7 @@ from ..transforms.base import FixedStep, SelectiveStep, Step, Transform
 from ..transforms.crop import Crop
 from ..transforms.elastic import Elastic
 from ..transforms.group import Group
+from ..transforms.masked import MaskedStep, check_mask
 from ..transforms.operation import Operation, ValueOperation
 from ..warping.fusion import Grid
 from .record import Record
@@ -103,7 +104,7 @@ def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping
     Raises
     ------
     ValueError
-        If a dtype does not hold a `cval` or what a step writes, or a step lacks its label.
+        If a dtype does not hold a `cval` or what a step writes, or a step lacks its label or mask.
     """
     blanks = {name: blank(tuple(v.shape), v.dtype) for name, v in volumes.items()}
     check_cvals(table, blanks)
@@ -113,10 +114,12 @@ def check_volumes(pipeline: Group, table: Mapping[str, Target], volumes: Mapping
             operation = step.limited(step.operation, kinds)
             assert isinstance(operation, ValueOperation)
             operation.check(blanks, kinds)
+        elif isinstance(step, MaskedStep):
+            check_mask(type(step).__name__, step.mask, blanks)
 
 
 def unknown_targets(pipeline: Group, table: Mapping[str, Target]) -> str:
-    """Return what is wrong with the names of `include` and `exclude`, or nothing."""
+    """Return what is wrong with the names of `include`, `exclude` and `mask`, or nothing."""
     for step in pipeline.steps():
         if not isinstance(step, SelectiveStep):
             continue
@@ -124,6 +127,8 @@ def unknown_targets(pipeline: Group, table: Mapping[str, Target]) -> str:
         try:
             check_names(f"{what} includes", step.include or (), table)
             check_names(f"{what} excludes", step.exclude or (), table)
+            if isinstance(step, MaskedStep) and isinstance(step.mask, str):
+                check_names(f"target that is the mask of {type(step).__name__}", [step.mask], table)
         except ValueError as error:
             return str(error)
         wanted = step.target_kind

@@ -30,7 +30,7 @@ from ..warping.fusion import grid_of
 from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
 from .replay import Stage
-from .target_warps import WARPS, Warps, common_warp, fused
+from .target_warps import WARPS, Warps, common_warp, fused, inverse_of
 from .targets import Target
 
 FORMAT, VERSION = "volaug.record", 1
@@ -50,6 +50,7 @@ class Drawn:
     # The stages that move voxels; in one, targets can have warps of their own.
     warp_stages: tuple[Warps, ...] = field(init=False, repr=False)
     elastic_factors: tuple[float, ...] = field(init=False, repr=False)
+    _inverses: tuple[Warps, ...] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         check_pyramid_is_last([operation for _, operation in self.steps], Pyramid)
@@ -109,6 +110,19 @@ class Drawn:
                 "spatial ones; see stages"
             )
         return warps[0]
+
+    def inverted(self) -> tuple[Warps, ...]:
+        """Return the inverses of the warps, last first; kept, since an inverse takes long.
+
+        Without a lock, which a forked child could find taken: two threads may both compute it.
+        """
+        if self._inverses is None:
+            shapes = [self.shape, *(warp.shape for warp in self.warps[:-1])]
+            pairs = zip(reversed(self.warp_stages), reversed(shapes), strict=True)
+            inverses = tuple(inverse_of(warps, shape) for warps, shape in pairs)
+            object.__setattr__(self, "_inverses", inverses)
+            return inverses
+        return self._inverses
 
     @property
     def output_shape(self) -> tuple[int, int, int]:

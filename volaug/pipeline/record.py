@@ -1,7 +1,7 @@
 """The record of one sample: enough to repeat it, to apply it to another image, or to undo it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from .. import checks
 from ..serialization import check_names
 from ..threads.limits import thread_count
 from ..transforms.label_values import Pairs
+from ..transforms.normalize import check_normalized, undo_normalization
+from ..transforms.operation import ChannelId, Rescaling
 from ..warping.geometry.bspline import Floats
 from .description import description
 from .drawn import Drawn
 from .replay import augmented, resampling_options
 from .sides import check_swaps, exchange_labels, exchange_rows, mirrored
-from .target_warps import Warps, apply_warps, check_one_warp, inverse_of, moved_coordinates, warp_of
+from .target_warps import Warps, apply_warps, check_one_warp, moved_coordinates, warp_of
 from .targets import Array, as_targets, check_cvals, check_grid
 
 
@@ -27,6 +29,8 @@ class Sample(dict[str, Any]):
     ----------
     record : Record
         What was drawn for the sample.
+    rescalings : dict from (target, channel) to (slope, intercept)
+        Of each channel that `Normalize` changed: ``slope * value + intercept`` is what it was.
 
     See Also
     --------
@@ -46,6 +50,36 @@ class Sample(dict[str, Any]):
     """
 
     record: "Record"
+    rescalings: dict[ChannelId, Rescaling]
+
+    def invert(
+        self, *positions: Any, threads: int | None = None, **targets: npt.ArrayLike
+    ) -> dict[str, Any]:
+        """Map results, such as a predicted image, back to the grid and the values of the input.
+
+        Parameters
+        ----------
+        threads : int, optional
+            Maximum number of threads. Default: `get_num_threads()`.
+        **targets
+            Arrays by name, as in `Record.invert`. An image of the name and the number of channels
+            of one that was normalized gets the values that it had before.
+
+        Returns
+        -------
+        dict
+            Arrays of the same names. Other changes of intensity are not undone, nor is what
+            `Normalize` clipped or filled.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `Record.invert`; or if an image has other channels than were normalized.
+        """
+        check_normalized(targets, self, self.rescalings)
+        results = self.record.invert(*positions, threads=threads, **targets)
+        undo_normalization(results, self.rescalings, thread_count(threads))
+        return results
 
     def __str__(self) -> str:
         """Describe the targets and what was drawn, in a line each."""
@@ -103,8 +137,6 @@ class Record(Drawn):
     (8, 8, 8)
     """
 
-    _inverses: tuple[Warps, ...] | None = field(init=False, repr=False, default=None)
-
     def apply(
         self,
         *positions: Any,
@@ -158,9 +190,13 @@ class Record(Drawn):
         Or to parts of them, which begin at the voxel `origin` and hold all that is read.
         """
         check_swaps(self.targets, volumes, coordinates)
-        swaps = self._swaps([*volumes, *coordinates])
-        results = augmented(self.stages, self.targets, volumes, out, threads, origin, swaps)
+        names = [*volumes, *coordinates]
+        swaps = mirrored(self.targets, names, self.warp_stages, self.affine)
+        results, rescalings = augmented(
+            self.stages, self.targets, volumes, out, threads, origin, swaps
+        )
         sample = Sample(results)
+        sample.rescalings = rescalings
         sample.update(self._moved(coordinates, self.warp_stages, "output", swaps))
         if self.spacing is not None:
             sample["spacing"] = self.spacing
@@ -202,17 +238,14 @@ class Record(Drawn):
         check_grid(volumes, self.output_shape, "which the record's result has")
         check_cvals(self.targets, volumes)
         check_swaps(self.targets, volumes, coordinates)
-        swaps = self._swaps([*volumes, *coordinates])
+        names = [*volumes, *coordinates]
+        swaps = mirrored(self.targets, names, self.warp_stages, self.affine)
         results: dict[str, Any] = volumes
         options = resampling_options(self.targets, volumes)
         for inverse in self.inverted() if volumes else ():
             results = apply_warps(inverse, results, options, threads=threads)
         exchange_labels(results, swaps, thread_count(threads))
         return {**results, **self._moved(coordinates, self.warp_stages[::-1], "input", swaps)}
-
-    def _swaps(self, names: Iterable[str]) -> dict[str, Pairs]:
-        """Return the pairs of some targets that exchange sides."""
-        return mirrored(self.targets, names, self.warp_stages, self.affine)
 
     def _moved(
         self,
@@ -265,16 +298,3 @@ class Record(Drawn):
             shown = warp_of(inverse, target).apply(shown, threads=threads)
         result: npt.NDArray[np.bool] = shown == 255
         return result
-
-    def inverted(self) -> tuple[Warps, ...]:
-        """Return the inverses of the warps, last first; kept, since an inverse takes long.
-
-        Without a lock, which a forked child could find taken: two threads may both compute it.
-        """
-        if self._inverses is None:
-            shapes = [self.shape, *(warp.shape for warp in self.warps[:-1])]
-            pairs = zip(reversed(self.warp_stages), reversed(shapes), strict=True)
-            inverses = tuple(inverse_of(warps, shape) for warps, shape in pairs)
-            object.__setattr__(self, "_inverses", inverses)
-            return inverses
-        return self._inverses

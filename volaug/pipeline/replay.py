@@ -7,7 +7,7 @@ from .. import checks
 from ..serialization import check_names
 from ..threads.limits import thread_count
 from ..transforms.label_values import Pairs
-from ..transforms.operation import ValueOperation
+from ..transforms.operation import ChannelId, Rescaling, ValueOperation
 from ..warping.warp import Warp
 from .sides import exchange_labels
 from .target_warps import WARPS, TargetWarps, Warps, apply_warps, check_channels, mapped
@@ -25,10 +25,11 @@ def augmented(
     threads: int | None,
     origin: tuple[int, int, int],
     swaps: Mapping[str, Pairs],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[ChannelId, Rescaling]]:
     """Images and labels after all stages, or parts of them that begin at the voxel `origin`.
 
-    `swaps` are the labels that exchange their numbers.
+    `swaps` are the labels that exchange their numbers. For each channel that is normalized, also
+    what undoes that.
     """
     check_cvals(targets, volumes)
     options = resampling_options(targets, volumes)
@@ -43,10 +44,13 @@ def augmented(
     if len(warps) > 1 or any(isinstance(warp, TargetWarps) for warp in warps):
         _check_out(volumes, {} if out is None else out, warps[-1].shape)
     results: dict[str, Any] = dict(volumes)
+    rescalings: dict[ChannelId, Rescaling] = {}
     count = thread_count(threads)
     for stage in stages:
         if not isinstance(stage, WARPS):
-            stage.apply(results, kinds, count)
+            for channel, rescaling in (stage.apply(results, kinds, count) or {}).items():
+                known = rescalings.get(channel)
+                rescalings[channel] = rescaling.after(known) if known else rescaling
             continue
         into = out if stage is warps[-1] else None
         if stage is stages[0] and any(origin):
@@ -54,7 +58,7 @@ def augmented(
         results = apply_warps(stage, results, options, into, threads)
         if stage is stages[0]:  # before other steps change the labels
             exchange_labels(results, swaps, count)
-    return results
+    return results, rescalings
 
 
 def resampling_options(targets: Targets, volumes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

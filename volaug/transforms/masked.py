@@ -1,20 +1,21 @@
 """Changes within a mask: where a target is over 0, or where the image is over a threshold."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import checks
 from ..serialization import check_names, shown
 from .base import ValueStep
 from .channels import Mask
-from .operation import ChannelId, Kinds, Operation, Volumes, Voxels
+from .operation import ChannelId, Kinds, Operation, ValueOperation, Volumes, Voxels
 from .per_channel import IntensityOperation
-from .ranges import MAX_LENGTH, as_number
+from .ranges import as_number
+
+MAX_INTENSITY = 1e12
 
 MaskSource = str | float | None  # name of a target, threshold, or no mask
 
@@ -24,7 +25,7 @@ def as_mask_source(value: Any) -> MaskSource:
     if value is None or isinstance(value, str):
         return value
     try:
-        return as_number("mask", value, -MAX_LENGTH, MAX_LENGTH)
+        return as_number("mask", value, -MAX_INTENSITY, MAX_INTENSITY)
     except TypeError:
         raise TypeError(
             f"mask must be the name of a target or a threshold, got {shown(value)}"
@@ -41,21 +42,17 @@ def check_mask(step: str, mask: MaskSource, volumes: Mapping[str, Any]) -> None:
         raise ValueError(f"the mask of {step}, {mask!r}, must have one channel, got {len(volume)}")
 
 
-def mask_of_target(mask: MaskSource, volumes: Mapping[str, Any]) -> Mask:
-    """Return where the target that is a mask is over 0; None if the mask is no target."""
-    if not isinstance(mask, str):
-        return None
-    volume = checks.memory_of(volumes[mask])
-    inside: npt.NDArray[np.bool] = (volume if volume.ndim == 3 else volume[0]) > 0
-    return inside
-
-
-def mask_of_channel(mask: MaskSource, of_target: Mask, voxels: Voxels) -> Mask:
-    """Return the mask of a channel, of which that of a target is known."""
-    if mask is None or isinstance(mask, str):
-        return of_target
-    inside: npt.NDArray[np.bool] = voxels > mask
-    return inside
+def masked_channels(
+    operation: ValueOperation, mask: MaskSource, volumes: Mapping[str, Any], kinds: Kinds
+) -> Iterator[tuple[ChannelId, Voxels, Mask]]:
+    """Yield the channels that an operation changes, with the mask of each; None for all voxels."""
+    chosen = list(operation.chosen_channels(volumes, kinds))
+    of_target: Mask = None
+    if chosen and isinstance(mask, str):
+        volume = checks.memory_of(volumes[mask])
+        of_target = (volume if volume.ndim == 3 else volume[0]) > 0
+    for channel, voxels in chosen:
+        yield channel, voxels, voxels > mask if isinstance(mask, float) else of_target
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,11 +105,9 @@ class MaskedOperation(IntensityOperation):
         if self.mask is None:
             super().apply(volumes, kinds, threads)
             return
-        of_target = mask_of_target(self.mask, volumes)
-        for channel, voxels in self.chosen_channels(volumes, kinds):
+        for channel, voxels, mask in masked_channels(self, self.mask, volumes, kinds):
             if voxels.dtype != np.bool:
-                inside = mask_of_channel(self.mask, of_target, voxels)
-                self.change_inside(voxels, channel, threads, inside)
+                self.change_inside(voxels, channel, threads, mask)
 
     def change(self, voxels: Voxels, channel: ChannelId, threads: int) -> None:
         self.change_inside(voxels, channel, threads, None)

@@ -28,6 +28,18 @@ class ChannelId(NamedTuple):
     channel: int
 
 
+class Rescaling(NamedTuple):
+    """What undoes a normalization: ``slope * value + intercept``, as in the header of NIfTI."""
+
+    slope: float
+    intercept: float
+
+    def after(self, earlier: "Rescaling") -> "Rescaling":
+        """Return what undoes this normalization, and then an earlier one."""
+        slope, intercept = earlier
+        return Rescaling(slope * self.slope, slope * self.intercept + intercept)
+
+
 @dataclass(frozen=True, repr=False, kw_only=True)
 class Operation:
     """What a step drew: plain numbers, and what they do to a sample.
@@ -99,8 +111,13 @@ class ValueOperation(Operation):
                 )
 
     @abc.abstractmethod
-    def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> None:
-        """Apply it to images and labels, in place or by replacing them."""
+    def apply(
+        self, volumes: Volumes, kinds: Kinds, threads: int
+    ) -> Mapping[ChannelId, Rescaling] | None:
+        """Apply it to images and labels, in place or by replacing them.
+
+        Return how to undo it for each channel that it normalized.
+        """
 
     def chosen(self, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
         """Return the volumes that it changes, as (C, n0, n1, n2) arrays that share their memory."""

@@ -84,10 +84,13 @@ class Vec:
         """One lane, as a scalar."""
         return self.like(self.b.extract_element(self.value, I32(place)))
 
+    def bits(self):
+        """The lanes of a mask as the bits of one integer."""
+        return Vec(self.b, self.b.bitcast(self.value, ir.IntType(self.count)))
+
     def any(self):
         """Whether any lane of a mask is set."""
-        bits = Vec(self.b, self.b.bitcast(self.value, ir.IntType(self.count)))
-        return bits != 0
+        return self.bits() != 0
 
     def min(self, other):
         """The lesser; `other` in place of NaN."""
