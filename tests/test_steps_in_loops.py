@@ -1,11 +1,19 @@
-"""Chosen targets, sides and own steps, within the loops of torch, MONAI, TorchIO and nnU-Net."""
+"""What users say of steps, within Stream and the loops of torch, MONAI, TorchIO and nnU-Net."""
 
 import numpy as np
 import pytest
 
 import volaug
 from support.volumes import random_volume
-from volaug import Compose, RandomBlur, RandomFlip, RandomTranslation
+from volaug import (
+    Compose,
+    Normalize,
+    RandomBlur,
+    RandomFlip,
+    RandomGamma,
+    RandomTranslation,
+    Stream,
+)
 
 SHAPE = (12, 13, 14)
 FLAIR_ALONE = [
@@ -29,6 +37,18 @@ class Brighten(volaug.IntensityTransform):
 
 
 OWN = Compose([Brighten()], seed=0)
+MASKED = [Normalize(mask="label", fill=0.0), RandomGamma((2, 2), p_inverted=0, mask="label", p=1)]
+
+
+def is_masked(image, label):
+    """Whether the voxels of the label alone were normalized and changed, with their statistics."""
+    image, inside = np.asarray(image)[0], np.asarray(label)[0] > 0
+    return (
+        (image[~inside] == 0).all()
+        and abs(image[inside].mean()) < 1e-5
+        and abs(image[inside].std() - 1) < 1e-5
+        and image[inside].max() > 2  # gamma makes a tail
+    )
 
 
 def image():
@@ -63,6 +83,8 @@ def test_in_monai():
     assert torch.equal(mirrored["label"], given["label"])
     assert not torch.equal(mirrored["image"], given["image"])
     assert Volaugd(["image"], OWN)(pair)["image"].mean() > 1
+    masked = Volaugd(["image", "label"], Compose(MASKED, seed=0))(pair)
+    assert is_masked(masked["image"], masked["label"])
 
 
 @pytest.mark.oracle("torchio")
@@ -87,6 +109,9 @@ def test_in_torchio():
     assert torch.equal(result["seg"].data, label)
     assert torch.equal(result.apply_inverse_transform(warn=False)["seg"].data, label)
     assert RandomVolaug(OWN)(subject)["other"].data.mean() > 1
+    subject = tio.Subject(image=subject["image"], label=subject["seg"])
+    masked = RandomVolaug(Compose(MASKED))(subject)
+    assert is_masked(masked["image"].data, masked["label"].data)
 
 
 @pytest.mark.oracle("torch")
@@ -102,6 +127,8 @@ def test_in_torch():
         assert (sample["flair"].numpy() != image()).any()
     for sample in VolaugDataset([{"image": image(), "label": sides()}], MIRRORED):
         np.testing.assert_array_equal(sample["label"], sides())
+    for sample in VolaugDataset([{"image": image(), "label": sides()}], Compose(MASKED)):
+        assert is_masked(sample["image"], sample["label"])
     dataset = VolaugDataset([{"image": image()}] * 4, OWN)
     for context in ("fork", "spawn"):
         loader = DataLoader(dataset, None, num_workers=2, multiprocessing_context=context)
@@ -117,9 +144,26 @@ def test_in_nnunet():
     given = {"image": torch.from_numpy(image()), "segmentation": torch.from_numpy(sides())}
     result = NnunetTransform(MIRRORED)(**given)
     assert torch.equal(result["segmentation"], given["segmentation"])
+    masked = NnunetTransform(Compose(MASKED))(**given)
+    assert is_masked(masked["image"], masked["segmentation"])
     two = torch.cat([given["image"]] * 2)
     blurred = Compose([RandomBlur((2, 2), p=1, channels=1)], seed=0)
     result = NnunetTransform(blurred)(image=two)["image"]
     assert torch.equal(result[0], two[0])
     assert not torch.equal(result[1], two[1])
     assert NnunetTransform(OWN)(image=given["image"])["image"].mean() > 1
+
+
+def test_in_stream():
+    cases = [{"image": image(), "flair": image(), "label": sides()}] * 2
+    options = {"patch_shape": SHAPE, "batch_size": 1, "seed": 0}
+    batch = next(iter(Stream(cases, ALONE, **options)))
+    np.testing.assert_array_equal(batch["image"][0], image())
+    assert (batch["flair"][0] != image()).any()
+    pair = [{name: case[name] for name in ("image", "label")} for case in cases]
+    batch = next(iter(Stream(pair, MIRRORED, **options)))
+    np.testing.assert_array_equal(batch["label"][0], sides())
+    batch = next(iter(Stream([{"image": image()}], OWN, **options)))
+    assert batch["image"].mean() > 1
+    batch = next(iter(Stream(pair, Compose(MASKED), **options)))
+    assert is_masked(batch["image"][0], batch["label"][0])
