@@ -77,6 +77,7 @@ EVERYTHING = (
     RandomRotation((10, 30), axis="random", p=0.5),
     RandomRotation(20, axis=(1, 2, 3), p=0.5),
     Normalize("percentiles", output_range=(0, 255), mask="label", p=0.5),
+    Normalize(mask=0.5, fill=0.0, p=0.5),
     MaskImage(value=-1.5, channels=(0, 2), p=0.5),
     RemapLabels(-1, new=0, p=0.5),
     LabelPyramid([1, (0.5, 1, 1 / 3)], p=0.5),  # it must be the last
@@ -124,7 +125,7 @@ def test_the_golden_file_has_everything():
     steps = [step for draw in json.loads(GOLDEN.read_text()) for step in draw["steps"]]
     own = {"OwnChange", "OwnWarp"}  # of users
     assert {step["type"] for step in steps} == set(OPERATIONS) - own
-    assert len({step["name"] for step in steps}) == 31  # of all but the groups
+    assert len({step["name"] for step in steps}) == 32  # of all but the groups
 
 
 if __name__ == "__main__":

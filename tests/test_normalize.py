@@ -7,7 +7,7 @@ from support.volumes import random_volume
 from volaug import Compose, Normalize, RandomFlip, Record, Stream
 from volaug.checks import DTYPES
 from volaug.transforms.channels import statistics
-from volaug.transforms.normalize import Normalization
+from volaug.transforms.normalize import RangeMapping, ZScores
 from volaug.transforms.percentiles import percentiles
 
 SHAPE = (37, 41, 43)
@@ -250,10 +250,14 @@ def test_a_mask_that_is_not_there():
 
 
 def test_records_that_were_changed_by_hand_are_refused():
-    for options, message in (
-        ({"method": "percentiles"}, "limits must be a pair"),
-        ({"method": "percentiles", "limits": (0, 101)}, "limits must be from 0 to 100"),
-        ({"method": "z-score", "fill": 1.0}, "fill is for voxels outside"),
-    ):
-        with pytest.raises((TypeError, ValueError), match=message):
-            Normalization(**options)
+    with pytest.raises(ValueError, match="percentiles must be from 0 to 100"):
+        RangeMapping("percentiles", (0, 101))
+    with pytest.raises(ValueError, match="method must be"):
+        RangeMapping("z-score", (0, 1))
+    with pytest.raises(ValueError, match="fill is for voxels outside"):
+        ZScores(fill=1.0)
+
+
+def test_what_a_sample_says_of_it():
+    sample = normalized(Normalize(mask=0.0), image=scan())
+    assert "Normalize: ZScores(mask=0.0)" in str(sample)

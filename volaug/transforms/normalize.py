@@ -1,17 +1,18 @@
 """Normalize: images to mean 0 and standard deviation 1, or from a range of values to another."""
 
+import abc
 import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from .. import checks
 from ..serialization import normalize, shown
 from .base import FixedStep
-from .channels import MIN_RANGE, UNLIMITED, Mask, Statistics, apply_linear, statistics
+from .channels import MIN_RANGE, UNLIMITED, Mask, apply_linear, statistics
 from .masked import (
     MAX_INTENSITY,
     MaskedStep,
@@ -114,69 +115,69 @@ class Normalize(MaskedStep, FixedStep):
 
     def check(self) -> None:
         checks.check_choice("method", self.method, METHODS)
-        limits = as_limits("percentiles", self.percentiles, 0.0, 100.0)
-        output_range = as_limits("output_range", self.output_range, -MAX_INTENSITY, MAX_INTENSITY)
+        as_limits("percentiles", self.percentiles, 0.0, 100.0)
+        as_limits("output_range", self.output_range, -MAX_INTENSITY, MAX_INTENSITY)
         as_flag("clip", self.clip)
         if (self.window is not None) != (self.method == "window"):
             raise ValueError(
                 "window must be given with the method 'window' and with no other, got "
                 f"{self.window!r} with {self.method!r}"
             )
-        if self.method == "z-score":
-            operation = Normalization("z-score", mask=self.mask, fill=self.fill)
-        else:
-            if self.window is not None:
-                limits = as_limits("window", self.window, -MAX_INTENSITY, MAX_INTENSITY)
-            operation = Normalization(
-                self.method, limits, output_range, self.clip, mask=self.mask, fill=self.fill
+        operation: Normalization = ZScores(mask=self.mask, fill=self.fill)
+        if self.method != "z-score":
+            limits = self.percentiles if self.window is None else self.window
+            operation = RangeMapping(
+                self.method,
+                limits,
+                self.output_range,
+                self.clip,
+                mask=self.mask,
+                fill=self.fill,
             )
         self._derive(operation=operation)
 
 
+class LinearMap(NamedTuple):
+    """``(x - origin) / unit + base``, clipped to limits."""
+
+    origin: float
+    unit: float
+    base: float
+    limits: Pair
+
+
 @dataclass(frozen=True, repr=False)
 class Normalization(ValueOperation):
-    """Map values to mean 0 and standard deviation 1, or limits to a range."""
+    """Map the values of each channel linearly, by numbers that are found in it."""
 
-    method: Method
-    limits: Pair | None = None  # percents, or values
-    output_range: Pair = (0.0, 1.0)
-    clip: bool = True
-    fill: float | None = field(default=None, kw_only=True)
     mask: MaskSource = field(default=None, kw_only=True)
+    fill: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.check_choice("method", self.method, METHODS)
         object.__setattr__(self, "mask", as_mask_source(self.mask))
-        if self.method != "z-score":
-            bounds = (
-                (0.0, 100.0) if self.method == "percentiles" else (-MAX_INTENSITY, MAX_INTENSITY)
-            )
-            object.__setattr__(self, "limits", as_limits("limits", self.limits, *bounds))
-            ends = as_limits("output_range", self.output_range, -MAX_INTENSITY, MAX_INTENSITY)
-            object.__setattr__(self, "output_range", ends)
-        as_flag("clip", self.clip)
         if self.fill is not None:
             fill = as_number("fill", self.fill, -MAX_INTENSITY, MAX_INTENSITY)
             object.__setattr__(self, "fill", fill)
             if self.mask is None:
                 raise ValueError(f"fill is for voxels outside of a mask, got {fill!r} and no mask")
 
-    @classmethod
-    def examples(cls) -> tuple["Normalization", ...]:
-        return (cls("percentiles", (25.0, 75.0), (0.0, 100.0)),)
+    @abc.abstractmethod
+    def float_result(self) -> str | None:
+        """Return what integers cannot show of the result; None if they can."""
+
+    @abc.abstractmethod
+    def linear_map(self, voxels: Voxels, threads: int, mask: Mask) -> LinearMap:
+        """Return how to map a channel; from NaN, if it has no finite voxel in the mask."""
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         super().check(volumes, kinds)
         images = self.chosen(volumes, kinds)
         if images:
             check_mask("Normalize", self.mask, volumes)
+        what = self.float_result()
         for name, image in images:
-            low, high = self.output_range
-            if image.dtype.kind != "f" and (self.method == "z-score" or high - low < MIN_LEVELS):
-                what = (
-                    "z-scores" if self.method == "z-score" else f"values from {low:g} to {high:g}"
-                )
+            if what is not None and image.dtype.kind != "f":
                 raise ValueError(
                     f"{name!r} must have floats to be normalized to {what}, got {image.dtype}: "
                     "convert it with astype(np.float32)"
@@ -187,48 +188,69 @@ class Normalization(ValueOperation):
     def apply(self, volumes: Volumes, kinds: Kinds, threads: int) -> dict[ChannelId, Rescaling]:
         results = {}
         for channel, voxels, mask in masked_channels(self, self.mask, volumes, kinds):
-            rescaling = self._rescaling(voxels, channel, threads, mask)
-            if rescaling is None:
+            origin, unit, base, limits = self.linear_map(voxels, threads, mask)
+            if math.isnan(origin):
+                _warn(channel, "has no voxel in its mask that is finite, and stays as it is")
                 continue
-            low, high = self.output_range
-            limits = (low, high) if self.clip and self.method != "z-score" else UNLIMITED
-            base = 0.0 if self.method == "z-score" else low
-            slope, origin = rescaling
-            apply_linear(voxels, origin, 1.0 / slope, base, limits, threads)
+            if not MIN_RANGE < unit < math.inf:
+                _warn(channel, f"has one value only, {origin:g}, to be normalized by")
+                unit = 1.0
+            apply_linear(voxels, origin, 1.0 / unit, base, limits, threads)
             if self.fill is not None:
                 assert mask is not None
                 np.copyto(voxels, self.fill, where=~mask, casting="unsafe")
-            results[channel] = Rescaling(slope, origin - slope * base)
+            results[channel] = Rescaling(unit, origin - unit * base)
         return results
 
-    def _rescaling(
-        self, voxels: Voxels, channel: ChannelId, threads: int, mask: Mask
-    ) -> Rescaling | None:
-        """Return what one unit of the result is, and what becomes the base; None if nothing is."""
-        if self.method == "window":
-            assert self.limits is not None
-            low, high = self.limits
-            return Rescaling((high - low) / self._span(), low)
+
+@dataclass(frozen=True, repr=False)
+class ZScores(Normalization):
+    """Subtract the mean and divide by the standard deviation."""
+
+    def float_result(self) -> str:
+        return "z-scores"
+
+    def linear_map(self, voxels: Voxels, threads: int, mask: Mask) -> LinearMap:
         found = statistics(voxels, threads, mask)
-        if not found.finite:
-            _warn(channel, "has no voxel in its mask that is finite, and stays as it is")
-            return None
-        origin, size = self._origin_and_size(voxels, found, threads, mask)
-        if not MIN_RANGE < size < math.inf:
-            _warn(channel, f"has one value only, {origin:g}, to be normalized by")
-            return Rescaling(1.0, origin)
-        return Rescaling(size, origin)
+        return LinearMap(found.mean, found.std, 0.0, UNLIMITED)
 
-    def _origin_and_size(self, voxels: Voxels, found: Statistics, threads: int, mask: Mask) -> Pair:
-        if self.method == "z-score":
-            return found.mean, found.std
-        assert self.limits is not None
-        low, high = percentiles(voxels, self.limits, found, threads, mask)
-        return low, (high - low) / self._span()
 
-    def _span(self) -> float:
+@dataclass(frozen=True, repr=False)
+class RangeMapping(Normalization):
+    """Map two percentiles or two values to the ends of a range."""
+
+    method: Literal["percentiles", "window"]
+    limits: Pair  # percents, or values
+    output_range: Pair = (0.0, 1.0)
+    clip: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.check_choice("method", self.method, METHODS[1:])
+        bounds = (0.0, 100.0) if self.method == "percentiles" else (-MAX_INTENSITY, MAX_INTENSITY)
+        object.__setattr__(self, "limits", as_limits(self.method, self.limits, *bounds))
+        ends = as_limits("output_range", self.output_range, -MAX_INTENSITY, MAX_INTENSITY)
+        object.__setattr__(self, "output_range", ends)
+        as_flag("clip", self.clip)
+
+    @classmethod
+    def examples(cls) -> tuple["RangeMapping", ...]:
+        return (cls("percentiles", (25.0, 75.0), (0.0, 100.0)),)
+
+    def float_result(self) -> str | None:
         low, high = self.output_range
-        return high - low
+        return f"values from {low:g} to {high:g}" if high - low < MIN_LEVELS else None
+
+    def linear_map(self, voxels: Voxels, threads: int, mask: Mask) -> LinearMap:
+        low, high = self.limits
+        if self.method == "percentiles":
+            found = statistics(voxels, threads, mask)
+            low = high = math.nan
+            if found.finite:
+                low, high = percentiles(voxels, self.limits, found, threads, mask)
+        first, last = self.output_range
+        unit = (high - low) / (last - first)
+        return LinearMap(low, unit, first, self.output_range if self.clip else UNLIMITED)
 
 
 def check_normalized(

@@ -34,7 +34,7 @@ from .low_resolution import (
 )
 from .mask_image import Mask as Mask, MaskImage as MaskImage
 from .noise import Noise as Noise, RandomNoise as RandomNoise
-from .normalize import Normalization as Normalization, Normalize as Normalize
+from .normalize import Normalize as Normalize, RangeMapping as RangeMapping, ZScores as ZScores
 from .operation import Operation, SpatialOperation, ValueOperation
 from .own_operations import OwnChange as OwnChange, OwnWarp as OwnWarp
 from .remap_labels import RemapLabels as RemapLabels, Remapping as Remapping
