@@ -76,9 +76,13 @@ def test_every_block_of_code_is_tested():
 
 
 def test_the_page_on_presets_runs():
-    (code,) = blocks("python", PRESETS)
-    label = np.zeros((140, 150, 160), np.int16)
-    sample = run(code, image=np.ones(label.shape, np.float32), label=label)["sample"]
+    image = np.random.default_rng(0).gamma(2.0, 40.0, (140, 150, 160)).astype(np.float32)
+    label = np.zeros(image.shape, np.int16)
+    plain, normalized = blocks("python", PRESETS)
+    names = run(plain, image=image, label=label)
+    assert names["sample"]["image"].mean() > 40
+    sample = run(normalized, **names)["sample"]
+    assert abs(sample["image"].mean()) < 0.1
     assert sample["image"].shape == (128, 128, 128)
     assert [each.shape[0] for each in sample["label"]] == [128, 64, 32]
 
