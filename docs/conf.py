@@ -45,15 +45,16 @@ project = "volaug"
 copyright = "The volaug developers"
 version = release = volaug.__version__
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
 exclude_patterns = ["_build", "templates"]
 templates_path = ["templates"]
 html_title = f"volaug {release}"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_prev_next": False}
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("presets", "integrations", "trust")}
+html_sidebars = {page: [] for page in ("presets", "integrations", "look", "trust")}
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # a notebook has its outputs stored
 
 default_role = "py:obj"  # `RandomFlip` is a link, and other names in backticks are plain
 add_module_names = False

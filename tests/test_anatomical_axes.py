@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from support import toml
 from support.volumes import random_volume
 from volaug import Compose, RandomFlip, Record, Stream
-from volaug.warping.geometry.anatomy import closest_axes
+from volaug.warping.geometry.anatomy import closest_axes, directed_axes
 
 SHAPE = (20, 24, 28)
 ORIENTATIONS = [
@@ -41,8 +41,11 @@ def test_anatomical_axes_are_nibabels(size):
         )
         affine = affine[:, [*rng.permutation(3).tolist(), 3]]
         affine[:3, 3] = rng.normal(0, 100, 3)
-        found = nibabel.io_orientation(affine)[:, 0].astype(int)
-        assert [found[axis] for axis in closest_axes(affine)] == [0, 1, 2]
+        found = nibabel.io_orientation(affine)
+        axes, directions = directed_axes(affine)
+        assert closest_axes(affine) == axes
+        np.testing.assert_array_equal(found[[*axes], 0], [0, 1, 2])
+        np.testing.assert_array_equal(found[[*axes], 1], directions)
 
 
 @pytest.mark.parametrize("about", range(3))

@@ -20,6 +20,10 @@ LAYERS = [
     {"__init__"},
     {"cli"},
     {"integrations"},
+    {"plotting.plot"},
+    {"plotting.figure"},
+    {"plotting.pictures"},
+    {"plotting"},
     {"compilation"},
     {"data.stream"},
     {"data.prefetch", "data.progress"},
@@ -61,7 +65,8 @@ LAYERS = [
 ]
 # Heavy or optional: imported by whoever needs them, when they do.
 OPTIONAL = {
-    "torch", "monai", "torchio", "nibabel", "nilearn", "matplotlib", "SimpleITK", "rich", "typer",
+    "torch", "monai", "torchio", "nibabel", "nilearn", "matplotlib", "contourpy", "SimpleITK",
+    "rich", "typer",
 }  # fmt: skip
 
 

@@ -77,6 +77,8 @@ class Documented(Validator):
 def with_library(name):
     """The name of a module or of its object, to be tested with the library that it is for."""
     _, package, module, *_ = [*name.split("."), "", ""]
+    if package == "plotting":
+        return pytest.param(name, marks=pytest.mark.oracle("matplotlib"))
     if package != "integrations" or not module:
         return name
     library = {"nnunet": "batchgeneratorsv2"}.get(module, module.partition("_")[0])

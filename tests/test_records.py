@@ -14,11 +14,13 @@ from volaug import (
     Compose,
     LabelPyramid,
     RandomAffine,
+    RandomBrightness,
     RandomContrast,
     RandomCrop,
     RandomElastic,
     RandomFlip,
     RandomGamma,
+    RandomHistogramShift,
     RandomNoise,
     RandomRotation,
     RandomScaling,
@@ -376,7 +378,7 @@ def test_a_sample_says_what_it_is_and_what_was_drawn():
     assert lines[2] == "  points  float64 (1, 3)"
     assert f"7 x 7 x 7 control points, up to {operation.amplitude:.3g}, 'forbid'" in lines[4]
     assert lines[4].endswith(f"shrunk to {factor * operation.amplitude:.3g} so that it cannot fold")
-    assert lines[5].startswith("    CenterCrop: Crop(start=")
+    assert lines[5] == "    CenterCrop: Crop(start=(3, 5, 7), shape=(12, 12, 12))"
     steps = [RandomContrast(p=1), RandomElastic(60.0, p=1), LabelPyramid([1, 0.5])]
     sample = Compose(steps, seed=1)(
         image=random_volume(SHAPE), label=random_volume(SHAPE, np.uint8), index=3
@@ -389,3 +391,21 @@ def test_a_sample_says_what_it_is_and_what_was_drawn():
     steps = [RandomElastic(20, p=1, include=["image"]), RandomElastic(0.1, p=1, include=["label"])]
     sample = Compose(steps, seed=1)(image=random_volume(SHAPE), index=0)
     assert "shrunk" not in str(sample)  # of which target's warp?
+
+
+def test_a_sample_says_the_numbers_of_a_draw_and_no_defaults():
+    steps = [
+        RandomRotation((12.34567, 12.34567), p=1, include=["image"]),
+        RandomContrast((0.123456, 0.123456), p=1),
+        RandomBrightness((98.76543, 98.76543), p=1),
+        RandomHistogramShift(num_control_points=100, p=1),
+    ]
+    sample = Compose(steps, seed=1)(image=random_volume((2, *SHAPE)), index=0)
+    *_, rotation, contrast, brightness, shift = str(sample).splitlines()
+    assert rotation == (
+        "    RandomRotation: Affine(degrees=(12.346, 12.346, 12.346), targets=('image',))"
+    )
+    assert contrast == "    RandomContrast: Contrast(factor=0.123)"
+    assert brightness == "    RandomBrightness: Brightness(factor=98.765)"
+    assert len(shift) < 450
+    assert shift.endswith("...")

@@ -14,6 +14,7 @@ _HOMES = {
     "pipeline.averaging": ("average_predictions",),
     "pipeline.compose": ("Compose",),
     "pipeline.record": ("Record", "Sample"),
+    "plotting.plot": ("plot",),
     "transforms.own": ("IntensityTransform", "SpatialTransform", "register"),
     "threads.limits": ("get_num_threads", "set_num_threads"),
     "warping.engine.prefilter": ("spline_filter",),
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # the same, for editors and type checkers
     from .pipeline.averaging import average_predictions as average_predictions
     from .pipeline.compose import Compose as Compose
     from .pipeline.record import Record as Record, Sample as Sample
+    from .plotting.plot import plot as plot
     from .threads.limits import (
         get_num_threads as get_num_threads,
         set_num_threads as set_num_threads,

@@ -4,11 +4,14 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from ..serialization import shown
+from ..serialization import arguments, normalize, shown
 from ..transforms.elastic import Elastic
-from ..transforms.operation import ValueOperation
+from ..transforms.operation import Operation, ValueOperation
 from ..warping.warp import Warp
 from .drawn import Drawn
+
+# Of one step: a step of a user may have drawn long lists.
+MAX_LENGTH = 400
 
 
 def description(targets: Mapping[str, Any], record: Drawn) -> str:
@@ -26,7 +29,7 @@ def description(targets: Mapping[str, Any], record: Drawn) -> str:
     lines += [f"  {name:{width}}  {_form(value)}" for name, value in targets.items()]
     lines.append("  drawn:" if record.steps else "  drawn: nothing")
     for (name, operation), factor in zip(record.steps, _factors(record), strict=True):
-        text = f"    {name}: {shown(operation)}"
+        text = f"    {name}: {_drawn(operation)}"
         if isinstance(operation, Elastic) and factor < 1.0:
             text += f", shrunk to {factor * operation.amplitude:.3g} so that it cannot fold"
         lines.append(text)
@@ -40,6 +43,32 @@ def _form(value: Any) -> str:
     if hasattr(value, "dtype"):
         return f"{value.dtype} {tuple(value.shape)}"
     return shown(value)
+
+
+def _drawn(operation: Operation) -> str:
+    """What a step drew: the arguments that are not as by default, with few digits."""
+    if isinstance(operation, Elastic):
+        return repr(operation)
+    values = {
+        item.name: getattr(operation, item.name)
+        for item in arguments(operation)
+        if item.repr and getattr(operation, item.name) != item.default
+    }
+    last = {name: values.pop(name) for name in ("targets", "channels") if name in values}
+    numbers = (f"{name}={_rounded(normalize(value))!r}" for name, value in (values | last).items())
+    text = f"{type(operation).__name__}({', '.join(numbers)})"
+    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 3] + "..."
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers to three decimals, or to three digits if less than 1."""
+    if isinstance(value, tuple):
+        return tuple(map(_rounded, value))
+    if isinstance(value, Mapping):
+        return {name: _rounded(item) for name, item in value.items()}
+    if not isinstance(value, float):
+        return value
+    return round(value, 3) if abs(value) >= 1.0 else float(f"{value:.3g}")
 
 
 def _factors(record: Drawn) -> list[float]:

@@ -15,10 +15,12 @@ from ... import (
     RandomLowResolution,
     RandomNoise,
 )
+from ...plotting.canvas import DIM, Sheet
+from ...plotting.views import Plane
 from ...transforms.base import Transform
 from .brain import LANDMARKS, Brain
-from .sheet import DIM, MARGIN, VOXEL, Sheet
-from .slices import VIEWS, Plane
+from .sheet import MARGIN, VOXEL, save
+from .slices import VIEWS
 from .strategies import INDEX, SEED
 
 
@@ -105,7 +107,7 @@ def draw_contrast(path: Path, brain: Brain, threads: int) -> None:
         low, high = WINDOW
         axes.imshow(plane, "gray", aspect="auto", origin="lower", vmin=low, vmax=high)
         axes.set_axis_off()
-    sheet.save(path)
+    save(sheet, path)
 
 
 def slice_of(image: Any, brain: Brain) -> Plane:

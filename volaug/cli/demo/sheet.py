@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from ...keys import Key
+from ...plotting.canvas import DIM, LANDMARK, POINT, Sheet, ring
 from .brain import BACKGROUND, GREY, LANDMARKS, OTHER, WHITE
 from .files import replacing
 from .slices import VIEWS, Slice
@@ -22,15 +21,12 @@ OUTLINES = (
     (GREY, "gray matter", "#f2b000"),
     (WHITE, "white matter", "#1e88ff"),
 )
-LANDMARK = "#40ff90"
-DIM = "#b8b8b8"
 MARK: dict[str, Any] = {"color": DIM, "bbox": {"facecolor": "black", "pad": 2.0}}
 
 # Darker than a brain is usually shown, so that the outlines stand out.
 WINDOW = (0.15, 1.1)
 
 # In pixels. A voxel of 1 mm is a whole number of them, so that all are drawn alike.
-DPI = 100
 VOXEL = 2
 MARGIN = 30
 WORDS = 590  # the width of what is written beside the pictures
@@ -38,7 +34,6 @@ HEADER = 340
 PAIR_GAP = 8
 VIEW_GAP = 60
 ROW_GAP = 30
-POINT = 72 / DPI
 
 GRID = 20  # mm
 
@@ -52,33 +47,10 @@ class Row(NamedTuple):
     after: Sequence[Slice]
 
 
-class Sheet:
-    """A black figure of so many pixels, in which places are pixels from its upper left corner."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.size = width, height
-        size = (width / DPI, height / DPI)
-        self.figure = Figure(size, dpi=DPI, facecolor="black")
-        self.canvas = FigureCanvasAgg(self.figure)
-
-    def write(self, x: float, y: float, text: str, pixels: float, **look: Any) -> float:
-        """Write below and, unless `look` says otherwise, to the right of a place; how far."""
-        width, height = self.size
-        look = {"color": "white", "verticalalignment": "top", **look}
-        written = self.figure.text(x / width, 1 - y / height, text, size=pixels * POINT, **look)
-        return float(written.get_window_extent(self.canvas.get_renderer()).x1)
-
-    def axes(self, x: int, y: int, width: int, height: int) -> Axes:
-        """Axes that fill a box, given by its upper left corner."""
-        across, down = self.size
-        return self.figure.add_axes(
-            (x / across, 1 - (y + height) / down, width / across, height / down)
-        )
-
-    def save(self, path: Path) -> None:
-        """Write the figure as a PNG."""
-        with replacing(path) as partial:
-            self.canvas.print_png(str(partial))
+def save(sheet: Sheet, path: Path) -> None:
+    """Write a sheet as a PNG."""
+    with replacing(path) as partial:
+        sheet.canvas.print_png(str(partial))
 
 
 def draw_sheet(path: Path, key: Key, rows: Sequence[Row]) -> None:
@@ -109,7 +81,7 @@ def draw_sheet(path: Path, key: Key, rows: Sequence[Row]) -> None:
             draw_slice(sheet, lefts[i], upper, before)
             axes = draw_slice(sheet, lefts[i] + widths[i] + PAIR_GAP, upper, after)
             outline(axes, before.labels != BACKGROUND, "white", linestyles="dashed", alpha=0.7)
-    sheet.save(path)
+    save(sheet, path)
 
 
 def write_header(sheet: Sheet, key: Key) -> None:
@@ -148,8 +120,7 @@ def draw_slice(sheet: Sheet, left: int, upper: int, shown: Slice) -> Axes:
         axes.contour(origins, levels, linewidths=1.2 * POINT, **grid)
     for label, _, color in OUTLINES:
         outline(axes, shown.labels == label, color)
-    ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": LANDMARK}
-    axes.plot(*shown.landmark, "o", markersize=16 * POINT, markeredgewidth=3 * POINT, **ring)
+    ring(axes, *shown.landmark, 16)
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(-0.5, lines - 0.5)
     axes.set_axis_off()

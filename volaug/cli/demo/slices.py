@@ -1,39 +1,19 @@
-"""Slices of a volume, turned as a radiologist looks at them."""
+"""The slices of a brain that the demo shows."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ... import Warp
+from ...plotting.views import Plane, View, views_of
 from .brain import Brain
 
-Plane = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 
-class View(NamedTuple):
-    """A direction to look in; marks at the left and the right of the picture."""
-
-    name: str
-    axis: int
-    left: str
-    right: str
-
-    def plane(self, volume: npt.NDArray[Any], index: int) -> Plane:
-        """The slice at an index along the view's axis; rows run upwards."""
-        plane: Plane = np.take(volume, index, self.axis).T[:, ::-1]
-        return plane
-
-
-# Along the patient's left to right (0), back to front (1), bottom to top (2). The first axis
-# that is left in a slice is drawn from right to left: the patient's right and the face lie on
-# the left of the picture.
-VIEWS = (
-    View("Sagittal", 0, "A", "P"),
-    View("Coronal", 1, "R", "L"),
-    View("Axial", 2, "R", "L"),
-)
+# The template's axes run to the right, to the front and to the head.
+VIEWS = views_of(np.eye(4))
 
 
 class Slice(NamedTuple):
@@ -44,7 +24,7 @@ class Slice(NamedTuple):
     image: Plane
     labels: Plane
     origins: list[Plane]  # what was there before: its voxel along each of the two axes
-    landmark: tuple[float, float]  # its column and its row
+    landmark: tuple[Floats, Floats]  # its column and its row
 
 
 def slices_of(brain: Brain, warp: Warp) -> list[Slice]:
@@ -55,15 +35,14 @@ def slices_of(brain: Brain, warp: Warp) -> list[Slice]:
 def slice_of(brain: Brain, warp: Warp, view: View, landmark: Floats) -> Slice:
     """The slice nearest to a landmark."""
     index = round(float(landmark[view.axis]))
-    across, up = (axis for axis in range(3) if axis != view.axis)
     origins = origins_of_slice(warp, view.axis, index)
     return Slice(
         view,
         brain.affine[view.axis, view.axis] * index + brain.affine[view.axis, 3],
         view.plane(brain.image, index),
         view.plane(brain.labels, index),
-        [view.plane(origins[axis], 0) for axis in (across, up)],
-        (brain.image.shape[across] - 1 - landmark[across], landmark[up]),
+        [view.plane(origins[axis], 0) for axis in (view.columns, view.rows)],
+        view.project(landmark, brain.image.shape),
     )
 
 

@@ -14,21 +14,30 @@ COSINE_DECIMALS = 6
 
 
 def closest_axes(affine: Floats) -> tuple[int, int, int]:
-    """Return the axes of an array that are closest to the axes of `ANATOMY`, in that order.
+    """Return the axes of an array that are closest to the axes of `ANATOMY`, in that order."""
+    axes, _ = directed_axes(affine)
+    return axes
 
-    The rule is that of nibabel's `io_orientation`: shears are removed, and the axis of the array
-    that is closest to any axis of the body is assigned first. Of equally close axes the first is
-    taken.
+
+def directed_axes(affine: Floats) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Return the closest axes of an array to those of `ANATOMY`, and their directions.
+
+    A direction is 1 where indices increase to the right, to the front or to the head, and -1 where
+    they decrease. The rule is that of nibabel's `io_orientation`: shears are removed, and the axis
+    of the array that is closest to any axis of the body is assigned first. Of equally close axes
+    the first is taken.
     """
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     left, _, right = np.linalg.svd(directions)
-    nearness = np.abs(left @ right).round(COSINE_DECIMALS)
-    axes = [0, 0, 0]
+    cosines = left @ right
+    nearness = np.abs(cosines).round(COSINE_DECIMALS)
+    axes, signs = [0, 0, 0], [0, 0, 0]
     for axis in np.argsort(-nearness.max(axis=0), kind="stable").tolist():
         body_axis = int(nearness[:, axis].argmax())
         axes[body_axis] = axis
+        signs[body_axis] = 1 if cosines[body_axis, axis] > 0.0 else -1
         nearness[body_axis] = -1.0  # it is taken
-    return axes[0], axes[1], axes[2]
+    return (axes[0], axes[1], axes[2]), (signs[0], signs[1], signs[2])
 
 
 # nnU-Net's: an axis of a patch is short if another is more than this many times as long.

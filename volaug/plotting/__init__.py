@@ -1,0 +1,1 @@
+"""Pictures of samples: `volaug.plot`, and what the demo draws with."""
