@@ -54,7 +54,8 @@ def _drawn(operation: Operation) -> str:
         for item in arguments(operation)
         if item.repr and getattr(operation, item.name) != item.default
     }
-    last = {name: values.pop(name) for name in ("targets", "channels") if name in values}
+    limits = (item.name for item in arguments(operation) if item.kw_only)  # targets, mask
+    last = {name: values.pop(name) for name in limits if name in values}
     numbers = (f"{name}={_rounded(normalize(value))!r}" for name, value in (values | last).items())
     text = f"{type(operation).__name__}({', '.join(numbers)})"
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 3] + "..."
