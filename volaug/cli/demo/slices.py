@@ -1,4 +1,4 @@
-"""Slices of a volume, turned as a radiologist looks at them."""
+"""Slices of a volume, turned as radiologists look at them."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class View(NamedTuple):
-    """A direction to look in; marks at the left and the right of the picture."""
+    """A direction to look in, and the marks at the left and the right of the picture."""
 
     name: str
     axis: int
@@ -26,9 +26,9 @@ class View(NamedTuple):
         return plane
 
 
-# Along the patient's left to right (0), back to front (1), bottom to top (2). The first axis
-# that is left in a slice is drawn from right to left: the patient's right and the face lie on
-# the left of the picture.
+# The axes run from the patient's left to right (0), back to front (1) and bottom to top (2). The
+# first of the two axes of a slice is drawn from right to left: the patient's right, or the face, is
+# on the left of the picture.
 VIEWS = (
     View("Sagittal", 0, "A", "P"),
     View("Coronal", 1, "R", "L"),
@@ -43,12 +43,12 @@ class Slice(NamedTuple):
     place: float  # along the view's axis, in mm
     image: Plane
     labels: Plane
-    origins: list[Plane]  # what was there before: its voxel along each of the two axes
+    origins: list[Plane]  # for each of the two axes: the voxel that was there before
     landmark: tuple[float, float]  # its column and its row
 
 
 def slices_of(brain: Brain, warp: Warp) -> list[Slice]:
-    """For each view, the slice nearest to its landmark of a brain that a warp has made."""
+    """For each view, the slice of a warped brain that is nearest to the landmark of the view."""
     return [slice_of(brain, warp, *pair) for pair in zip(VIEWS, brain.landmarks, strict=True)]
 
 
