@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import scipy.stats
 
 from support.bad_values import NO_NUMBERS
+from support.draws import is_even
 from support.volumes import drawn, random_volume
 from volaug import Compose, RandomLowResolution
 from volaug.transforms.low_resolution import LowResolution
@@ -18,13 +18,6 @@ def scales(step, count=500, channels=1):
     pipeline = Compose([step], seed=3)
     records = (pipeline.draw(SHAPE, channels=channels, index=index) for index in range(count))
     return np.array([record.steps[0][1].resolution for record in records])
-
-
-def is_even(values, low, high):
-    """Whether values are uniform between two limits and come near to both."""
-    near = 0.03 * (high - low)
-    ends = abs(np.min(values) - low) < near and abs(np.max(values) - high) < near
-    return ends and scipy.stats.kstest(values, "uniform", (low, high - low)).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(
