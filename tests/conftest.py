@@ -2,6 +2,7 @@
 
 import pytest
 
+import volaug
 from volaug.threads import limits
 from volaug.transforms.registered import REGISTERED
 
@@ -23,6 +24,12 @@ def processors(monkeypatch):
 def sixteen_processors(processors):
     """As if the machine had 16 processors, so that work is really divided."""
     processors(16)
+
+
+@pytest.fixture(scope="session")
+def warmed_up():
+    """Kernels are loaded, so that no forked worker has to do that; see `docs/integrations.md`."""
+    volaug.warmup(["float32", "int16", "uint8"])
 
 
 @pytest.fixture

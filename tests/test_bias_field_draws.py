@@ -137,19 +137,3 @@ def test_wrong_control_points_of_a_step():
         for wrong in (value, (4, value, 4)):
             with pytest.raises(TypeError, match="control_points must be a whole number, got "):
                 RandomBiasField(num_control_points=wrong)
-
-
-def test_wrong_flags_and_chances_of_a_step():
-    for value in (0, 1, None, "yes", [True], 1.0):
-        with pytest.raises(TypeError, match="per_channel must be True or False, got "):
-            RandomBiasField(per_channel=value)
-    for value in (-0.1, 1.001, NAN, INF, 2):
-        with pytest.raises(ValueError, match=f"p must be from 0 to 1, got {value}"):
-            RandomBiasField(p=value)
-    for value in ("0.5", None, True, 1j, (0.5, 0.5), []):
-        with pytest.raises(TypeError, match="p must be a number, got "):
-            RandomBiasField(p=value)
-    with pytest.raises(TypeError, match="name must be a string, got 5"):
-        RandomBiasField(name=5)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'order'"):
-        RandomBiasField(order=3)

@@ -66,19 +66,3 @@ def test_wrong_control_points_of_a_step():
     for value in [*NO_NUMBERS, 5.0, NAN, INF, (5, 5), (5,)]:
         with pytest.raises(TypeError, match="control_points must be a whole number, got "):
             RandomHistogramShift(num_control_points=value)
-
-
-def test_wrong_flags_and_chances_of_a_step():
-    for value in (0, 1, None, "yes", [True], 1.0):
-        with pytest.raises(TypeError, match="per_channel must be True or False, got "):
-            RandomHistogramShift(per_channel=value)
-    for value in (-0.1, 1.001, NAN, INF, 2):
-        with pytest.raises(ValueError, match=f"p must be from 0 to 1, got {value}"):
-            RandomHistogramShift(p=value)
-    for value in ("0.5", None, True, 1j, (0.5, 0.5), []):
-        with pytest.raises(TypeError, match="p must be a number, got "):
-            RandomHistogramShift(p=value)
-    with pytest.raises(TypeError, match="name must be a string, got 5"):
-        RandomHistogramShift(name=5)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'control_points'"):
-        RandomHistogramShift(control_points=5)
