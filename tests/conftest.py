@@ -2,7 +2,9 @@
 
 import pytest
 
+import volaug
 from volaug.threads import limits
+from volaug.transforms.registered import REGISTERED
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +24,19 @@ def processors(monkeypatch):
 def sixteen_processors(processors):
     """As if the machine had 16 processors, so that work is really divided."""
     processors(16)
+
+
+@pytest.fixture(scope="session")
+def warmed_up():
+    """Kernels are loaded, so that no forked worker has to do that; see `docs/integrations.md`."""
+    volaug.warmup(["float32", "int16", "uint8"])
+
+
+@pytest.fixture
+def forget():
+    """Forget a step of a user whose name is Own after the test."""
+    yield
+    REGISTERED.pop("Own", None)
 
 
 def pytest_runtest_setup(item):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import volaug
+from support.cases import Lazy
 from support.volumes import drawn, random_volume
 from volaug import (
     Compose,
@@ -156,15 +157,6 @@ def test_labels_are_chosen_too():
 
 
 def test_streams_read_what_the_warps_of_all_targets_read():
-    class Lazy:
-        """Is read in parts."""
-
-        def __init__(self, array):
-            self.array, self.shape, self.dtype = array, array.shape, array.dtype
-
-        def __getitem__(self, window):
-            return self.array[window]
-
     arrays = {name: random_volume((40, 41, 42), seed=k) for k, name in enumerate(IMAGES)}
     pipeline = Compose([moved(include=["flair"])], targets=TARGETS)
     options = {"patch_shape": 12, "batch_size": 4, "seed": 3, "threads": 1}
@@ -257,13 +249,6 @@ def test_an_out_is_checked_before_any_work():
 
 
 def test_a_stream_reads_all_where_nearest_may_reach_the_border():
-    class Lazy:
-        def __init__(self, array):
-            self.array, self.shape, self.dtype = array, array.shape, array.dtype
-
-        def __getitem__(self, window):
-            return self.array[window]
-
     case = {"image": random_volume((14, 14, 14)), "label": random_volume((14, 14, 14), np.uint8)}
     steps = [RandomTranslation(((12, 12), 0, 0), p=1.0, include=["image"])]
     pipeline = Compose(steps, mode={"image": "nearest"})

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import scipy.stats
 
 from support.bad_values import NO_NUMBERS
+from support.draws import is_even
 from support.volumes import drawn, random_volume
 from volaug import Compose, RandomLowResolution
 from volaug.transforms.low_resolution import LowResolution
@@ -18,13 +18,6 @@ def scales(step, count=500, channels=1):
     pipeline = Compose([step], seed=3)
     records = (pipeline.draw(SHAPE, channels=channels, index=index) for index in range(count))
     return np.array([record.steps[0][1].resolution for record in records])
-
-
-def is_even(values, low, high):
-    """Whether values are uniform between two limits and come near to both."""
-    near = 0.03 * (high - low)
-    ends = abs(np.min(values) - low) < near and abs(np.max(values) - high) < near
-    return ends and scipy.stats.kstest(values, "uniform", (low, high - low)).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(
@@ -82,9 +75,6 @@ def test_drawn_for_fewer_channels_it_raises_before_any_work():
     assert np.isnan(out).all()
 
 
-NO_FLAGS = [0, 1, None, "yes", [True], 1.0]
-
-
 def test_wrong_shares_of_a_step():
     for value in ((0.001, 1), [0.3, 0.3], np.array([0.5, 1.0]), np.float32(0.5), 1, 0.001):
         RandomLowResolution(value)
@@ -103,24 +93,6 @@ def test_wrong_shares_of_a_step():
             ValueError, match=r"resolution must be a number.* pair \(low, high\).*got \("
         ):
             RandomLowResolution(value)
-
-
-def test_wrong_flags_and_chances_of_a_step():
-    for name in ("isotropic", "per_channel"):
-        for value in NO_FLAGS:
-            with pytest.raises(TypeError, match=f"{name} must be True or False, got "):
-                RandomLowResolution(**{name: value})
-    for name in ("p", "p_channel"):
-        for value in (-0.1, 1.001, NAN, INF, 2):
-            with pytest.raises(ValueError, match=f"{name} must be from 0 to 1, got {value}"):
-                RandomLowResolution(**{name: value})
-        for value in ("0.5", None, True, 1j, (0.5, 0.5), []):
-            with pytest.raises(TypeError, match=f"{name} must be a number, got "):
-                RandomLowResolution(**{name: value})
-    with pytest.raises(TypeError, match="name must be a string, got 5"):
-        RandomLowResolution(name=5)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'zoom'"):
-        RandomLowResolution(zoom=0.5)
 
 
 def test_wrong_shares_of_an_operation():

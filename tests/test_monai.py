@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import volaug
+from support.loaders import marks_of
 from support.monai_samples import (
     AFFINE,
     AFFINE_STEPS,
@@ -32,17 +33,7 @@ from monai.data import MetaTensor, set_track_meta
 
 from volaug.integrations.monai import Volaugd
 
-# where there is one processor; workers are no faster there, and as right
-pytestmark = [
-    pytest.mark.oracle("monai"),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    """So that no forked worker has to load a kernel; see `docs/integrations.md`."""
-    volaug.warmup(["float32", "int16"])
+pytestmark = marks_of("monai")
 
 
 @pytest.mark.parametrize("kind", STEPS)

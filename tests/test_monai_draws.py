@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-import volaug
+from support.loaders import marks_of
 from support.monai_samples import KEYS, bits, pipeline_of, same, sample_of
 
 pytest.importorskip("monai")
@@ -15,17 +15,7 @@ from monai.data import CacheDataset, DataLoader, Dataset, ThreadDataLoader, deco
 
 from volaug.integrations.monai import Volaugd
 
-# where there is one processor; workers are no faster there, and as right
-pytestmark = [
-    pytest.mark.oracle("monai"),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    """So that no forked worker has to load a kernel; see `docs/integrations.md`."""
-    volaug.warmup(["float32", "int16"])
+pytestmark = marks_of("monai")
 
 
 def test_some_are_augmented_and_some_are_not():

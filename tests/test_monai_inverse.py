@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import volaug
+from support.loaders import marks_of
 from support.monai_samples import (
     AFFINE,
     KEYS,
@@ -27,17 +28,7 @@ from monai.utils import GridSampleMode, InterpolateMode
 
 from volaug.integrations.monai import Volaugd
 
-# where there is one processor; workers are no faster there, and as right
-pytestmark = [
-    pytest.mark.oracle("monai"),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    """So that no forked worker has to load a kernel; see `docs/integrations.md`."""
-    volaug.warmup(["float32", "int16"])
+pytestmark = marks_of("monai")
 
 
 @pytest.mark.parametrize("kind", STEPS)

@@ -1,13 +1,12 @@
-"""What a pipeline does to a sample: the same for a key, to each target in its own way."""
+"""What a pipeline does to each target of a sample."""
 
-import concurrent.futures
-import multiprocessing
 import pickle
 
 import numpy as np
 import pytest
 
-from support.volumes import nan_filled, random_volume
+from support.pipelines import BOXES, POINTS, WARPS, a_pipeline, bits
+from support.volumes import nan_filled, random_labels, random_volume
 from volaug import (
     CenterCrop,
     Compose,
@@ -23,107 +22,7 @@ from volaug import (
 )
 from volaug.checks import DTYPES
 
-SHAPE = (45, 50, 67)  # several tiles of rows each way, and enough voxels for threads
 SMALL = (9, 10, 19)
-
-POINTS = np.array([[1.0, 2.5, 3.0], [30.0, 20.0, 60.0], [44.0, -3.0, 66.5]])
-BOXES = np.array([[[1.0, 2.0, 3.0], [4.5, 9.0, 7.0]], [[10.0, 0.0, 0.0], [30.0, 40.0, 50.0]]])
-
-WARPS = (RandomFlip(), RandomAffine(p=1), RandomElastic(3.0, p=1))
-
-
-def labels(shape=SHAPE, dtype=np.int16, seed=1):
-    return np.random.default_rng(seed).integers(0, 5, shape).astype(dtype)
-
-
-def a_pipeline(**options):
-    """Two warps with a change of intensity between them, for most keys."""
-    steps = [RandomContrast(p=0.8), RandomCrop((40, 45, 50), p=0.5)]
-    return Compose([*WARPS, OneOf(steps), RandomShear(0.2, p=1)], seed=3, **options)
-
-
-def bits(sample):
-    return {name: np.asarray(value).tobytes() for name, value in sample.items()}
-
-
-def digest(pipeline, index, n=1):
-    """The bits of all targets."""
-    sample = pipeline(
-        image=random_volume((2, *SHAPE)),
-        label=labels(),
-        points=POINTS,
-        boxes=BOXES,
-        spacing=(1.0, 0.9, 1.5),
-        epoch=2,
-        index=index,
-        threads=n,
-    )
-    return bits(sample)
-
-
-INDICES = (0, 1, 2, 3)
-
-
-@pytest.fixture(scope="module")
-def expected():
-    pipeline = a_pipeline()
-    assert {len(pipeline.draw(SHAPE, epoch=2, index=index).warps) for index in INDICES} == {1, 2}
-    return {index: digest(pipeline, index) for index in INDICES}
-
-
-@pytest.mark.slow
-def test_threads_do_not_change_a_bit(sixteen_processors, expected):
-    for index in INDICES:
-        for n in (2, 3, 7):
-            assert digest(a_pipeline(), index, n) == expected[index]
-
-
-def test_neither_the_order_of_samples_nor_what_else_is_drawn_changes_a_bit(expected):
-    pipeline, other = a_pipeline(), Compose([RandomElastic(p=1)], seed=3)
-    for index in (2, 0, 3, 2, 1):
-        other.draw(SHAPE, index=index)
-        pipeline.draw((5, 6, 7), index=index + 1)
-        assert digest(pipeline, index) == expected[index]
-
-
-def test_python_threads_do_not_change_a_bit(sixteen_processors, expected):
-    pipeline = a_pipeline()
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda index: digest(pipeline, index, 2), INDICES * 3))
-    assert results == [expected[index] for index in INDICES * 3]
-
-
-def send_digests(connection, pipeline):
-    connection.send([digest(pipeline, index, 2) for index in INDICES])
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.slow
-def test_processes_do_not_change_a_bit(method, expected):
-    """The pipeline goes there as a pickle, but for a fork."""
-    context = multiprocessing.get_context(method)
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=send_digests, args=(sender, a_pipeline()))
-    process.start()
-    assert receiver.poll(120)
-    results = receiver.recv()
-    process.join(60)
-    assert process.exitcode == 0
-    assert results == list(expected.values())
-
-
-def test_pickled_pipelines_and_drawn_records_do_not_change_a_bit(expected):
-    pipeline = pickle.loads(pickle.dumps(a_pipeline()))
-    assert pipeline == a_pipeline()
-    assert digest(pipeline, 2) == expected[2]
-    record = pipeline.draw(SHAPE, spacing=(1.0, 0.9, 1.5), epoch=2, index=2)
-    sample = record.apply(
-        image=random_volume((2, *SHAPE)), label=labels(), points=POINTS, boxes=BOXES
-    )
-    assert bits(sample) == expected[2]
-    assert sample.record is record
-
-
 PIPELINES = {
     "nothing": [],
     "nothing happens": [RandomElastic(p=0), RandomContrast(p=0)],
@@ -144,7 +43,7 @@ def test_nothing_is_mutated_and_no_memory_is_shared(kind):
     given = {
         "image": random_volume((2, *SMALL)),
         "t2": np.asfortranarray(random_volume(SMALL, np.float64)),
-        "label": labels(SMALL),
+        "label": random_labels(SMALL),
         "points": POINTS.copy(),
         "boxes": BOXES.copy(),
         "affine": np.diag((1.0, 2.0, 3.0, 1.0)),
@@ -164,7 +63,7 @@ def test_nothing_is_mutated_and_no_memory_is_shared(kind):
 
 
 def test_a_pipeline_of_nothing_copies():
-    image, label = random_volume(SMALL), labels(SMALL)
+    image, label = random_volume(SMALL), random_labels(SMALL)
     for transforms in ([], [RandomFlip(p=0)], [Compose([])], [OneOf([Compose([])])]):
         sample = Compose(transforms, seed=1)(image=image, label=label, points=POINTS, index=0)
         assert bits(sample) == bits({"image": image, "label": label, "points": POINTS})
@@ -172,7 +71,11 @@ def test_a_pipeline_of_nothing_copies():
 
 
 def test_intensity_is_of_images_alone():
-    given = {"image": random_volume(SMALL), "t2": random_volume(SMALL), "label": labels(SMALL)}
+    given = {
+        "image": random_volume(SMALL),
+        "t2": random_volume(SMALL),
+        "label": random_labels(SMALL),
+    }
     pipeline = Compose([RandomContrast(0.5, p=1)], seed=1, targets={"t2": "image"})
     sample = pipeline(**given, points=POINTS, boxes=BOXES, index=0)
     same = {name for name, value in {**given, "points": POINTS, "boxes": BOXES}.items()
@@ -199,8 +102,8 @@ def test_each_target_is_warped_in_its_own_way():
         "image": random_volume((2, *SMALL)),
         "t2": random_volume(SMALL, np.int16, seed=1),
         "weights": random_volume((1, *SMALL), np.float64),
-        "label": labels((2, *SMALL), np.uint8),
-        "parts": labels(SMALL, np.int64) + 2**33,
+        "label": random_labels((2, *SMALL), np.uint8),
+        "parts": random_labels(SMALL, np.int64) + 2**33,
     }
     places = {"points": POINTS, "far": POINTS + 40, "boxes": BOXES, "heads": BOXES[:1]}
     pipeline = Compose([*WARPS, RandomCrop((8, 12, 15))], seed=4, targets=TARGETS, **OPTIONS)
@@ -222,13 +125,13 @@ def test_each_target_is_warped_in_its_own_way():
 
 def test_a_builtin_name_may_be_of_another_kind():
     pipeline = Compose([RandomAffine(p=1)], seed=4, targets={"label": "image"})
-    label = labels(SMALL, np.float32)
+    label = random_labels(SMALL, np.float32)
     sample = pipeline(label=label, index=0)
     np.testing.assert_array_equal(sample["label"], sample.record.warp.apply(label))
 
 
 def test_channels_are_alike():
-    images, parts = random_volume((3, *SMALL)), labels((2, *SMALL))
+    images, parts = random_volume((3, *SMALL)), random_labels((2, *SMALL))
     pipeline = Compose([*WARPS, RandomContrast(0.5, p=1)], seed=4)
     together = pipeline(image=images, label=parts, index=1)
     for channel, image in enumerate(images):
@@ -249,7 +152,7 @@ def test_dtypes_stay(dtype):
 
 
 def test_large_labels_keep_every_bit():
-    label = 2**62 + labels(SMALL, np.int64)
+    label = 2**62 + random_labels(SMALL, np.int64)
     sample = Compose(WARPS, seed=4, cval={"label": 2**62 + 1})(label=label, index=1)
     assert set(np.unique(sample["label"])) == set(np.unique(label))
 
@@ -272,7 +175,7 @@ def test_out_is_written_to_and_returned(kind):
     given = {
         "image": random_volume((2, *SMALL)),
         "t2": random_volume(SMALL, np.int16),
-        "label": labels(SMALL),
+        "label": random_labels(SMALL),
     }
     pipeline = Compose(OUT_PIPELINES[kind], seed=4, targets={"t2": "image"})
     expected = pipeline(**given, index=1)
@@ -291,7 +194,7 @@ def test_out_is_written_to_and_returned(kind):
 def test_torch_tensors_are_read_and_written(kind):
     import torch
 
-    given = {"image": random_volume((2, *SMALL)), "label": labels(SMALL), "points": POINTS}
+    given = {"image": random_volume((2, *SMALL)), "label": random_labels(SMALL), "points": POINTS}
     pipeline = Compose(OUT_PIPELINES[kind], seed=4)
     expected = pipeline(**given, index=1)
     tensors = {name: torch.from_numpy(array) for name, array in given.items()}
@@ -315,7 +218,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("steps", [WARPS, [RandomFlip(p=1)], [RandomContrast(p=1)]])
 def test_layouts_and_read_only_arrays(kind, steps):
     """The same values, in the input's order of memory."""
-    image, label = random_volume(SMALL, np.float64), labels(SMALL, np.int64)
+    image, label = random_volume(SMALL, np.float64), random_labels(SMALL, np.int64)
     pipeline = Compose(steps, seed=4)
     expected = pipeline(image=image, label=label, index=1)
     given = {"image": LAYOUTS[kind](image), "label": LAYOUTS[kind](label)}
@@ -375,7 +278,9 @@ def test_samples_pass_torchs_collate():
     pipeline = Compose([*WARPS, CenterCrop((8, 9, 10))], seed=4)
     affine = np.diag((1.0, 2.0, 3.0, 1.0))
     samples = [
-        pipeline(image=random_volume((2, *SMALL)), label=labels(SMALL), affine=affine, index=index)
+        pipeline(
+            image=random_volume((2, *SMALL)), label=random_labels(SMALL), affine=affine, index=index
+        )
         for index in range(3)
     ]
     batch = data.default_collate(samples)

@@ -1,14 +1,16 @@
 """Transforms and pipelines refuse wrong arguments when they are made."""
 
 import functools
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from support.bad_values import NO_NUMBERS
+from support.bad_values import NO_FLAGS, NO_NUMBERS
 from volaug import (
     CenterCrop,
     Compose,
+    LabelPyramid,
     OneOf,
     RandomAffine,
     RandomContrast,
@@ -19,7 +21,9 @@ from volaug import (
     RandomScaling,
     RandomShear,
     RandomTranslation,
+    RemapLabels,
 )
+from volaug.transforms.registry import TRANSFORMS
 
 NAN, INF = np.nan, np.inf
 
@@ -35,11 +39,16 @@ RANGES = [
     (RandomAffine, "translation", -1e6, 1e6, True),
     (RandomContrast, "factor", 0.01, 100, False),
 ]
-KINDS = {
-    RandomFlip: (), RandomTranslation: (), RandomRotation: (), RandomScaling: (), RandomShear: (),
-    RandomAffine: (), RandomElastic: (), RandomContrast: (), RandomCrop: (5,), CenterCrop: (5,),
-    OneOf: ([RandomFlip()],), Compose: ([],),
+# Each step and `Compose`, and the arguments that have no default.
+KINDS = [*TRANSFORMS.values(), Compose]
+NEEDED = {
+    RandomCrop: {"shape": 5}, CenterCrop: {"shape": 5}, LabelPyramid: {"scales": [1]},
+    RemapLabels: {"old": 1, "new": 0}, OneOf: {"transforms": [RandomFlip()]},
+    Compose: {"transforms": []},
 }  # fmt: skip
+ARGUMENTS = [(kind, item) for kind in KINDS for item in fields(kind) if item.init]
+CHANCES = [(k, i.name) for k, i in ARGUMENTS if i.name == "p" or i.name.startswith("p_")]
+FLAGS = [(kind, item.name) for kind, item in ARGUMENTS if item.type is bool]
 
 
 @pytest.mark.parametrize(("kind", "argument", "low", "high", "axes"), RANGES)
@@ -65,29 +74,34 @@ def test_ranges(kind, argument, low, high, axes):
             build(**{argument: value})
 
 
+def made(kind, **arguments):
+    return kind(**{**NEEDED.get(kind, {}), **arguments})
+
+
+@pytest.mark.parametrize(("kind", "argument"), CHANCES)
+def test_chances(kind, argument):
+    for value in (-0.1, 1.001, NAN, INF, 2):
+        with pytest.raises(ValueError, match=f"{argument} must be from 0 to 1, got {value}"):
+            made(kind, **{argument: value})
+    for value in ("0.5", None, True, 1j, (0.5, 0.5), []):
+        with pytest.raises(TypeError, match=f"{argument} must be a number, got "):
+            made(kind, **{argument: value})
+
+
+@pytest.mark.parametrize(("kind", "argument"), FLAGS)
+def test_flags(kind, argument):
+    for value in NO_FLAGS:
+        with pytest.raises(TypeError, match=f"{argument} must be True or False, got "):
+            made(kind, **{argument: value})
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_p_and_name(kind):
-    for p in (-0.1, 1.001, NAN, INF, 2):
-        with pytest.raises(ValueError, match=f"p must be from 0 to 1, got {p}"):
-            kind(*KINDS[kind], p=p)
-    for p in ("0.5", None, True, 1j, (0.5, 0.5), []):
-        with pytest.raises(TypeError, match="p must be a number, got "):
-            kind(*KINDS[kind], p=p)
+def test_names_and_unknown_arguments(kind):
     for name in (5, b"flip", True, ["flip"]):
         with pytest.raises(TypeError, match="name must be a string, got "):
-            kind(*KINDS[kind], name=name)
+            made(kind, name=name)
     with pytest.raises(TypeError, match="unexpected keyword argument 'prob'"):
-        kind(*KINDS[kind], prob=0.5)
-
-
-@pytest.mark.parametrize(
-    ("kind", "argument"),
-    [(RandomScaling, "isotropic"), (RandomAffine, "isotropic"), (RandomContrast, "preserve_range")],
-)
-@pytest.mark.parametrize("value", [0, 1, None, "yes", [True], 1.0])
-def test_flags(kind, argument, value):
-    with pytest.raises(TypeError, match=f"{argument} must be True or False, got "):
-        kind(**{argument: value})
+        made(kind, prob=0.5)
 
 
 FLIP = [RandomFlip()]

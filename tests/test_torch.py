@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import volaug
+from support.loaders import marks_of
 from support.torch_samples import PIPELINE, SMALL, STEPS, TARGETS, TINY, Cases, bits, singles, tiny
 from support.volumes import random_volume
 from volaug import Compose, LabelPyramid, RandomAffine, RandomContrast, RandomFlip
@@ -18,17 +19,7 @@ data = pytest.importorskip("torch.utils.data")
 
 from volaug.integrations.torch import EpochSampler, VolaugDataset  # noqa: E402
 
-# where there is one processor; workers are no faster there, and as right
-pytestmark = [
-    pytest.mark.oracle("torch"),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    """Every kernel has been used before there are workers."""
-    volaug.warmup(["float32", "uint8"])
+pytestmark = marks_of("torch")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-import volaug
+from support.loaders import marks_of
 from support.torch_samples import PIPELINE, SMALL, Cases, in_order, tiny
 
 torch = pytest.importorskip("torch")
@@ -15,17 +15,7 @@ data = pytest.importorskip("torch.utils.data")
 from volaug.integrations.torch import EpochSampler, VolaugDataset  # noqa: E402
 from volaug.integrations.torch_sampler import RANK_STEP  # noqa: E402
 
-# where there is one processor; workers are no faster there, and as right
-pytestmark = [
-    pytest.mark.oracle("torch"),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    """Every kernel has been used before there are workers."""
-    volaug.warmup(["float32", "uint8"])
+pytestmark = marks_of("torch")
 
 
 def test_epochs_are_whole_numbers():

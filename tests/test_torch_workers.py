@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import volaug
+from support.loaders import marks_of
 from support.torch_samples import COUNT, PIPELINE, SMALL, STEPS, TARGETS, Cases, bits, singles
 from volaug import Compose, RandomAffine
 from volaug.kernels.jit.cache import CHECKSUM_BYTES
@@ -25,17 +26,7 @@ data = pytest.importorskip("torch.utils.data")
 
 from volaug.integrations.torch import VolaugDataset  # noqa: E402
 
-# where there is one processor; workers are no faster there, and as right
-pytestmark = [
-    pytest.mark.oracle("torch"),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    """Every kernel has been used before there are workers."""
-    volaug.warmup(["float32", "uint8"])
+pytestmark = marks_of("torch")
 
 
 @pytest.fixture(scope="module")

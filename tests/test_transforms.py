@@ -85,6 +85,20 @@ def test_a_range_is_drawn_from_evenly(kind, argument, drawn_as, given, limits):
         assert abs(np.corrcoef(one, other)[0, 1]) < 0.1
 
 
+def check_axes(apart, together, ranges):
+    """Draws (N, 3) are uniform in the range of each axis: axes by themselves, or all alike."""
+    ways = []
+    for axis, (low, high) in enumerate(ranges):
+        for values in (apart[:, axis], together[:, axis]):
+            assert is_even(values, low, high) if low < high else (values == low).all()
+        if low < high:
+            ways.append((together[:, axis] - low) / (high - low))
+    np.testing.assert_allclose(ways, ways[:1] * len(ways), atol=1e-12)
+    assert abs(np.corrcoef(apart[:, 0], apart[:, 1])[0, 1]) < 0.1
+    if len({tuple(pair) for pair in ranges}) == 1:
+        assert (together[:, 0] == together[:, 1]).all()
+
+
 @pytest.mark.parametrize("kind", [RandomScaling, RandomAffine])
 @pytest.mark.parametrize(
     ("given", "limits"),
@@ -99,16 +113,7 @@ def test_a_scale_is_drawn_evenly_by_its_logarithm(kind, given, limits):
     """Halves are as likely as doubles; isotropic, all axes are equally far in their ranges."""
     apart = np.log([o.scale for o in operations(kind(scale=given, p=1))])
     together = np.log([o.scale for o in operations(kind(scale=given, isotropic=True, p=1))])
-    ways = []
-    for axis, (low, high) in enumerate(np.log(limits)):
-        for values in (apart[:, axis], together[:, axis]):
-            assert is_even(values, low, high) if low < high else (values == 0).all()
-        if low < high:
-            ways.append((together[:, axis] - low) / (high - low))
-    np.testing.assert_allclose(ways, ways[:1] * len(ways), atol=1e-12)
-    assert abs(np.corrcoef(apart[:, 0], apart[:, 1])[0, 1]) < 0.1
-    if len(set(limits)) == 1:
-        assert (together[:, 0] == together[:, 1]).all()
+    check_axes(apart, together, np.log(limits))
 
 
 @pytest.mark.parametrize(
@@ -127,20 +132,13 @@ def test_a_scale_is_drawn_evenly_by_its_inverse(given, limits):
         for flag in (False, True)
     ]
     apart, together = (1 / np.array([o.scale for o in operations(step)]) for step in steps)
-    ways = []
-    for axis, (high, low) in enumerate(1 / np.array(limits)):
-        for values in (apart[:, axis], together[:, axis]):
-            assert is_even(values, low, high) if low < high else (values == 1).all()
-        if low < high:
-            ways.append((together[:, axis] - low) / (high - low))
-    np.testing.assert_allclose(ways, ways[:1] * len(ways), atol=1e-12)
-    assert abs(np.corrcoef(apart[:, 0], apart[:, 1])[0, 1]) < 0.1
+    ranges = 1 / np.array(limits)[:, ::-1]
+    check_axes(apart, together, ranges)
     if len(set(limits)) == 1:
-        assert (together[:, 0] == together[:, 1]).all()
         # twice as many, as the two differ little
         step = RandomScaling(given, isotropic=True, p=1)
         by_logarithm = np.array([o.scale for o in operations(step, count=2 * MANY)])
-        assert not is_even(1 / by_logarithm[:, 0], low, high)
+        assert not is_even(1 / by_logarithm[:, 0], *ranges[0])
 
 
 @pytest.mark.parametrize("isotropic", [False, True])

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from volaug import Compose
+from volaug import Compose, Warp
 
 # one voxel wide on any axis, around multiples of eight lanes, longer than a tile of rows
 SHAPES = [
@@ -31,12 +31,22 @@ def random_volume(shape, dtype=np.float32, seed=0):
     return rng.integers(0, 2 if dtype.kind == "b" else 100, shape).astype(dtype)
 
 
+def random_labels(shape, dtype=np.int16, seed=1):
+    return np.random.default_rng(seed).integers(0, 5, shape).astype(dtype)
+
+
 def random_affine(rng, source, target, size=1.0):
     """A map that takes the target's center near the source's; far from symmetric."""
     matrix = Rotation.random(random_state=rng).as_matrix() @ np.diag(rng.uniform(0.6, 1.5, 3))
     matrix += rng.uniform(-0.2, 0.2, (3, 3))
     center = (np.subtract(source, 1) / 2) + rng.uniform(-2, 2, 3) * size
     return matrix, center - matrix @ (np.subtract(target, 1) / 2)
+
+
+def random_warp(rng, source, target, elastic):
+    matrix, offset = random_affine(rng, source, target, 2.0)
+    points = rng.normal(0, 1.5, (3, *rng.integers(4, 8, 3))) if elastic else None
+    return Warp(target, matrix, offset, points)
 
 
 def mild_affine(shape):
@@ -47,6 +57,14 @@ def mild_affine(shape):
     )
     center = np.subtract(shape, 1) / 2
     return matrix, center - matrix @ center + (1.2, -2.1, 1.7)
+
+
+def affine_of(order, signs, shifts):
+    """The map of whole voxels that reads along axis ``order[k]``, forwards or backwards."""
+    affine = np.zeros((3, 4))
+    affine[range(3), order] = signs
+    affine[:, 3] = shifts
+    return affine
 
 
 def nan_filled(shape, dtype):

@@ -1,6 +1,6 @@
-"""What commands there are, and their options.
+"""The commands and their options.
 
-A command imports what it needs when it runs, so that `volaug --help` need not wait for it.
+A command imports what it needs when it runs, so that `volaug --help` is fast.
 """
 
 from pathlib import Path
@@ -55,9 +55,9 @@ def demo(
 ) -> None:
     """Augment the MNI152 brain, its tissue labels and landmarks, and time it beside scipy.
 
-    By each of seven strategies, and by all of them in one pipeline. Writes the
-    image and the labels before and after as NIfTI files, what was drawn as JSON,
-    one sheet of pictures of them all, and one of contrast, noise and the like.
+    Seven strategies are applied one by one, then all of them in one pipeline.
+    Writes images and labels before and after (NIfTI), what was drawn (JSON), one
+    sheet with pictures of all strategies, and one of contrast, noise and the like.
     Nothing is downloaded.
     """
     try:

@@ -1,1 +1,1 @@
-"""What goes in and out: files and arrays as cases, samples, batches, streams."""
+"""Input and output: cases of arrays and files; samples, batches and streams."""

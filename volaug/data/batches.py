@@ -1,4 +1,4 @@
-"""Batches: which samples there are, in which order; the arrays they are written to; their form."""
+"""Batches: the order of samples, the arrays they are written to, and what they have in common."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,23 +13,23 @@ from .cases import OpenCase
 
 Batch = dict[str, Any]
 
-# What to do about cases of different dtypes.
+# Advice in the error for cases of different dtypes.
 CONVERSION = {
     "image": "dtype= of the stream converts images",
     "label": "store the labels of all cases in one dtype, such as int16",
 }
 
-# Of a Feistel network; four make its permutations random enough for cryptography (Luby and
-# Rackoff), and eight leave a margin where an epoch has few samples.
+# Rounds of the Feistel network. Four make its permutations random enough for cryptography (Luby and
+# Rackoff); eight leave a margin for epochs of few samples.
 ROUNDS = 8
 
 
 def shuffled_index(seed: int, epoch: int, size: int, place: int) -> int:
-    """The index of the sample at a place of an epoch, whose order is another one in each epoch.
+    """The index of the sample at a place of an epoch; each epoch has an order of its own.
 
-    It is computed without a list of all: a Feistel network permutes the pairs (a, b) with
-    ``a < rows`` and ``b < columns``, of which there are `size` or a few more. A pair beyond `size`
-    is permuted again (cycle walking), so that `size` numbers are permuted among themselves.
+    No list of all samples is made. A Feistel network permutes the pairs (a, b) with ``a < rows``
+    and ``b < columns``: `size` pairs, or a few more. A pair beyond `size` is permuted again (cycle
+    walking), so that the numbers below `size` are permuted among themselves.
 
     References
     ----------
@@ -51,11 +51,11 @@ def shuffled_index(seed: int, epoch: int, size: int, place: int) -> int:
 
 
 class Form(NamedTuple):
-    """Of one image or label."""
+    """The dtype and the channels of one image or label."""
 
     kind: str  # "image" or "label"
     dtype: np.dtype[Any]
-    channels: int  # 1 also without an axis for them
+    channels: int  # 1 also for a volume without an axis of channels
 
     def __str__(self) -> str:
         return f"{self.dtype} with {self.channels} channel{'s' * (self.channels > 1)}"
@@ -63,11 +63,11 @@ class Form(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleSpec:
-    """What all samples of a stream have in common, as its first case shows."""
+    """What all samples of a stream have in common, taken from its first case."""
 
     volumes: dict[str, Form]
     others: frozenset[str]  # points, boxes, spacing and affine
-    shape: tuple[int, int, int]  # of what the pipeline gives
+    shape: tuple[int, int, int]  # of the pipeline's output
 
     def slots(self, count: int) -> dict[str, np.ndarray[Any, Any]]:
         """Arrays (count, C, n0, n1, n2) for a batch; C is 1 for volumes without channels."""
@@ -77,7 +77,7 @@ class SampleSpec:
         }
 
     def check(self, other: "SampleSpec") -> None:
-        """See that another sample fits into the same batches."""
+        """Check that another sample fits into the same batches."""
         names, given = set(self.volumes) | self.others, set(other.volumes) | other.others
         if names != given:
             raise ValueError(f"it must have {_listed(names)}, as case 0 has, got {_listed(given)}")
@@ -88,8 +88,7 @@ class SampleSpec:
                 raise ValueError(f"{name!r} must be {form}, as case 0 has it, got {found}{way}")
         if other.shape != self.shape:
             raise ValueError(
-                f"the pipeline must make the shape {self.shape} of it, as of case 0, got "
-                f"{other.shape}"
+                f"the pipeline must give the shape {self.shape}, as for case 0, got {other.shape}"
             )
 
 
@@ -98,7 +97,7 @@ def _listed(names: set[str]) -> str:
 
 
 def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
-    """Of a case, and a draw for it."""
+    """The spec of a sample, from its case and from a draw for it."""
     forms = {
         name: Form(
             record.targets[name].kind,
@@ -113,7 +112,7 @@ def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
 
 
 def collated(slots: Mapping[str, Any], samples: Sequence[Sample]) -> Batch:
-    """A batch of samples, whose volumes were written into its slots."""
+    """A batch of samples whose volumes already are in its slots."""
     batch: Batch = {}
     for name in samples[0]:
         values = [sample[name] for sample in samples]
@@ -129,7 +128,7 @@ def collated(slots: Mapping[str, Any], samples: Sequence[Sample]) -> Batch:
 
 
 def level_of(slot: Any, levels: Sequence[Any]) -> Any:
-    """One resolution of the labels of a batch: the slot itself, if it is the full one."""
+    """The labels of a batch at one resolution; at full resolution, the slot itself."""
     if np.shares_memory(levels[0], slot):
         return slot
     stacked = np.stack(levels)

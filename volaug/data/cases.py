@@ -1,4 +1,4 @@
-"""Cases for training: arrays, files, or a function that loads them. Of each a part can be read."""
+"""Cases for training: arrays, files, or functions that load them. They are read part by part."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,10 +23,10 @@ from .sources import Source, check_lazy, is_array, is_proxy, label_dtype
 Array = npt.NDArray[Any]
 Given = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
-# What a case may say beside its targets.
+# What a case may have besides its targets.
 UNITS = ("spacing", "affine")
 
-# What images can be converted to.
+# Dtypes that images can be converted to.
 IMAGE_DTYPES = ("float16", "float32", "float64")
 
 
@@ -38,7 +38,7 @@ class CaseError(RuntimeError, ValueError):
     Parameters
     ----------
     reason : str
-        What is wrong; it names the file, if it is about one.
+        What is wrong, with the path of the file if it is about one.
     case : int
         Number of the case in `cases`.
     epoch, index : int, optional
@@ -78,7 +78,7 @@ class CaseError(RuntimeError, ValueError):
     def of(
         cls, error: Exception, case: int, epoch: int | None = None, index: int | None = None
     ) -> "CaseError":
-        """What an error means for a case."""
+        """The error of a case, from the exception that it caused."""
         reason = str(error) or type(error).__name__
         return cls(reason, case, epoch, index, getattr(error, "file", None))
 
@@ -86,7 +86,7 @@ class CaseError(RuntimeError, ValueError):
 class OpenCase(NamedTuple):
     """A case whose volumes can be read."""
 
-    volumes: dict[str, Any]  # arrays, or what has a shape and a dtype and is sliced like one
+    volumes: dict[str, Any]  # arrays, or objects with shape and dtype, sliced like them
     coordinates: dict[str, Array]
     spacing: Any
     affine: Any
@@ -94,24 +94,24 @@ class OpenCase(NamedTuple):
 
 
 class Case:
-    """What a user gave as one case, opened when it is needed.
+    """One case as a user gave it, opened when it is needed.
 
     Parameters
     ----------
     given : mapping, or function that returns one
-        From the names of a pipeline's targets to arrays; to paths of files (see `open_volume`);
-        or to what is sliced like an array and read then (of h5py, zarr, blosc2). And "spacing" or
-        "affine", which an image file brings along. A function is called for each sample.
+        Keys: the names of a pipeline's targets. Values: arrays, paths of files (see `open_volume`),
+        or objects that are sliced like arrays and read then (of h5py, zarr, blosc2). It can have
+        "spacing" or "affine", which image files need not. A function is called for each sample.
     table : mapping from names to Target
-        Of the pipeline.
+        The targets of the pipeline.
     dtype : numpy.dtype, optional
-        What images are converted to.
+        Dtype to convert images to.
 
     Notes
     -----
-    Files lie in the grid of the first image that says where it is: a file, or an array where the
-    case has an "affine". The axes of the others are put into its order and direction. A file must
-    not be written to while it is in use: that is an error when it is read next.
+    All files must lie in one grid: that of the first image whose position is known (a file, or an
+    array if the case has an "affine"). The axes of other files are brought into the order and the
+    direction of that grid. Do not write to a file in use: the next read of it raises an error.
     """
 
     def __init__(
@@ -126,16 +126,16 @@ class Case:
                 f"returns one, got {type(given).__name__}"
             )
         self._given, self._table, self._dtype = given, table, dtype
-        # no `functools.cached_property`, whose lock a forked child could find taken
+        # not `functools.cached_property`: another thread may hold its lock at a fork
         self._once: OpenCase | None = None
 
     @property
     def is_function(self) -> bool:
-        """Whether a function returns the case, each time that it is needed."""
+        """Whether the case is a function, which is called each time the case is needed."""
         return callable(self._given)
 
     def open(self) -> OpenCase:
-        """See what there is, or what is wrong with it."""
+        """Open the volumes, or raise what is wrong with them."""
         if self._once is not None:
             return self._once
         opened = self._opened(self._given() if callable(self._given) else self._given)
@@ -174,7 +174,7 @@ class Case:
         return OpenCase(volumes, coordinates, spacing, affine, grid)
 
     def _dtype_of(self, name: str, voxels: Any, path: Path | None) -> np.dtype[Any] | None:
-        """What the voxels of a target are converted to, if they are."""
+        """The dtype to convert the voxels of a target to, or None."""
         if self._table[name].kind == "image":
             return None if self._dtype == voxels.dtype else self._dtype
         if path is None:
@@ -189,20 +189,20 @@ class Case:
         paths: Mapping[str, Path],
         given: Floats | None,
     ) -> tuple[dict[str, Reorientation], Floats | None]:
-        """How files are brought into one grid, and the affine of that grid if one is known.
+        """How to turn each file into the common grid, and the affine of that grid if known.
 
         Parameters
         ----------
         affines : mapping
-            Of the files that have one.
+            Affines of the files that have one.
         given : (4, 4) array or None
-            The affine of the case, which is that of its arrays.
+            The affine that the case gives, which is that of its arrays.
         """
         by_kind = sorted(volumes, key=lambda name: self._table[name].kind != "image")
         turns: dict[str, Reorientation] = {}
         arrays = [name for name in by_kind if name not in paths]
         world: Floats | None
-        if given is not None and arrays:  # they lie there, and files must as well
+        if given is not None and arrays:  # arrays lie there, and files must as well
             first, world, grid = arrays[0], given, "the case's affine"
         else:
             first = next((name for name in by_kind if name in affines), "")
@@ -224,9 +224,9 @@ class Case:
 def _affines(
     files: Mapping[str, Any], paths: Mapping[str, Path], replaced: bool
 ) -> dict[str, Floats]:
-    """The matrices from voxels to mm of the files that have one.
+    """The affines (voxels to mm) of the files that have one.
 
-    Where a case says its voxel size itself, what no matrix can be is left out.
+    If the case gives its own spacing or affine (`replaced`), invalid affines are left out.
     """
     found = {}
     for name, volume in files.items():
@@ -238,7 +238,7 @@ def _affines(
             continue
         if affine is not None:
             found[name] = affine
-    # a header that says no place is of the grid of the others
+    # a file whose header gives no position is taken to lie in the grid of the others
     stated = {name: a for name, a in found.items() if getattr(files[name], "is_placed", True)}
     return stated or found
 
@@ -248,7 +248,7 @@ def _title(name: str, paths: Mapping[str, Path]) -> str:
 
 
 def spatial(volume: Any) -> Shape:
-    """The lengths of a volume's axes of space."""
+    """The lengths of the spatial axes of a volume."""
     n0, n1, n2 = (int(n) for n in volume.shape[-3:])
     return n0, n1, n2
 
@@ -267,9 +267,9 @@ def as_image_dtype(value: Any) -> np.dtype[Any] | None:
 
 
 def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]:
-    """What a record reads of a case, as arrays, and the voxel at which these begin.
+    """The parts of a case that a record needs, as arrays, and the voxel at which they begin.
 
-    Of volumes that are not in memory no more is read than the first warp can read.
+    Volumes in memory are given whole. Of others, only what the first warp can read is read.
     """
     if all(map(is_array, opened.volumes.values())):
         return dict(opened.volumes), (0, 0, 0)
@@ -278,9 +278,10 @@ def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]
     if all(t.mode in UNFOLDED and t.interpolation != "cubic" for t in targets):
         boxes = [warp.source_box(opened.shape) for warp in each_warp(record.warp_stages[0])]
         read = [found for found in boxes if all(start < stop for start, stop in found)]
-        # beside an empty box, "nearest" reads the border of the volume, and not that of its part
+        # a warp with an empty box reads the border of the volume if its mode is "nearest", and
+        # would find the border of the part instead
         if len(read) == len(boxes) or all(target.mode != "nearest" for target in targets):
-            # if all lies outside: one voxel, which is not looked at
+            # if all warps read outside only: one voxel, which is not used
             box = union_of(read) if read else ((0, 1),) * 3
     window = (..., *(slice(start, stop) for start, stop in box))
     parts = {name: np.asarray(v[window]) for name, v in opened.volumes.items()}

@@ -1,4 +1,4 @@
-"""Where in a case a patch lies: anywhere, or around a voxel of its foreground."""
+"""The position of a patch in its case: anywhere, or around a voxel of the foreground."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,21 +11,21 @@ from ..transforms.ranges import Shape
 
 Array = npt.NDArray[Any]
 
-# Of each class some voxels (N, 3). A class is a value, or of a label with several channels a pair
+# Some voxels (N, 3) of each class. A class is a value or, if the label has several channels, a pair
 # (channel, value).
 Foreground = dict[Any, npt.NDArray[np.int64]]
 
-# Of each class so many voxels are known, evenly spread over all of it in memory order.
+# Of each class at most this many voxels are kept, evenly spaced in memory order.
 MAX_FOREGROUND_VOXELS = 2000
 
-# So many voxels are sorted at once, which fit into a cache: 256^3 int16 of 300 classes take 1.2 s
-# of processor time, and 1.5 s in slabs of 2^20. One sort of all takes 1.0 to 1.5 s, and 270 MB.
+# Number of voxels sorted at once, few enough for a cache: 256^3 int16 of 300 classes take 1.2 s of
+# processor time, and 1.5 s in slabs of 2^20. One sort of all voxels takes 1.0 to 1.5 s and 270 MB.
 SLAB = 2**17
 
-# A channel of probabilities shows a class where it is at least this.
+# A voxel belongs to a class if its probability is at least this.
 PROBABLE = 0.5
 
-# Probabilities sum to 1 but for rounding, which is coarse in float16.
+# How far a sum of probabilities may be from 1: float16 rounds coarsely.
 ROUNDING = 0.01
 
 
@@ -36,10 +36,10 @@ def foreground_of(label: Array) -> Foreground:
     value): the values may be 0 and 1, or class ids. If they are floats that are not whole, they
     are probabilities. A channel is then one class, (channel, True), where they are at least 0.5.
 
-    Channel 0 is the background, and left out, if the label is one-hot: at every voxel its channels
-    sum to their maximum (probabilities: to 1). If channels overlap anywhere, or leave a voxel to
-    none of them, each channel has classes. Voxels where a channel is negative, such as -1 for
-    outside, are not counted.
+    If the label is one-hot, channel 0 is the background and is left out. One-hot means: at every
+    voxel the channels sum to their maximum (probabilities: to 1). If channels overlap anywhere, or
+    all are 0 at a voxel, channel 0 has classes too. Voxels where a channel is negative, such as -1
+    for outside, do not count in this test.
     """
     channels = label if label.ndim == 4 else label[np.newaxis]
     if len(channels) == 1:
@@ -59,7 +59,7 @@ def _are_whole(channels: Array) -> bool:
 
 
 def _are_partition(channels: Array, whole: float, tolerance: float) -> bool:
-    """Whether the channels sum to the same whole at every voxel where none is negative."""
+    """Whether the channels sum to `whole` at every voxel where none is negative."""
     for _, part in _slabs(channels):
         known = (part >= 0).all(axis=0)
         apart = np.abs(part.sum(axis=0, dtype=np.float64) - whole) > tolerance
@@ -70,7 +70,7 @@ def _are_partition(channels: Array, whole: float, tolerance: float) -> bool:
 
 def _class_voxels(voxels: Array) -> Foreground:
     """Some voxels of each value over 0: every n-th one in memory order."""
-    voxels = np.ascontiguousarray(voxels)  # slabs across memory order are read slowly
+    voxels = np.ascontiguousarray(voxels)  # slabs that are not contiguous are slow to read
     counts: dict[Any, int] = {}
     for _, part in _slabs(voxels):
         values = np.sort(part[part > 0])
@@ -90,7 +90,7 @@ def _class_voxels(voxels: Array) -> Foreground:
         values = flat[order]
         starts, times = _runs(values)
         which = np.searchsorted(classes, values[starts])
-        # which voxel of its class each is, counted through all slabs
+        # the number of each voxel within its class, counted through all slabs
         number = np.arange(len(order)) + np.repeat(seen[which] - starts, times)
         taken = number % np.repeat(steps[which], times) == 0
         kept.append(first + order[taken])
@@ -104,14 +104,14 @@ def _class_voxels(voxels: Array) -> Foreground:
 
 
 def _runs(values: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where each run of equal numbers begins, and how long it is."""
+    """The start and the length of each run of equal numbers."""
     ends = np.flatnonzero(values[1:] != values[:-1]) + 1
     starts = np.concatenate([np.zeros(min(len(values), 1), np.int64), ends])
     return starts, np.diff(starts, append=len(values))
 
 
 def _slabs(voxels: Array) -> Iterator[tuple[int, Array]]:
-    """A volume in parts of whole planes, and the number of the voxel with which each begins."""
+    """Parts of a volume, of whole planes, each with the flat index of its first voxel."""
     planes, plane = voxels.shape[-3], voxels.shape[-2] * voxels.shape[-1]
     height = max(1, SLAB // plane)
     for start in range(0, planes, height):
@@ -123,10 +123,9 @@ def patch_start(
 ) -> tuple[int, int, int]:
     """Draw the first voxel of a patch.
 
-    Without a foreground the patch is anywhere within the case. With one, it is centered at a voxel
-    of the foreground, or as close to that as the border allows: first the class is drawn uniformly,
-    then the voxel. Along an axis on which the case is shorter than the patch, the case is centered
-    in it.
+    Without a foreground, the patch is anywhere within the case. With one, a class is drawn
+    uniformly, then one of its voxels; the patch is centered at it, or as near as the border allows.
+    Along an axis on which the case is shorter than the patch, the case is centered in the patch.
 
     Parameters
     ----------

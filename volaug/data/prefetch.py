@@ -1,4 +1,4 @@
-"""Batches that are being made ahead, each sample by a worker."""
+"""Batches that are made ahead. A worker makes each sample."""
 
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -7,12 +7,12 @@ from ..pipeline.record import Sample
 from ..threads.workers import Workers
 from .samples import SampleMaker, Seconds
 
-# Seconds after which it is seen again whether there are workers.
+# Seconds between two checks that there are workers.
 PATIENCE = 1.0
 
 
 class Dropped(Exception):
-    """Nobody will make the sample: the stream was closed."""
+    """A sample will not be made: the stream was closed."""
 
 
 class Pending:
@@ -23,43 +23,43 @@ class Pending:
     slots : mapping from names to (size, C, n0, n1, n2) arrays
         Where the samples are written.
     size : int
-        How many samples there are.
+        Number of samples.
     """
 
     def __init__(self, slots: dict[str, Any], size: int) -> None:
         self.slots = slots
         self.seconds: Seconds = []
         self._outcomes: list[Sample | BaseException] = [Dropped()] * size
-        self._ended: SimpleQueue[int] = SimpleQueue()  # places, some of them twice
+        self._ended: SimpleQueue[int] = SimpleQueue()  # finished places, some of them twice
         self._ended_places: set[int] = set()
 
     def begin(self, workers: Workers, maker: SampleMaker, first: int, first_forced: int) -> None:
-        """Let workers make the samples from the number `first` on.
+        """Let workers make the samples, whose numbers begin with `first`.
 
-        Those from the place `first_forced` on are of the foreground.
+        Those from the place `first_forced` on have a patch around the foreground.
         """
         for place in range(len(self._outcomes)):
             workers.put(_SampleTask(self, place, maker, first + place, place >= first_forced))
 
     def end(self, place: int, outcome: Sample | BaseException) -> None:
-        """Say what became of a sample, and that nothing more is done for it."""
+        """Keep a finished sample, or the error of one that failed."""
         self._outcomes[place] = outcome
         self._ended.put(place)
 
     def samples(self, workers: Workers, threads: int) -> list[Sample]:
-        """Wait for all of them; make them here if there is no worker.
+        """Wait for all samples; make them in this thread if there is no worker.
 
         Raises
         ------
         BaseException
-            What the first sample that failed has raised, or `Dropped`.
+            The error of the first sample that failed, or `Dropped`.
         """
         while len(self._ended_places) < len(self._outcomes):
             if not workers.start(threads) and (task := workers.take()) is not None:
                 task()
             try:
                 self._ended_places.add(self._ended.get(timeout=PATIENCE))
-            except Empty:  # a worker may have ended by force
+            except Empty:  # a worker may have died
                 continue
         samples = []
         for outcome in self._outcomes:
@@ -70,7 +70,7 @@ class Pending:
 
 
 class _SampleTask:
-    """What a worker does for one sample."""
+    """The task of a worker: make one sample."""
 
     def __init__(
         self, batch: Pending, place: int, maker: SampleMaker, number: int, is_foreground: bool

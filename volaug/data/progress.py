@@ -1,4 +1,4 @@
-"""How far a stream is, and what took how long."""
+"""Counts and times of a stream."""
 
 import time
 from collections import defaultdict
@@ -8,13 +8,13 @@ from .samples import Seconds
 
 
 class Report(NamedTuple):
-    """What a stream has done, and what took how long."""
+    """Counts and times of a stream so far."""
 
     batches: int
     samples: int
     seconds: float  # since the first batch was asked for
-    waited: float  # of these, in which the consumer waited for a batch
-    stages: dict[str, float]  # mean seconds of a sample: open, draw, read, augment
+    waited: float  # part of these, in which the consumer waited for a batch
+    stages: dict[str, float]  # mean seconds per sample: open, draw, read, augment
 
     def __str__(self) -> str:
         rate = self.samples / self.seconds if self.seconds else 0.0
@@ -27,7 +27,7 @@ class Report(NamedTuple):
 
 
 class Progress:
-    """What a stream adds to while it makes batches."""
+    """The counts and times that a stream adds up while it makes batches."""
 
     def __init__(self) -> None:
         self._begun: float | None = None

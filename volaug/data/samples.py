@@ -23,12 +23,14 @@ from .patches import Foreground, foreground_of, patch_start
 
 MAX_REPEATS = 2**31
 
-# How long each stage of each sample took: its name, and seconds.
+# The name and the seconds of each stage of each sample.
 Seconds = list[tuple[str, float]]
 
 
 class SampleMaker:
-    """Makes the samples of a stream, in any thread. It does not hold the stream, which may go.
+    """Makes the samples of a stream, in any thread.
+
+    It has no reference to the stream, so that the stream can be garbage collected.
 
     Parameters
     ----------
@@ -38,9 +40,9 @@ class SampleMaker:
     Attributes
     ----------
     epoch_size : int
-        How many samples an epoch has.
+        Number of samples in an epoch.
     spec : SampleSpec
-        What all samples have in common, as the first case shows.
+        What all samples have in common, taken from the first case.
 
     Raises
     ------
@@ -68,8 +70,8 @@ class SampleMaker:
             )
         if not happens_always(LabelPyramid, pipeline):
             raise ValueError(
-                "a LabelPyramid of a Stream must happen for each sample, since a batch is of "
-                "arrays or of lists: give it, and the groups that it is in, p=1, and no OneOf"
+                "a LabelPyramid of a Stream must happen for each sample, since a batch has arrays "
+                "or lists, not both: give it and the groups around it p=1, and use no OneOf"
             )
         as_dtype = as_image_dtype(dtype)
         self._cases = [Case(given, pipeline.table, as_dtype) for given in cases]
@@ -90,7 +92,7 @@ class SampleMaker:
         self.spec = spec_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy of what threads add to."""
+        """The state, with a copy of the foreground, to which threads add."""
         return {**vars(self), "_known_foreground": dict(self._known_foreground)}
 
     def make(
@@ -100,16 +102,18 @@ class SampleMaker:
         out: Mapping[str, Any],
         seconds: Seconds,
     ) -> Sample:
-        """Make the sample of a number, counted through all epochs.
+        """Make one sample.
 
         Parameters
         ----------
+        number : int
+            Number of the sample, counted through all epochs.
         is_foreground : bool
             Whether the patch lies around a voxel of the foreground.
         out : mapping from names to (C, n0, n1, n2) arrays
             Where to write its volumes.
         seconds : list
-            To which the time of each stage is added.
+            The time of each stage is appended to it.
 
         Raises
         ------
@@ -151,7 +155,7 @@ class SampleMaker:
         )
 
     def _foreground(self, number: int, opened: OpenCase) -> Foreground | None:
-        """Where a case has foreground: looked up once, but each time if a function returns it."""
+        """The foreground of a case: found once, or each time if the case is a function."""
         labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
         if not labels:
             return None

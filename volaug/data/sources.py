@@ -1,4 +1,4 @@
-"""Volumes that are read part by part, whatever they are of, as parts of one grid."""
+"""Volumes of any library, read part by part, with the axes of one grid."""
 
 import operator
 from typing import Any
@@ -14,27 +14,27 @@ from ..warping.geometry.orientation import Reorientation
 
 Array = npt.NDArray[Any]
 
-# Numbers of labels are whole up to this: a scaled 2 may be 2.00003.
+# How far labels may be from whole numbers: a scaled 2 may be 2.00003.
 ROUNDING = 1e-3
 
-# What labels become that are stored as floats or scaled: the first that holds them. Nearly always
-# that is the very first, so that the cases of one dataset agree; it also holds a -1 for outside.
+# Dtypes for labels that are stored as floats or scaled: the first that holds all their values.
+# Nearly always that is int16, so that the cases of a dataset agree. It also holds -1 for outside.
 LABEL_DTYPES = (np.int16, np.int32, np.int64)
 
 
 class Source:
-    """A volume that is read when a part of it is needed.
+    """A volume of which a part is read when it is needed.
 
     Parameters
     ----------
     voxels : object
-        With a shape (n0, n1, n2) or (C, n0, n1, n2) and a dtype, and sliced like an array.
+        Has a shape (n0, n1, n2) or (C, n0, n1, n2) and a dtype, and is sliced like an array.
     title : str
-        What errors call it.
+        Its name in errors.
     dtype : numpy.dtype, optional
-        Of the parts; by default that of the voxels. Floats become integers by rounding.
+        Dtype of the parts. Default: that of the voxels. Floats are rounded to integers.
     turn : Reorientation, optional
-        The axes of the parts; by default those of the voxels.
+        How to turn the axes of the parts. Default: not at all.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Source:
         self.shape = (*channels, *((n0, n1, n2) if turn is None else turn.shape))
 
     def __getitem__(self, window: Any) -> Array:
-        """The voxels of three slices after an ellipsis, or all of them."""
+        """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
         if isinstance(window, tuple):
             a, b, c = ((s.start, s.stop) for s in window[1:])
         else:
@@ -67,7 +67,7 @@ class Source:
         return part if self._turn is None else self._turn.apply(part)
 
     def _part(self, box: Box) -> Array:
-        # a proxy of nibabel has a lock, which a child that is forked now would find taken
+        # a proxy of nibabel has a lock; a child that is forked now would find it taken
         voxels = self._voxels.copy() if is_proxy(self._voxels) else self._voxels
         given = voxels[(..., *(slice(start, stop) for start, stop in box))]
         if np.ma.is_masked(given):
@@ -87,14 +87,14 @@ class Source:
 
 
 def is_array(value: Any) -> bool:
-    """Whether its memory is there, and no slice has to be read."""
+    """Whether it is in memory, so that nothing has to be read."""
     return isinstance(value, np.ndarray) or any(
         hasattr(value, name) for name in ("__array_interface__", "__dlpack__")
     )
 
 
 def check_lazy(name: str, value: Any) -> None:
-    """See that a volume can be sliced like an array."""
+    """Check that a volume can be sliced like an array."""
     checks.refuse_what_is_no_array(value, repr(name))
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is None or dtype is None or not hasattr(value, "__getitem__"):
@@ -123,12 +123,12 @@ def check_lazy(name: str, value: Any) -> None:
 
 
 def is_proxy(voxels: Any) -> bool:
-    """Whether it is the data of an image of nibabel, whose dtype is the one before scaling."""
+    """Whether it is the ``dataobj`` of a nibabel image; its dtype is the one before scaling."""
     return getattr(voxels, "is_proxy", None) is True
 
 
 def dtype_of(voxels: Any) -> np.dtype[Any]:
-    """The dtype of what is read, in the byte order of this processor."""
+    """The dtype of the voxels as they are read, in the byte order of this processor."""
     if is_proxy(voxels):
         dtype = np.asarray(voxels[(slice(0, 1),) * len(voxels.shape)]).dtype
     else:
@@ -143,7 +143,7 @@ def label_dtype(voxels: Any) -> np.dtype[Any]:
     Raises
     ------
     ValueError
-        If they are not whole numbers.
+        If they are not whole numbers, or do not fit into int64.
     """
     stored = dtype_of(voxels)
     if stored.kind in "biu":
@@ -165,12 +165,12 @@ def label_dtype(voxels: Any) -> np.dtype[Any]:
 
 
 def converted(part: Array, dtype: np.dtype[Any]) -> Array:
-    """A part as another dtype, floats rounded for integers.
+    """A part in another dtype; floats are rounded to integers.
 
     Raises
     ------
     FloatingPointError
-        If a number is too large for it.
+        If a number is too large for the dtype.
     """
     if part.dtype == dtype:
         return part

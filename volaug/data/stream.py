@@ -1,4 +1,4 @@
-"""Streams: endless batches of augmented patches, made while a network works on others."""
+"""Streams: batches of augmented patches, made while a network works on earlier ones."""
 
 import os
 import threading
@@ -28,7 +28,7 @@ from .samples import SampleMaker
 MAX_COUNT = 2**31
 MAX_WORKERS = 2**10
 
-# Batches between the passes of a loader over a stream without an end.
+# Without `epochs`, each pass of a DataLoader begins this many batches after the last.
 ENDLESS = 2**32
 
 
@@ -38,8 +38,8 @@ class Stream:
     Parameters
     ----------
     cases : sequence of mappings, or of functions that return them
-        From names of the pipeline's targets, "spacing" and "affine" to arrays, paths, or whatever
-        is sliced like an array. Any shapes; the same channels and (but see `dtype`) dtypes.
+        Keys: names of the pipeline's targets, "spacing", "affine". Values: arrays, paths, or what
+        is sliced like an array. Shapes may differ; channels and (but see `dtype`) dtypes must not.
     pipeline : Compose
         Applied to each patch; its spatial steps can read outside of the patch.
     patch_shape : int or (3,) ints
@@ -53,9 +53,8 @@ class Stream:
     prefetch : int, default 2
         Number of batches made ahead.
     foreground : float, default 0.33
-        Share of a batch, its last samples, whose patches are around a labeled voxel (over 0): first
-        the class is drawn, then the voxel, as in nnU-Net; all channels but the first of
-        one-hot labels count.
+        Share of each batch (its last samples) with patches around a voxel whose label is over 0:
+        the class is drawn first, as in nnU-Net. Channel 0 of one-hot labels is background.
     samples_per_case : int, default 1
         Samples of each case in an epoch; each epoch has its own order.
     epochs : int, optional
@@ -63,14 +62,14 @@ class Stream:
     first_batch : int, default 0
         Batch to resume at: the `batches` of a stream that has stopped.
     dtype : {float16, float32, float64}, optional
-        Dtype to convert images to when read. Default: their own, the same in all cases.
+        Dtype that images are converted to. Default: their own, which all cases must share.
     on_batch : callable, optional
         Called with the stream after each batch, for a progress bar.
     shard : (int, int), optional
-        ``(i, n)``: make every n-th batch, from batch i; n such streams make all, and equally many.
-        Default: the rank of ``torch.distributed`` or torchrun. Each worker of a torch
-        ``DataLoader`` makes its part of these, and each pass of the loader resumes where the last
-        would have ended.
+        ``(i, n)``: make every n-th batch, from batch i. The n streams make all batches, each the
+        same number. Default: the rank of ``torch.distributed`` or torchrun. Workers of a torch
+        ``DataLoader`` share these batches; each pass of the loader begins where the last would have
+        ended.
 
     Attributes
     ----------
@@ -80,9 +79,10 @@ class Stream:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not of the type above or out of range, or `epochs` make no batch.
+        If an argument has a wrong type or is out of range, or `epochs` are too few for a batch.
     CaseError
-        If a case cannot be read or augmented: the first at once, others in their batch, the last.
+        If a case cannot be read or augmented. The first case raises at once, others when their
+        batch is asked for; then the stream ends.
 
     See Also
     --------
@@ -90,11 +90,11 @@ class Stream:
 
     Notes
     -----
-    A batch is a dict: for each image and label an array (B, C, n0, n1, n2), or, after a
-    `LabelPyramid`, a list of them from fine to coarse; for points, boxes, "spacing" and "affine" a
-    list; and "record", a list of records. The consumer owns it. Several threads can ask for
-    batches; each is given once. Samples have the key ``(seed, epoch, case * samples_per_case +
-    number)``.
+    A batch is a dict. Images and labels are arrays (B, C, n0, n1, n2); after a `LabelPyramid`,
+    labels are lists of such arrays, from fine to coarse. Points, boxes, "spacing", "affine" and
+    "record" are lists of one value per sample. A batch is yours: the stream never writes to it
+    again. Several threads can ask for batches; each batch is given once. Samples have the key
+    ``(seed, epoch, case * samples_per_case + number)``.
 
     Examples
     --------
@@ -135,8 +135,8 @@ class Stream:
         self._rank = self._given_shard or torch_rank()
         self.batches = checks.as_whole("first_batch", first_batch, 0, 2**62)
         self._on_batch = on_batch
-        # By torch worker, how many passes of a DataLoader it has begun. Workers are started anew
-        # for each, and know nothing of those before.
+        # How many passes of a DataLoader each of its workers has begun. The memory is shared by
+        # processes, since workers are started anew for each pass.
         self._passes = RawArray(c_int64, MAX_WORKERS)
         self._maker = SampleMaker(cases, pipeline, patch_shape, seed, samples_per_case, dtype)
         samples = None if self._epochs is None else self._epochs * self._maker.epoch_size
@@ -148,14 +148,14 @@ class Stream:
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        """Forget what is under way: at the start, and in a forked child."""
+        """Set up with nothing under way: at the start, and in a forked child."""
         self._workers = Workers("volaug-stream")
-        # a stream that is dropped waits for nothing
+        # a stream that is garbage collected does not wait for its workers
         self._on_drop = weakref.finalize(self, self._workers.stop, False)
         self._on_drop.atexit = False
-        self._turn = threading.RLock()  # of the consumers
+        self._turn = threading.RLock()  # one consumer at a time
         self._pending: deque[Pending] = deque()
-        self._submitted: int | None = None  # none has begun
+        self._submitted: int | None = None  # None until the first request
         self._worker = Shard(0, 1)
         self._last: int | None = None
         self._skipped = 0
@@ -165,7 +165,7 @@ class Stream:
 
     def __len__(self) -> int:
         """Return the number of batches left."""
-        known = dict(vars(self))  # one step
+        known = dict(vars(self))  # in one step, as other threads change it
         if known["_submitted"] is None:
             known |= self._plan()
         if known["_last"] is None:
@@ -182,11 +182,11 @@ class Stream:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all but what is under way."""
+        """Return the state without what is under way."""
         under_way = ("_workers", "_on_drop", "_turn", "_pending", "_progress")
-        # copies, since threads are at work
+        # a copy, as other threads change it
         state = {name: value for name, value in dict(vars(self)).items() if name not in under_way}
-        if get_spawning_popen() is None:  # else a child is started, which shares the memory
+        if get_spawning_popen() is None:  # only a child that is being started can share it
             del state["_passes"]
         return state | {"_rank": self._found_rank()}
 
@@ -208,29 +208,29 @@ class Stream:
 
     def _made_batch(self) -> Batch:
         if self._submitted is None:
-            vars(self).update(self._plan())  # one step
+            vars(self).update(self._plan())  # in one step
             if torch_worker() is not None and self._worker.number < MAX_WORKERS:
                 self._passes[self._worker.number] += 1
         if self._closed or (self._last is not None and self.batches >= self._last):
             raise StopIteration
         start = self._progress.start()
-        ahead = self._pending  # another thread that closes the stream puts a new one there
+        ahead = self._pending  # `close` in another thread puts a new one there
         self._submit(ahead)
         pending = ahead[0]
         samples = pending.samples(self._workers, self._threads)
         ahead.popleft()
         batch = collated(pending.slots, samples)
-        with suppress(Dropped):  # closed meanwhile: this batch is made, and given
+        with suppress(Dropped):  # closed meanwhile: this batch is still given
             self._submit(ahead)
         self._progress.add(start, len(samples), pending.seconds)
         self.batches += 1
         return batch
 
     def close(self) -> None:
-        """Stop: samples under way are finished, others dropped. A closed stream has ended."""
+        """End the stream: samples under way are finished, others are dropped."""
         try:
             self._stop()
-        finally:  # for an exception that came before all had ended, see workers.py
+        finally:  # again, if an exception came before the end: see workers.py
             self._stop()
 
     def _stop(self) -> None:
@@ -249,13 +249,13 @@ class Stream:
         return self._progress.report(self.batches)
 
     def _plan(self) -> dict[str, Any]:
-        """Return which batches are made here, found at the first request in this process."""
+        """Return which batches this process makes; called at its first request."""
         rank, worker = self._found_rank(), torch_worker() or Shard(0, 1)
         of_rank, last = ENDLESS, None
         if self._epochs is not None:
             of_rank = self._epochs * self._maker.epoch_size // self._batch_size // rank.total
             last = -(-(of_rank - worker.number) // worker.total)
-        # those of the rank that were given before are not given again by its workers
+        # the first `self.batches` of the rank are given already: so many of them are this worker's
         begun = -(-(self.batches - worker.number) // worker.total)
         passes = 0
         if torch_worker() is not None and worker.number < MAX_WORKERS:
@@ -266,7 +266,7 @@ class Stream:
         }  # fmt: skip
 
     def _found_rank(self) -> Shard:
-        """Return the shard of the rank: in a spawned worker, the one found before."""
+        """Return the shard of this rank; a spawned worker has that of its parent."""
         found = self._given_shard or torch_rank()
         return found if found.total > 1 else self._rank
 
@@ -290,7 +290,7 @@ _live: "weakref.WeakSet[Stream]" = weakref.WeakSet()
 
 
 def _start_all_afresh() -> None:
-    """The parent's threads do not exist in a forked child, which may hold their locks."""
+    """In a forked child there are no threads of the parent, but maybe locks that they held."""
     for stream in list(_live):
         stream._on_drop.detach()
         stream._start_afresh()

@@ -1,4 +1,4 @@
-"""What stages of a record do to volumes and places."""
+"""Apply the stages of a record to images and labels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,10 +26,10 @@ def augmented(
     origin: tuple[int, int, int],
     swaps: Mapping[str, Pairs],
 ) -> tuple[dict[str, Any], dict[ChannelId, Rescaling]]:
-    """Images and labels after all stages, or parts of them that begin at the voxel `origin`.
+    """Apply all stages to images and labels, or to parts of them that begin at the voxel `origin`.
 
-    `swaps` are the labels that exchange their numbers. For each channel that is normalized, also
-    what undoes that.
+    `swaps` are the pairs of labels that are exchanged, by the name of their target. For each
+    channel that is normalized, return also what undoes that.
     """
     check_cvals(targets, volumes)
     options = resampling_options(targets, volumes)
@@ -40,7 +40,7 @@ def augmented(
         else:
             stage.check(volumes, kinds)
     warps = [stage for stage in stages if isinstance(stage, WARPS)]
-    # the last of them would find it wrong when the first is done
+    # the last warp would find an error in `out` only after the others are done
     if len(warps) > 1 or any(isinstance(warp, TargetWarps) for warp in warps):
         _check_out(volumes, {} if out is None else out, warps[-1].shape)
     results: dict[str, Any] = dict(volumes)
@@ -62,13 +62,13 @@ def augmented(
 
 
 def resampling_options(targets: Targets, volumes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """How each of some volumes is resampled."""
+    """The interpolation, mode and cval of each volume."""
     names = ("interpolation", "mode", "cval")
     return {o: {name: getattr(targets[name], o) for name in volumes} for o in names}
 
 
 def _for_part(warp: Warp, origin: tuple[int, int, int]) -> Warp:
-    """The warp for a part of what it reads, which begins at a voxel."""
+    """The same warp, which reads a part of its input that begins at the voxel `origin`."""
     return Warp(warp.shape, warp.matrix, warp.offset - origin, warp.control_points)
 
 

@@ -1,1 +1,1 @@
-"""Threads: how many, how they share out work, and the processes beside this one."""
+"""Threads: how many, how they share work, and the processes beside this one."""

@@ -1,7 +1,7 @@
-"""How threads share out the work of a call.
+"""How threads share the work of a call.
 
-Kernels are serial and release the GIL; the calling thread and helpers take ranges of tiles until
-none is left.
+Kernels are serial and release the GIL. The calling thread and its helpers take ranges of tiles
+until none is left.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import Any
 
 from .workers import give_back, shared_workers
 
-# Ranges of tiles a thread; more even out what the threads get, fewer cost less.
+# Ranges of tiles per thread. More of them balance the threads better; fewer cost less.
 PARTS_PER_THREAD = 8
 
 # Below this many voxels the calling thread is done before another has begun.
@@ -20,35 +20,36 @@ VOXELS_WORTH_A_THREAD = 2**15
 
 
 def threads_worth(voxels: int, threads: int) -> int:
-    """`threads`, or one where there is too little to share."""
+    """Return `threads`, or 1 if there is too little work to share."""
     return 1 if voxels < VOXELS_WORTH_A_THREAD else threads
 
 
 class _Helper:
-    """The part that a worker may have in a call.
+    """A task of a worker: help with a call.
 
-    Whoever holds the gate may work: the worker while it does, and the caller for ever once the
-    call has ended. So the caller waits for a worker that has begun, and for none that has not.
+    The gate is a lock that the worker holds while it works. At the end of the call, the caller
+    takes all gates and keeps them. So it waits for each worker that has begun, and a worker that
+    has not begun never will.
     """
 
     def __init__(self, call: "_Call") -> None:
         self.call: _Call | None = call
-        self.gate = threading.RLock()  # after an exception the caller takes it once more
+        self.gate = threading.RLock()  # after an exception the caller takes it again
 
     def __call__(self) -> None:
         try:
             if self.gate.acquire(blocking=False) and self.call is not None:
-                self.call.help()  # no name: nothing is held when the gate opens
+                self.call.help()  # in no variable: nothing is held when the gate opens
             give_back(self.gate)
         finally:
             give_back(self.gate)
 
     def drop(self) -> None:
-        """Nobody waits for a helper that has not begun."""
+        """Do nothing: nobody waits for a helper that has not begun."""
 
 
 class _Call:
-    """The parts of one call, which its caller and some workers share out."""
+    """The parts of one call, which its caller and some workers share."""
 
     def __init__(
         self, work: Callable[[int, int], None], count: int, threads: int, arrays: Iterable[Any]
@@ -57,7 +58,7 @@ class _Call:
         edges = [count * part // parts for part in range(parts + 1)]
         self._parts: Iterator[tuple[int, int]] = iter(list(itertools.pairwise(edges)))
         self._work = work
-        self._arrays = tuple(arrays)  # held by each worker that works, come what may
+        self._arrays = tuple(arrays)  # each worker at work holds them, whatever happens
         self._helpers = [_Helper(self) for _ in range(min(threads, parts) - 1)]
         self.errors: list[BaseException] = []
 
@@ -73,7 +74,7 @@ class _Call:
             self._work(first, stop)
 
     def help(self) -> None:
-        """`take`, in a worker; what it raises is the caller's."""
+        """Work on parts in a worker; its errors are raised by the caller."""
         try:
             self.take()
         except BaseException as error:
@@ -85,7 +86,7 @@ class _Call:
         self._leave_no_part()
         for helper in self._helpers:
             helper.gate.acquire()
-            helper.call = None  # it may still lie in the queue
+            helper.call = None  # the helper may still be in the queue
 
     def _leave_no_part(self) -> None:
         deque(self._parts, maxlen=0)
@@ -96,24 +97,23 @@ def run_parts(
 ) -> None:
     """Call ``work(first, stop)`` on ranges that make up ``range(count)``, in some threads.
 
-    It returns when all is done. It never returns, nor raises, while a thread still works, unless
-    a second exception interrupts the clean-up after the first. The calling thread does all of it
-    where no other can be had.
+    It returns or raises only when no thread works any more, unless a second exception interrupts
+    the clean-up after the first. If no other thread can be started, the calling one does all work.
 
     Parameters
     ----------
     work : function of two ints
     count : int
     threads : int
-        At most this many, with the calling one.
+        Number of threads at most, with the calling one.
     arrays : iterable
-        All that `work` reaches by its address. A thread that works holds them, so that even then it
-        never writes into memory that was freed.
+        All that `work` reads or writes by address. A thread at work holds them, so that it never
+        writes into freed memory, even after two exceptions.
 
     Raises
     ------
     BaseException
-        What `work` raised, after the other threads have stopped.
+        The error of `work`, after the other threads have stopped.
     """
     if threads == 1 or count == 1:
         work(0, count)
@@ -123,7 +123,7 @@ def run_parts(
         call.begin()
         call.take()
         call.end()
-    finally:  # for an exception that came before all had ended, see workers.py
+    finally:  # again, if an exception came before the end: see workers.py
         call.end()
     if call.errors:
         raise call.errors[0]

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ..checks import as_whole
 
-# How many ranks share this machine, by launcher: torchrun and what uses it, DeepSpeed, Open MPI,
-# MVAPICH2, Intel MPI and MPICH, PMIx.
+# Variables with the number of ranks on this machine: of torchrun and launchers that use it,
+# DeepSpeed, Open MPI, MVAPICH2, Intel MPI and MPICH, PMIx.
 RANKS_HERE = (
     "LOCAL_WORLD_SIZE",
     "LOCAL_SIZE",
@@ -19,14 +19,14 @@ RANKS_HERE = (
     "PMIX_LOCAL_SIZE",
 )
 
-# Slurm says it of a step, or of the whole job.
+# Slurm's variables with the number of tasks per node: of a step, or of the whole job.
 SLURM_TASKS = ("SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE")
 
 MAX_SHARDS = 2**31
 
 
 class Shard(NamedTuple):
-    """Which part of all batches is made here."""
+    """The part of all batches that this process makes: every `total`-th, from `number` on."""
 
     number: int
     total: int
@@ -41,21 +41,21 @@ def as_shard(value: Any) -> Shard:
 
 
 def is_worker() -> bool:
-    """Whether this process works beside others for a parent: a child of multiprocessing."""
+    """Whether this process is a child of multiprocessing, or a worker of a torch DataLoader."""
     if multiprocessing.parent_process() is not None or multiprocessing.current_process().daemon:
         return True
     return torch_worker() is not None
 
 
 def torch_worker() -> Shard | None:
-    """Which of the workers of a torch DataLoader this is, if it is one."""
+    """The number of this worker of a torch DataLoader, and of how many; None if it is none."""
     torch_data = sys.modules.get("torch.utils.data")
     info = None if torch_data is None else torch_data.get_worker_info()
     return None if info is None else Shard(info.id, info.num_workers)
 
 
 def torch_rank() -> Shard:
-    """Which of the ranks of torch.distributed, or of a launcher like torchrun, this is."""
+    """The rank of this process and the number of ranks: of torch.distributed, or of torchrun."""
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         return Shard(distributed.get_rank(), distributed.get_world_size())
@@ -66,7 +66,7 @@ def torch_rank() -> Shard:
 
 
 def share_of(processors: int) -> int:
-    """How many of so many processors this process may use beside the ranks on this machine."""
+    """How many of `processors` this process may use, as ranks on this machine share them."""
     own, tasks = _number("SLURM_CPUS_PER_TASK"), _slurm_tasks()
     share = min(processors, own or processors)
     if not own or tasks == 1:  # else Slurm has divided them already
@@ -75,13 +75,13 @@ def share_of(processors: int) -> int:
 
 
 def _openmp_limit() -> int | None:
-    """What ``OMP_NUM_THREADS`` says, unless torchrun set it because the user did not."""
+    """The value of ``OMP_NUM_THREADS``; None if torchrun has set it, and not the user."""
     wanted = _number("OMP_NUM_THREADS")
     return None if wanted == 1 and "TORCHELASTIC_RUN_ID" in os.environ else wanted
 
 
 def _slurm_tasks() -> int:
-    """Tasks of Slurm's on this node: ``2(x3),1`` says two on each of the first three nodes."""
+    """Slurm's tasks on this node. ``2(x3),1`` means two tasks on each of the first three nodes."""
     for name in SLURM_TASKS:
         counts = _repeated(os.environ.get(name, "").split(","))
         if counts:
@@ -100,6 +100,6 @@ def _repeated(groups: Sequence[str]) -> list[int]:
 
 
 def _number(name: str) -> int | None:
-    """The whole number of at least 0 in a variable; of a list, as OpenMP takes it, the first."""
+    """The whole number of at least 0 in a variable: the first of a list, which OpenMP allows."""
     text = os.environ.get(name, "").split(",")[0].strip()
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None

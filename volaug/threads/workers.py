@@ -1,11 +1,11 @@
-"""Threads that take tasks from a queue: helpers of calls, and makers of a stream's samples.
+"""Threads that take tasks from a queue: they help calls, and make the samples of streams.
 
 An exception can reach a thread between any two bytecodes: Ctrl-C, another signal handler, a failing
 thread start, a debugger. So no lock is held across Python code that must run to its end. A step is
 atomic only if it is one call into C: `SimpleQueue.put` and `get`, or `acquire` of a lock.
 
-A clean-up can be repeated, and stands twice: as the last step of a ``try``, and in its ``finally``.
-After an exception that comes before the first has ended, the second does it.
+A clean-up can be repeated, and is written twice: as the last step of a ``try``, and in its
+``finally``. If an exception interrupts the first, the second does it.
 """
 
 import atexit
@@ -21,8 +21,8 @@ from typing import Any, Protocol
 def holding(lock: Any, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function while this thread holds a lock.
 
-    Unlike after a ``with``, the lock is free wherever an exception came between. The same thread
-    must not hold it already.
+    Unlike with a ``with``, the lock is released wherever an exception comes. The thread must not
+    hold it already.
     """
     try:
         lock.acquire()
@@ -35,12 +35,12 @@ def holding(lock: Any, function: Callable[..., Any], *arguments: Any) -> Any:
 
 def give_back(lock: Any) -> None:
     """Release a lock if this thread holds it."""
-    if lock._is_owned():  # as `threading.Condition` asks; an error instead takes 1 microsecond
+    if lock._is_owned():  # as `threading.Condition` asks; to catch an error takes 1 microsecond
         lock.release()
 
 
 class Task(Protocol):
-    """What a worker does. It raises nothing."""
+    """The work of a worker. It must not raise."""
 
     def __call__(self) -> None:
         """Do it."""
@@ -50,11 +50,14 @@ class Task(Protocol):
 
 
 class _Queue:
-    """What workers and their owner share. The workers do not hold the owner, which may go."""
+    """What workers share with their owner.
+
+    They do not hold the owner, so that it can be garbage collected.
+    """
 
     def __init__(self) -> None:
         self.tasks: SimpleQueue[Task | None] = SimpleQueue()
-        self.workers: dict[int, int] = {}  # the thread of each number, as long as it lives
+        self.workers: dict[int, int] = {}  # by the number of a worker, its thread while it lives
         self.ended: SimpleQueue[None] = SimpleQueue()
         self.stopped = False
 
@@ -62,13 +65,13 @@ class _Queue:
 class Workers:
     """Threads that take tasks from a queue, started when they are needed.
 
-    They are daemons, so that the end of the program does not wait for what is still queued; but
-    `stop_all` lets each finish its task before the interpreter goes.
+    They are daemon threads, so that the end of the program does not wait for tasks in the queue.
+    `stop_all` lets each finish its task before the interpreter ends.
 
     Parameters
     ----------
     name : str
-        Of the threads.
+        Name of the threads.
     """
 
     def __init__(self, name: str) -> None:
@@ -77,7 +80,7 @@ class Workers:
         _live.add(self)
 
     def start(self, count: int) -> int:
-        """Have so many workers, or as many as there can be; return how many there are."""
+        """Start workers until there are `count`, or as many as can be; return their number."""
         if self._queue.stopped:
             return 0
         for number in range(count):
@@ -88,7 +91,7 @@ class Workers:
             )
             try:
                 thread.start()
-            except (RuntimeError, MemoryError):  # a limit, or the interpreter is going
+            except (RuntimeError, MemoryError):  # a limit, or the interpreter is ending
                 return number
         return count
 
@@ -104,11 +107,11 @@ class Workers:
             return None
 
     def stop(self, wait: bool = True) -> None:
-        """Drop what has not begun, and end the workers; `wait` for what has begun.
+        """Drop tasks that have not begun, end the workers, and `wait` for tasks that have begun.
 
-        There are no workers afterwards.
+        No worker can be started afterwards.
         """
-        # a worker registers before it looks at this, so that it sees this or is counted below
+        # a worker registers before it reads `stopped`: either it sees this, or is counted below
         self._queue.stopped = True
         for _ in range(self._queue.tasks.qsize()):
             task = self.take()
@@ -118,18 +121,18 @@ class Workers:
         for _ in range(len(workers)):
             self._queue.tasks.put(None)
         while wait and workers and threading.get_ident() not in list(workers.values()):
-            with suppress(Empty):  # another that waits may have had it
+            with suppress(Empty):  # another waiting thread may have taken it
                 self._queue.ended.get(timeout=0.05)
 
 
 def _serve(number: int, queue: _Queue) -> None:
-    """Do tasks until there is a None."""
+    """Do tasks until there is None in the queue."""
     try:
-        # one step: of two threads that were started for a number one is its worker
+        # in one step: if two threads were started for a number, one of them is its worker
         if queue.workers.setdefault(number, threading.get_ident()) == threading.get_ident():
             while not queue.stopped and (task := queue.tasks.get()) is not None:
                 task()
-                del task  # while this thread waits, it keeps no array
+                del task  # keep no array while waiting
         _leave(number, queue)
     finally:
         _leave(number, queue)
@@ -147,10 +150,10 @@ _shared: dict[str, Workers] = {}
 
 @atexit.register
 def stop_all() -> None:
-    """Before the interpreter goes: a thread in a kernel must not outlive it."""
+    """Stop all workers before the interpreter ends: no thread in a kernel may outlive it."""
     workers: list[Workers] = []
     while not workers and _live:
-        with suppress(RuntimeError):  # another thread has made some meanwhile
+        with suppress(RuntimeError):  # another thread has made workers meanwhile
             workers = list(_live)
     for each in workers:
         each.stop(wait=False)
@@ -160,12 +163,12 @@ def stop_all() -> None:
 
 
 def shared_workers() -> Workers:
-    """The helpers of all calls. Each caller works itself, so that none waits for another's."""
+    """The workers that help all calls. Callers work too, so that none waits for busy workers."""
     return _shared.get("volaug") or _shared.setdefault("volaug", Workers("volaug"))
 
 
 def _forget_workers() -> None:
-    """The parent's threads do not exist in a forked child."""
+    """In a forked child there are no threads of the parent."""
     _shared.clear()
     _live.clear()
 

@@ -11,17 +11,17 @@ import numpy.typing as npt
 from ..serialization import shown
 from ..warping.fusion import Fusion
 from ..warping.geometry.bspline import Floats
-from .operation import Kinds, SpatialOperation, ValueOperation, Voxels
+from .operation import Kinds, Operation, SpatialOperation, ValueOperation, Voxels
 from .per_channel import ChannelId, IntensityOperation
 from .registered import REGISTERED, as_parameters, registered
 
-# Voxels along each axis that are looked at for NaN: all would take longer than many functions do.
+# Voxels along each axis that are checked for NaN. To check all takes longer than many functions do.
 LOOKED_AT = 8
 
 
 @dataclass(frozen=True, repr=False)
-class OwnWarp(SpatialOperation):
-    """Move the image as a user's step does."""
+class OwnOperation(Operation):
+    """What a user's step drew: the name of its class, and parameters by name."""
 
     step: str
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -34,6 +34,10 @@ class OwnWarp(SpatialOperation):
     def __reduce__(self) -> Any:
         """Pickle the class of the step too, so that its module is imported where it is read."""
         return _reread, (registered(self.step), type(self), vars(self))
+
+
+class OwnWarp(OwnOperation, SpatialOperation):
+    """Move the image as a user's step does."""
 
     def fuse(self, fusion: Fusion) -> None:
         kind, grid = registered(self.step), fusion.grid
@@ -50,21 +54,8 @@ class OwnWarp(SpatialOperation):
         fusion.deform(to_input, self.step)
 
 
-@dataclass(frozen=True, repr=False)
-class OwnChange(IntensityOperation):
+class OwnChange(OwnOperation, IntensityOperation):
     """Change values as a user's step does."""
-
-    step: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        registered(self.step)
-        object.__setattr__(self, "parameters", as_parameters(self.step, self.parameters))
-
-    def __reduce__(self) -> Any:
-        """Pickle the class of the step too, so that its module is imported where it is read."""
-        return _reread, (registered(self.step), type(self), vars(self))
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         ValueOperation.check(self, volumes, kinds)  # the parameters are for all channels

@@ -1,4 +1,4 @@
-"""The brain: the symmetric MNI152 (2009) T1 average at 1 mm, which nilearn carries with it."""
+"""The brain: the symmetric MNI152 (2009) T1 average at 1 mm, which comes with nilearn."""
 
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ BACKGROUND, GREY, WHITE, OTHER = range(4)
 # The T1 average is stripped of the skull: zero outside of the brain, 0.1 to 1 in it.
 SIGNAL = 0.05
 
-# In mm of MNI space, each off the planes of symmetry.
+# In mm of MNI space. None is on a plane of symmetry.
 LANDMARKS = {
     "left thalamus": (-12.0, -18.0, 8.0),
     "left hippocampus": (-27.0, -21.0, -15.0),
@@ -26,7 +26,7 @@ LANDMARKS = {
 
 
 class Brain(NamedTuple):
-    """An image, its labels and landmarks, and where their voxels are in the head."""
+    """An image, its labels and landmarks, and the affine of its voxels."""
 
     image: Image
     labels: Labels
@@ -48,8 +48,8 @@ def load_brain() -> Brain:
 def tissue_labels(image: Image, gray: Image, white: Image) -> Labels:
     """Label the voxels: 0 background, 1 gray matter, 2 white matter, 3 other.
 
-    Grey or white matter is what is so with a probability of at least a half; the likelier of
-    the two wins, gray on a tie. Other is what else has signal: mostly cerebrospinal fluid.
+    A voxel is gray or white matter if the probability of that is at least a half; the likelier of
+    the two wins, gray on a tie. Other voxels with signal are 3: mostly cerebrospinal fluid.
     """
     labels = np.where(image > SIGNAL, np.uint8(OTHER), np.uint8(BACKGROUND))
     labels[(gray >= 0.5) & (gray >= white)] = GREY
@@ -58,6 +58,6 @@ def tissue_labels(image: Image, gray: Image, white: Image) -> Labels:
 
 
 def as_float32(volume: nibabel.Nifti1Image) -> Image:
-    """Voxels in C order, in which scipy too is at its best."""
+    """Voxels in C order, in which scipy too is fastest."""
     voxels: Any = np.asanyarray(volume.dataobj)
     return np.ascontiguousarray(voxels, np.float32)

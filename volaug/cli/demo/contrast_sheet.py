@@ -1,4 +1,4 @@
-"""A second sheet: one slice of the brain, and what each step makes of it that changes values."""
+"""A second sheet: one slice of the brain, changed by each step that changes intensities."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +25,14 @@ from .strategies import INDEX, SEED
 
 
 class Change(NamedTuple):
-    """A step, its name, and how to say what it drew."""
+    """A step, its title, and a function that says what it drew."""
 
     title: str
     step: Transform
     words: Callable[[Any], str]
 
 
-# Stronger than the defaults, so that one sees them.
+# Stronger than the defaults, so that one sees the effects.
 CHANGES = (
     Change("Less contrast", RandomContrast((0.4, 0.6), p=1.0), lambda d: f"× {d.factor:.2f}"),
     Change("More contrast", RandomContrast((1.2, 1.6), p=1.0), lambda d: f"× {d.factor:.2f}"),
@@ -84,7 +84,7 @@ WINDOW = (0.0, 1.1)
 
 
 def draw_contrast(path: Path, brain: Brain, threads: int) -> None:
-    """Draw the slice as it is, and changed by each step, as a PNG."""
+    """Write a PNG of the slice as it is, and changed by each step."""
     given: Any = {"image": brain.image, "affine": brain.affine, "index": INDEX, "threads": threads}
     shown: list[tuple[str, str, Plane]] = [("Original", "MNI152 T1", slice_of(brain.image, brain))]
     for title, step, say in CHANGES:

@@ -1,4 +1,4 @@
-"""Files, each of which is there as a whole or not at all."""
+"""Files that are written as a whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 
-# What nilearn's template says of itself: aligned to another scan.
+# The code of NIfTI for "aligned to another scan", as in nilearn's template.
 ALIGNED = 2
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder if it is missing, and see that files can be made in it."""
+    """Make a folder if it is missing, and check that files can be written to it."""
     if folder.is_file():
         raise NotADirectoryError(f"{folder} is a file, a folder is wanted")
     probe = partial_path(folder / "probe")
@@ -35,7 +35,7 @@ def partial_path(path: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to that takes the place of `path` if the writing succeeds."""
+    """Give a path to write to. That file replaces `path` if the writing succeeds."""
     partial = partial_path(path)
     try:
         yield partial
@@ -58,6 +58,6 @@ def write_nifti(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text that ends with a line's end."""
+    """Write text, and a newline after it."""
     with replacing(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")

@@ -19,31 +19,31 @@ from .timing import Timing, compare
 
 SHEET, CONTRAST = "sheet.png", "contrast.png"
 
-# A flip is a copy and contrast moves nothing: scipy.ndimage has nothing beside them.
+# A flip is a copy and contrast moves nothing: there is no warp to compare with scipy.ndimage.
 NOT_TIMED = ("Flip", "Contrast")
 
-CUBE = 40  # voxels on a side, for which each kernel is compiled that the brain needs
+CUBE = 40  # voxels along each axis of the small brain that the kernels are compiled with
 
 
 def run_demo(out: Path, threads: int) -> list[Timing]:
-    """Augment a brain in eight ways, write what comes of it, and print how long it took.
+    """Augment a brain in eight ways, write the results, and print how long it took.
 
     Parameters
     ----------
     out : Path
         Folder of the files; made if missing. What an earlier demo left there is replaced.
     threads : int
-        For volaug; scipy.ndimage has one.
+        Number of threads of volaug; scipy.ndimage uses one.
 
     Returns
     -------
     list of Timing
-        One a warp, as in the table.
+        One per warp, as in the table.
 
     Raises
     ------
     OSError
-        If the folder or a file cannot be made.
+        If the folder or a file cannot be written.
     """
     make_folder(out)
     strategies = demo_strategies()
@@ -95,7 +95,7 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
 
 
 def compile_kernels(strategies: list[Strategy], threads: int) -> None:
-    """Do all that is to come to a small brain."""
+    """Compile all kernels: augment a small brain by each strategy."""
     voxels = np.zeros((CUBE, CUBE, CUBE))
     small = Brain(voxels.astype(np.float32), voxels.astype(np.uint8), np.zeros((1, 3)), np.eye(4))
     for strategy in strategies:
@@ -103,7 +103,7 @@ def compile_kernels(strategies: list[Strategy], threads: int) -> None:
 
 
 def augmented(strategy: Strategy, brain: Brain, threads: int) -> tuple[Brain, Record]:
-    """What a pipeline makes of a brain, in voxels of the same grid, and what it drew."""
+    """A brain after a pipeline, in voxels of the same grid, and the record of what was drawn."""
     sample = strategy.pipeline(
         image=brain.image,
         label=brain.labels,
@@ -119,8 +119,8 @@ def augmented(strategy: Strategy, brain: Brain, threads: int) -> tuple[Brain, Re
 def write_brain(out: Path, stem: str, brain: Brain) -> None:
     """Write the image and the labels as NIfTI files.
 
-    All of them over the grid of the original, so that a viewer shows how they differ. (A sample's
-    own affine would lay a moved brain over the original.)
+    All files have the affine of the original, so that a viewer shows how they differ. (With its own
+    affine, a moved brain would lie over the original again.)
     """
     for kind, voxels in (("image", brain.image), ("labels", brain.labels)):
         path = out / f"{stem}_{kind}.nii.gz"
@@ -128,9 +128,9 @@ def write_brain(out: Path, stem: str, brain: Brain) -> None:
 
 
 def progress_bar() -> Progress:
-    """Show how far it is, on a terminal alone.
+    """Make a progress bar, which is visible on a terminal only.
 
-    It redraws when told to: a thread that did so by itself would take time from what is timed.
+    It redraws only when told to: a thread that redraws would slow down what is timed.
     """
     return Progress(
         TextColumn("{task.description}"),

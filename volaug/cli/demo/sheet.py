@@ -14,8 +14,8 @@ from .files import replacing
 from .slices import VIEWS, Slice
 from .words import signed
 
-# From the lowest line to the topmost: a border is drawn in the color of the later of the two
-# tissues that meet there. Told apart by all common kinds of color vision.
+# In the order in which they are drawn: a border between two tissues has the color of the later one.
+# With any common kind of color vision one can tell the colors apart.
 OUTLINES = (
     (OTHER, "other: cerebrospinal fluid", "#ee6677"),
     (GREY, "gray matter", "#f2b000"),
@@ -26,7 +26,7 @@ MARK: dict[str, Any] = {"color": DIM, "bbox": {"facecolor": "black", "pad": 2.0}
 # Darker than a brain is usually shown, so that the outlines stand out.
 WINDOW = (0.15, 1.1)
 
-# In pixels. A voxel of 1 mm is a whole number of them, so that all are drawn alike.
+# In pixels. A voxel of 1 mm is a whole number of pixels, so that all voxels look alike.
 VOXEL = 2
 MARGIN = 30
 WORDS = 590  # the width of what is written beside the pictures
@@ -39,7 +39,7 @@ GRID = 20  # mm
 
 
 class Row(NamedTuple):
-    """What one row says, and what it shows in each view."""
+    """The words of one row, and its slices in each view."""
 
     title: str
     words: Sequence[str]
@@ -54,7 +54,7 @@ def save(sheet: Sheet, path: Path) -> None:
 
 
 def draw_sheet(path: Path, key: Key, rows: Sequence[Row]) -> None:
-    """Draw the rows, whose numbers were drawn from a key, as a PNG."""
+    """Write a PNG of the rows, all of which were drawn with one key."""
     fields = [shown.image.shape for shown in rows[0].before]
     heights, widths = ([VOXEL * field[i] for field in fields] for i in (0, 1))
     pairs = [2 * width + PAIR_GAP for width in widths]
@@ -85,7 +85,7 @@ def draw_sheet(path: Path, key: Key, rows: Sequence[Row]) -> None:
 
 
 def write_header(sheet: Sheet, key: Key) -> None:
-    """Say what the sheet shows, the side one looks from, and the colors."""
+    """Write what the sheet shows, which side is left, and the colors."""
     title = "volaug demo: the MNI152 T1 brain at 1 mm, its labels and landmarks, augmented together"
     sheet.write(MARGIN, 28, title, 46)
     explanation = (
@@ -108,7 +108,7 @@ def write_header(sheet: Sheet, key: Key) -> None:
 
 
 def draw_slice(sheet: Sheet, left: int, upper: int, shown: Slice) -> Axes:
-    """Draw the image, the grid it came from, the labels' outlines, the landmark; say where."""
+    """Draw the image, the grid before the warp, outlines, the landmark and the coordinate."""
     lines, columns = shown.image.shape
     width, height = VOXEL * columns, VOXEL * lines
     axes = sheet.axes(left, upper, width, height)
@@ -135,5 +135,5 @@ def draw_slice(sheet: Sheet, left: int, upper: int, shown: Slice) -> Axes:
 
 
 def outline(axes: Axes, mask: Any, color: str, **look: Any) -> None:
-    """Draw where a mask ends."""
+    """Draw the border of a mask."""
     axes.contour(mask, [0.5], colors=color, linewidths=1.2 * POINT, **look)

@@ -23,12 +23,12 @@ class Slice(NamedTuple):
     place: float  # along the view's axis, in mm
     image: Plane
     labels: Plane
-    origins: list[Plane]  # what was there before: its voxel along each of the two axes
+    origins: list[Plane]  # for each of the two axes: the voxel that was there before
     landmark: tuple[Floats, Floats]  # its column and its row
 
 
 def slices_of(brain: Brain, warp: Warp) -> list[Slice]:
-    """For each view, the slice nearest to its landmark of a brain that a warp has made."""
+    """For each view, the slice of a warped brain that is nearest to the landmark of the view."""
     return [slice_of(brain, warp, *pair) for pair in zip(VIEWS, brain.landmarks, strict=True)]
 
 

@@ -1,7 +1,7 @@
 """The seven strategies of the demo, and all of them in one pipeline.
 
-What a step draws depends on the key and on the step alone. So the last pipeline, which has the
-steps of all others, draws what they draw.
+What a step draws depends on the key and on the step alone. So the last pipeline, which has all
+steps, draws the same as the others.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from . import words
 # The key of all draws, so that everyone sees the same pictures.
 SEED, INDEX = 0, 2916
 
-# Stronger than the defaults, so that one sees them. Lengths are in mm.
+# Stronger than the defaults, so that one sees the effects. Lengths are in mm.
 STEPS = (
     ("Translation", RandomTranslation(15.0, p=1.0), words.translation),
     ("Rotation", RandomRotation(15.0, p=1.0), words.rotation),
@@ -36,7 +36,7 @@ STEPS = (
 
 
 class Strategy(NamedTuple):
-    """A pipeline, its name, and how to say what it drew, line by line."""
+    """A pipeline, its title, and a function that says what it drew, line by line."""
 
     title: str
     pipeline: Compose
@@ -44,7 +44,7 @@ class Strategy(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """What its files' names begin with."""
+        """The beginning of the names of its files."""
         return self.title.lower().replace(" ", "-")
 
 

@@ -8,14 +8,14 @@ from .timing import RUNS, SCIPY_RUNS, Timing
 
 
 def timing_table(timings: Sequence[Timing], shape: tuple[int, ...], threads: int) -> Table:
-    """One row a warp: volaug's time, scipy's, and how far apart the images are."""
+    """One row per warp: volaug's time, scipy's, and the greatest difference of the images."""
     table = Table(
         title=f"{' x '.join(map(str, shape))} voxels of float32, linear interpolation",
         caption=(
             f"volaug: median of {RUNS} runs, already compiled. scipy.ndimage: best of "
-            f"{SCIPY_RUNS}, one thread, order=1; for an elastic warp with the making of its dense "
-            "coordinates. Difference: of the two images, whose range is 0 to 1. All together: the "
-            "one warp of all its steps."
+            f"{SCIPY_RUNS}, one thread, order=1; for an elastic warp it includes the making of its "
+            "dense coordinates. Difference: between the two images, whose range is 0 to 1. All "
+            "together: one warp for all spatial steps."
         ),
         caption_justify="left",
         title_justify="left",

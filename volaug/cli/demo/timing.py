@@ -1,4 +1,4 @@
-"""How long a warp takes, and how long the same takes with scipy.ndimage."""
+"""How long a warp takes, and how long the same warp takes with scipy.ndimage."""
 
 import statistics
 import time
@@ -14,7 +14,7 @@ from ... import Warp
 
 Floats = npt.NDArray[np.float64]
 
-# The median of ours, the best of scipy's: what is by chance should not speak for us.
+# The median of volaug's runs and the best of scipy's, so that chance does not favor volaug.
 RUNS = 9
 SCIPY_RUNS = 2
 
@@ -38,7 +38,7 @@ def compare(title: str, warp: Warp, volume: npt.NDArray[Any], threads: int) -> T
 
 
 def timed(work: Callable[[], npt.NDArray[Any]], runs: int) -> tuple[npt.NDArray[Any], list[float]]:
-    """What `work` returns, and the seconds of each run."""
+    """The result of `work`, and the seconds of each run."""
     seconds = []
     for _ in range(runs):
         start = time.perf_counter()
@@ -48,7 +48,7 @@ def timed(work: Callable[[], npt.NDArray[Any]], runs: int) -> tuple[npt.NDArray[
 
 
 def scipy_warp(warp: Warp, volume: npt.NDArray[Any], order: int = 1) -> npt.NDArray[Any]:
-    """Do what ``warp.apply`` does as one does it with scipy, zero outside."""
+    """Do the same as ``warp.apply`` in the usual way with scipy; zero outside."""
     how: dict[str, Any] = {"output": volume.dtype, "order": order, "mode": "constant"}
     result: npt.NDArray[Any]
     if warp.control_points is None:

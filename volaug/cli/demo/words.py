@@ -1,14 +1,14 @@
-"""What the numbers of a record do to the brain, whose axes run right, forwards and up."""
+"""Say in words what was drawn, for a brain whose axes run right, forwards and up."""
 
 from typing import Any
 
 from ... import Record
 
-# What happens towards higher indices along each axis, and what towards lower ones.
+# Along each axis, the directions of a positive and a negative shift.
 WAYS = (("to the right", "to the left"), ("forwards", "to the back"), ("up", "down"))
 
-# What a turn about each axis does if it is positive, and if it is negative. Right-handed: with
-# the thumb along the axis, the fingers point the way.
+# About each axis, the effects of a positive and a negative rotation. Right-handed: with the thumb
+# along the axis, the fingers point in the direction of a positive one.
 TURNS = (
     ("face up", "face down"),
     ("crown to the right", "crown to the left"),
@@ -17,7 +17,7 @@ TURNS = (
 SIDES = ("left and right", "front and back", "top and bottom")
 LENGTHS = ("from left to right", "from back to front", "upwards")
 
-# The axis that moves, and the one along which it moves ever further.
+# The axis along which planes slide, and the axis along which they slide ever further.
 SHEARS = ((0, 1), (0, 2), (1, 2))
 
 
@@ -74,7 +74,7 @@ def elastic(record: Record) -> list[str]:
 
 
 def contrast(record: Record) -> list[str]:
-    """How much stronger, or weaker."""
+    """How much stronger or weaker it is."""
     return [f"differences from the mean × {drawn(record).factor:.2f}", "labels and landmarks stay"]
 
 
@@ -88,5 +88,5 @@ def together(record: Record) -> list[str]:
 
 
 def signed(number: float, decimals: int) -> str:
-    """A number with its sign, of which a minus is as wide as a plus."""
+    """A number with its sign; a minus is as wide as a plus."""
     return f"{number:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")

@@ -1,6 +1,6 @@
-"""Where the voxels of NRRD and MetaImage files are, and whether compressed ones are undamaged.
+"""Find the voxels in NRRD and MetaImage files, and check the checksums of compressed ones.
 
-ITK does not compare their checksums.
+ITK does not check them.
 """
 
 import bz2
@@ -15,12 +15,13 @@ MAX_HEADER_BYTES = 2**20
 
 SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 
-# The field of a header that says whether voxels are compressed, and how it says so.
+# Fields of a header that say how voxels are encoded, and the values for compressed voxels.
 ENCODINGS = {
-    "encoding": ("gzip", "gz", "bzip2", "bz2"),  # of NRRD
-    "compresseddata": ("true",),  # of MetaImage
+    "encoding": ("gzip", "gz", "bzip2", "bz2"),  # in NRRD
+    "compresseddata": ("true",),  # in MetaImage
 }
-# The field that says in which file the voxels are; LOCAL, or none, is behind the header.
+# Fields of a header that name the file of the voxels. If it is LOCAL, or if there is no such field,
+# they are in the same file, after the header.
 PLACES = ("elementdatafile", "data file", "datafile")
 
 
@@ -28,12 +29,12 @@ class Block(NamedTuple):
     """Where the voxels of an image are."""
 
     file: Path
-    offset: int  # in bytes, if they are behind the header
+    offset: int  # in bytes; 0 if they have a file of their own
     encoding: str  # empty if they are not compressed
 
 
 def voxels_of(path: Path) -> Block:
-    """The block of voxels of an image, after a look at its checksum.
+    """The block of voxels of an image, whose checksum is right if it has one.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def _block(path: Path) -> Block:
         name = name.strip().lower()
         values[name] = value.strip()
         if not line.strip() or name == PLACES[0]:
-            break  # the header of a NRRD ends with an empty line, that of a MetaImage with this one
+            break  # a header of NRRD ends with an empty line, one of MetaImage with this field
     encoding = next(
         (values[field].lower() for field, words in ENCODINGS.items()
          if values.get(field, "").lower() in words),
@@ -73,14 +74,14 @@ def _block(path: Path) -> Block:
 
 
 def _check(block: Block) -> None:
-    """Take compressed voxels apart to their end, where the checksum is."""
-    apart: Any = zlib.decompressobj(47)  # with the header of zlib, or that of gzip
+    """Decompress voxels to their end, where the checksum is."""
+    decompressor: Any = zlib.decompressobj(47)  # takes headers of zlib and of gzip
     if block.encoding.startswith("bz"):
-        apart = bz2.BZ2Decompressor()
+        decompressor = bz2.BZ2Decompressor()
     with opened(block.file) as (stream, _):
         stream.seek(block.offset)
-        while not apart.eof:
+        while not decompressor.eof:
             chunk = stream.read(CHUNK)
             if not chunk:
                 raise EOFError("is cut short: its compressed voxels have no end")
-            apart.decompress(chunk)
+            decompressor.decompress(chunk)

@@ -12,10 +12,10 @@ from .safety import FileError, check_unchanged, naming, state_of, words_of
 
 Array = npt.NDArray[Any]
 
-# ITK's world has left and posterior where nibabel's has right and anterior.
+# ITK's axes point to the left and posterior, nibabel's to the right and anterior.
 LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 
-# Slices are evenly spaced if none is farther than this, in spacings, from where it should be.
+# How much distances between slices may differ, as a share of their median.
 UNEVEN = 0.05
 POSITION = "0020|0032"
 
@@ -25,7 +25,7 @@ ADDRESS = re.compile(r"\(0x[0-9a-f]+\)")
 class ItkImage:
     """An image that SimpleITK reads, channels first, sliced like an array.
 
-    A part of it is a part of the whole, which is read each time. The attributes are those of a
+    The whole image is read for each part of it. Its attributes have the meaning of those of a
     `NibabelImage`.
     """
 
@@ -52,7 +52,7 @@ class ItkImage:
             self.shape, self.dtype, self.affine = voxels.shape, voxels.dtype, _affine(image)
 
     def __getitem__(self, window: Any) -> Array:
-        """The voxels of three slices after an ellipsis, or all of them."""
+        """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
         with naming(self._path):
             for path, known in self._states.items():
                 check_unchanged(path, state_of(path), known)
@@ -63,7 +63,7 @@ class ItkImage:
         sitk = _simpleitk(self._path)
         try:
             return sitk.ReadImage(self._files or str(self._path))
-        except RuntimeError as error:  # many lines, of which the last says what is wrong
+        except RuntimeError as error:  # of its many lines the last says what is wrong
             reason = ADDRESS.sub("", words_of(error).rpartition("ERROR: ")[2])
             raise FileError(str(self._path), f"cannot be read: {reason}") from error
 
@@ -92,7 +92,7 @@ def _voxels(image: Any) -> Array:
 
 
 def _affine(image: Any) -> npt.NDArray[np.float64]:
-    """The matrix from voxels to mm, right, anterior and superior."""
+    """The affine from voxels to mm, with axes to the right, anterior and superior."""
     n = image.GetDimension()
     directions = np.reshape(image.GetDirection(), (n, n))[:3, :3]
     affine = np.eye(4)
@@ -107,7 +107,7 @@ def _series(folder: Path) -> list[str]:
     sitk = _simpleitk(folder)
     for entry in folder.iterdir():
         if not entry.is_dir():
-            state_of(entry)  # or ITK would wait for a pipe
+            state_of(entry)  # refuses a pipe, for which ITK would wait
     found = {
         series: list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series))
         for series in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
@@ -126,7 +126,7 @@ def _series(folder: Path) -> list[str]:
 
 
 def _check_slices(folder: Path, files: list[str], sitk: Any) -> None:
-    """See that no slice is missing, which ITK says on the terminal only."""
+    """Check that no slice is missing: ITK only prints that."""
     reader = sitk.ImageFileReader()
     places = []
     for file in files:

@@ -16,20 +16,20 @@ from .safety import FileError, State, check_length, check_unchanged, naming, sta
 
 Array = npt.NDArray[Any]
 
-# Files that are compressed as a whole, by the end of their name, as for nibabel.
+# How to open files that are compressed as a whole, by their suffix, as nibabel does.
 COMPRESSED: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,
     ".mgz": gzip.open,
     ".bz2": bz2.open,
 }
 
-# Of images that are several files, the ends of their names.
+# Suffixes of images that consist of several files.
 COMPANIONS = (".hdr", ".img", ".mat", ".par", ".rec", ".head", ".brik")
 
-# So many bytes of zeros, at most, become one in a .gz file.
+# gzip makes one byte of at most this many.
 MAX_GZIP_RATIO = 1032
 
-# After the voxels some writers pad; of what goes on for longer the header is wrong.
+# Some writers add bytes after the voxels. If there are more than this, the header is wrong.
 MAX_PADDING = 2**24
 CHUNK = 2**20
 
@@ -44,7 +44,7 @@ def _is_nifti(image: Any) -> bool:
 class NibabelImage:
     """An image that nibabel reads, channels first, sliced like an array.
 
-    What a voxel means is for nibabel to say: it knows the scaling of each format.
+    nibabel scales its voxels: it knows how each format does that.
 
     Attributes
     ----------
@@ -55,8 +55,8 @@ class NibabelImage:
     affine : (4, 4) array
         From voxels to mm.
     is_placed : bool
-        Whether the file says where it lies. If it does not (NIfTI: both qform_code and sform_code
-        are 0), nibabel invents a place, and this is False.
+        Whether the file says where it lies. If a NIfTI file does not (both qform_code and
+        sform_code are 0), nibabel makes up an affine.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,12 +78,12 @@ class NibabelImage:
             self.is_placed = any(int(code) != 0 for code in codes)
         self._proxy = image.dataobj if type(image.dataobj) is ArrayProxy else None
         n0, n1, n2, *others = (int(n) for n in image.shape)
-        # the fifth axis of NIfTI is the channel's, where the fourth, time, has one
+        # channels may be the fifth axis of NIfTI; then the fourth, time, has length 1
         self._channels = tuple(n for n in others if n > 1)
         self.shape = (*self._channels, n0, n1, n2)
 
     def __getitem__(self, window: Any) -> Array:
-        """The voxels of three slices after an ellipsis, or all of them."""
+        """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
         slices = window[1:] if isinstance(window, tuple) else ()
         with naming(self._path):
             for path, known in self._states.items():
@@ -95,15 +95,15 @@ class NibabelImage:
             return part.astype(self.dtype, copy=False)
 
     def _data(self) -> Any:
-        """What nibabel reads slices of.
+        """An object of nibabel's whose slices are read.
 
-        A new one each time: in it are a lock, which a forked child could find taken, and for some
+        It is new each time: it has a lock, which a forked child could find taken, and for some
         formats an open file. To open an image takes 0.6 ms, to copy its proxy 13 us.
         """
         return _loaded(self._path).dataobj if self._proxy is None else self._proxy.copy()
 
     def _check(self, image: Any) -> None:
-        """See that it is one volume of numbers."""
+        """Check that it is one volume of numbers."""
         from nibabel.minc1 import Minc1Image
         from nibabel.spatialimages import SpatialImage
 
@@ -131,9 +131,9 @@ class NibabelImage:
             raise FileError(path, f"must have three axes in a MINC file, got {shape}")
 
     def _check_bytes(self, image: Any) -> None:
-        """See that all voxels are there, and undamaged as far as the file can tell."""
+        """Check that no voxel is missing, and the checksum of a file that has one."""
         declared, proxy = 0, image.dataobj
-        if hasattr(proxy, "offset"):  # of one block of voxels
+        if hasattr(proxy, "offset"):  # the voxels are one block
             declared = int(proxy.offset) + math.prod(map(int, proxy.shape)) * proxy.dtype.itemsize
         for path, state in self._states.items():
             wanted = declared if path == _data_file(image, self._path) else 0
@@ -144,7 +144,7 @@ class NibabelImage:
 
 
 def _check_companions(path: Path) -> None:
-    """See that a file, and those that belong to it, can be opened without blocking."""
+    """Check that a file, and those that belong to it, can be opened without blocking."""
     state_of(path)
     stem, suffix = path, path.suffix.lower()
     if suffix in COMPRESSED:
@@ -163,7 +163,7 @@ def _loaded(path: Path) -> Any:
         raise FileError(
             str(path), "is read by nibabel, which is not installed: pip install 'volaug[files]'"
         ) from error
-    # not mapped into memory: where a mapped file becomes shorter, the process is killed
+    # not mapped into memory: if a mapped file becomes shorter, the process is killed
     return nibabel.load(path, mmap=False)
 
 
@@ -172,22 +172,22 @@ def _data_file(image: Any, path: Path) -> Path:
 
 
 def _states(image: Any, path: Path) -> dict[Path, State]:
-    """Of all files that an image consists of."""
+    """The states of all files that an image consists of."""
     names = {key: Path(holder.filename or path) for key, holder in image.file_map.items()}
     needed = [name for key, name in names.items() if key != "mat" or name.exists()]
     return {name: state_of(name) for name in needed}
 
 
-@functools.lru_cache(2**14)  # a case that a function makes anew for each sample is read once
+@functools.lru_cache(2**14)  # read once, even if a function makes its case for each sample
 def check_compressed(path: Path, state: State, declared: int) -> None:
     """Read a compressed file to its end, where its checksum is.
 
     Parameters
     ----------
     state : State
-        Of the file; of the same state it is read once.
+        State of the file. In the same state it is read only once.
     declared : int
-        So many bytes at least must be in it.
+        Number of bytes that must be in it at least.
     """
     opener = COMPRESSED[path.suffix.lower()]
     if opener is gzip.open and declared > MAX_GZIP_RATIO * state.size:

@@ -1,4 +1,4 @@
-"""Arrays in NumPy's own files, of which boxes are read."""
+"""Arrays in NumPy's own files, read box by box."""
 
 import math
 from pathlib import Path
@@ -15,8 +15,8 @@ Array = npt.NDArray[Any]
 class Npy:
     """A ``.npy`` file, sliced like an array.
 
-    It is read, and not mapped into memory: where a mapped file becomes shorter, the operating
-    system kills the process.
+    It is not mapped into memory: if a mapped file becomes shorter, the operating system kills the
+    process.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,14 +33,14 @@ class Npy:
         self.shape, self.dtype, self._fortran = shape, dtype, fortran
 
     def __getitem__(self, window: Any) -> Array:
-        """The voxels of three slices after an ellipsis, or all of them."""
+        """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
         slices = window[1:] if isinstance(window, tuple) else ()
         before = len(self.shape) - len(slices)
         box = [(0, n) for n in self.shape[:before]]
         box += [(s.start, s.stop) for s in slices]
         with naming(self._path), opened(self._path) as (stream, state):
             check_unchanged(self._path, state, self._state)
-            # in Fortran order a file is one in C order whose axes are reversed
+            # a file in Fortran order is one in C order with its axes reversed
             order = -1 if self._fortran else 1
             part = read_box(stream, self._offset, self.shape[::order], self.dtype, box[::order])
         return part.T if self._fortran else part
@@ -64,9 +64,9 @@ def read_box(
     dtype: np.dtype[Any],
     box: list[tuple[int, int]],
 ) -> Array:
-    """A box of an array in C order that lies in a file without a buffer.
+    """Read a box of an array in C order from a file without a buffer.
 
-    Whole rows are read, since of a row's part no less comes from the disk.
+    Whole rows are read, since a part of a row costs the disk no less.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def read_box(
 
 
 def _read_into(stream: Any, place: int, array: Array) -> None:
-    """Fill an array from a place of a file on."""
+    """Fill an array with the bytes of a file from `place` on."""
     view = memoryview(array.reshape(-1).view(np.uint8).data)
     stream.seek(place)
     while view:

@@ -1,4 +1,4 @@
-"""From a path to what is sliced like an array, whichever library reads it."""
+"""Open a file as a volume that is sliced like an array, by the library that reads its format."""
 
 import os
 from pathlib import Path
@@ -16,28 +16,33 @@ from .safety import FileError, naming
 
 
 def is_path(value: Any) -> bool:
-    """Whether it names a file."""
+    """Whether a value is a path."""
     return isinstance(value, str | os.PathLike)
 
 
 def as_path(value: Any) -> Path:
-    """The path that a string or any `os.PathLike` says."""
+    """The path of a string or any `os.PathLike`."""
     return Path(os.fsdecode(value))
 
 
 def open_volume(path: Path) -> Any:
-    """What has a shape (C, n0, n1, n2) or (n0, n1, n2) and a dtype, and is sliced like an array.
+    """Open a file as a volume that is sliced like an array.
 
     Parameters
     ----------
     path : Path
-        Of a ``.npy`` file; of an image that nibabel reads (NIfTI, MGH, Analyze, AFNI, PAR/REC,
-        MINC); or of one that SimpleITK reads: NRRD, MetaImage, or a folder with one DICOM series.
+        A ``.npy`` file, an image that nibabel reads (NIfTI, MGH, Analyze, AFNI, PAR/REC, MINC), or
+        one that SimpleITK reads: NRRD, MetaImage, or a folder with one DICOM series.
+
+    Returns
+    -------
+    object
+        Has a shape (C, n0, n1, n2) or (n0, n1, n2) and a dtype.
 
     Raises
     ------
     FileError
-        If it is damaged or cut short, not a regular file, or no volume of numbers.
+        If it is damaged or cut short, not a regular file, or not a volume of numbers.
     """
     with naming(path):
         volume = _opened(path)
@@ -57,7 +62,7 @@ def _opened(path: Path) -> Any:
 
 
 def affine_of(volume: Any, path: Path) -> Floats | None:
-    """The matrix from voxels to mm that a file has, if it has one."""
+    """The affine of a file (voxels to mm), or None if it has none."""
     if not hasattr(volume, "affine"):
         return None
     with naming(path):

@@ -1,4 +1,4 @@
-"""What may be wrong with any file, said in one line that names it."""
+"""Errors that any file can cause, each in one line that names the file."""
 
 import os
 import stat
@@ -32,7 +32,7 @@ class FileError(ValueError):
 
 
 class State(NamedTuple):
-    """What changes when a file is written to."""
+    """Size and time of a file, which change when it is written to."""
 
     size: int
     modified: int  # in nanoseconds
@@ -40,26 +40,26 @@ class State(NamedTuple):
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error name the file, whichever library it comes from."""
+    """Turn any error into a `FileError`, which names the file."""
     try:
         yield
     except FileError:
         raise
-    except Exception as error:  # every library has its own, and some have no text
+    except Exception as error:  # each library has its own errors, and some have no text
         raise FileError(str(path), words_of(error)) from error
 
 
 def words_of(error: Exception) -> str:
     """The text of an error, in one line that is not too long."""
     if isinstance(error, OSError) and error.strerror:
-        # of an image of several files, it may be another one than the one that was named
+        # an image may have several files, and another one of them may be wrong
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     words = " ".join(str(error).split()) or type(error).__name__
     return words if len(words) <= MAX_REASON_LENGTH else words[:MAX_REASON_LENGTH] + " ..."
 
 
 def state_of(path: Path) -> State:
-    """The state of a regular file. Others have no length, and opening one may block for ever."""
+    """The state of a regular file. Others have no length, and opening them may block forever."""
     with naming(path):
         found = path.stat()
     return _regular(path, found)
@@ -73,7 +73,7 @@ def _regular(path: Path, found: os.stat_result) -> State:
 
 
 def check_unchanged(path: Path, state: State, known: State) -> None:
-    """See that a file is what it was when its header was read."""
+    """Check that a file was not written to since its header was read."""
     if state != known:
         raise FileError(
             str(path),
@@ -83,7 +83,7 @@ def check_unchanged(path: Path, state: State, known: State) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[IO[bytes], State]]:
-    """A regular file, opened without blocking and without a buffer."""
+    """Open a regular file, without blocking and without a buffer."""
 
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
@@ -94,7 +94,7 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], State]]:
 
 
 def check_length(path: Path, declared: int, found: int) -> None:
-    """See that a file holds all bytes that its header declares, before memory is asked for."""
+    """Check that a file has all bytes that its header declares, before memory is allocated."""
     if found < declared:
         raise FileError(
             str(path), f"is cut short: its header declares {declared} bytes, got {found}"

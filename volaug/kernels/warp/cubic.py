@@ -19,17 +19,10 @@ from numba.extending import intrinsic
 from ..jit import dtypes as elements
 from ..jit.lanes import F32, F64, LANES
 from ..jit.options import device, kernel
-from ..jit.row_arguments import Cells, Source, Target
+from ..jit.row_arguments import Cells, Source
 from ..jit.vec import Vec, fields, join, select, splat, vecs
 from .cells import cell_of
-from .gather import (
-    along_intrinsic,
-    load_weights,
-    neighbor_loader,
-    row_loader,
-    store_blended,
-    store_voxels,
-)
+from .gather import along_intrinsic, block_intrinsic, row_loader, store_blended, store_voxels
 from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
 
 TAPS = 4
@@ -82,31 +75,21 @@ def _sum_along(sums, weights):
     return _weighted(along, weights)
 
 
-@intrinsic
-def cubic_block(typingctx, read, write, fraction, source, cells, at, target):
-    """Voxels at..at + 8 of the target's row, from their cells."""
-    signature = types.void(read, write, fraction, source, cells, at, target)
+def _cubic_block(b, block):
+    weights = [_weights(fraction) for fraction in block.weights]
 
-    def codegen(context, b, signature, arguments):
-        read, write, fraction = (kind.dtype for kind in signature.args[:3])
-        _, _, _, source, cells, at, target = arguments
-        source, cells = fields(b, Source, source), fields(b, Cells, cells)
-        target = fields(b, Target, target)
-        load_neighbors = neighbor_loader(b, read, source, cells, at)
-        fractions = load_weights(b, fraction, cells, at)
-        weights = [_weights(fraction) for fraction in fractions]
+    def sum_of_rows(lane):
+        """Four neighbors along the last axis, summed over the other two."""
+        picked = [[w.pick([lane] * TAPS) for w in weights[axis]] for axis in (0, 1)]
+        starts = _corners(block.source, -1)
+        rows = (block.load_neighbors(corner, [lane], TAPS) for corner in starts)
+        return _sum_over_planes(rows, *picked)
 
-        def sum_of_rows(lane):
-            """Four neighbors along the last axis, summed over the other two."""
-            picked = [[w.pick([lane] * TAPS) for w in weights[axis]] for axis in (0, 1)]
-            rows = (load_neighbors(corner, [lane], TAPS) for corner in _corners(source, -1))
-            return _sum_over_planes(rows, *picked)
+    sums = join([sum_of_rows(lane) for lane in range(LANES)])
+    store_voxels(b, block.write, block.target, block.at, _sum_along(sums, weights[2]))
 
-        sums = join([sum_of_rows(lane) for lane in range(LANES)])
-        store_voxels(b, write, target, at, _sum_along(sums, weights[2]))
-        return context.get_dummy_value()
 
-    return signature, codegen
+cubic_block = block_intrinsic(_cubic_block)
 
 
 @intrinsic

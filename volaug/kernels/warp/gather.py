@@ -1,5 +1,8 @@
 """What the samplers read and write: the voxels around eight cells, or with care around one."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 from llvmlite import ir
 from numba import int64, types
 from numba.extending import intrinsic
@@ -65,6 +68,43 @@ def load_as_integers(b, dtype, start, indices, count):
     return Vec(b, b.bitcast(several, lanes.vector(elements.storage(dtype), count * len(indices))))
 
 
+class Block(NamedTuple):
+    """Eight cells of a row: what their voxels are made of, and where these are written."""
+
+    read: Any  # dtypes of source and target
+    write: Any
+    source: Source
+    load_neighbors: Callable  # see `neighbor_loader`
+    weights: list[Vec]  # along axes 0, 1 and 2
+    target: Target
+    at: Any
+
+
+def block_intrinsic(sample):
+    """The intrinsic that samples a block: voxels at..at + 8 of the target's row, from their cells.
+
+    Its arguments are ``(read, write, fraction, source, cells, at, target)``. `sample(b, block)`
+    writes the voxels of a `Block`.
+    """
+
+    def sample_block(typingctx, read, write, fraction, source, cells, at, target):
+        signature = types.void(read, write, fraction, source, cells, at, target)
+
+        def codegen(context, b, signature, arguments):
+            read, write, fraction = (kind.dtype for kind in signature.args[:3])
+            _, _, _, source, cells, at, target = arguments
+            source, cells = fields(b, Source, source), fields(b, Cells, cells)
+            target = fields(b, Target, target)
+            load_neighbors = neighbor_loader(b, read, source, cells, at)
+            weights = load_weights(b, fraction, cells, at)
+            sample(b, Block(read, write, source, load_neighbors, weights, target, at))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return intrinsic(sample_block)
+
+
 def blended_source(b, cells, first):
     """The blended row as a source, whose first voxel is that of index `first`."""
     none = Vec(b, I64(0))
@@ -117,7 +157,7 @@ def along_intrinsic(along):
 
 
 def store_voxels(b, write, target, at, value):
-    """Write voxels at..at + 8 of the target's row."""
+    """Write eight voxels of the target's row, from `at` on."""
     pointer = elements.pointer_to(b, write, target.address.value, target.first.value)
     lanes.store(b, elements.from_float(write, value).value, pointer, at)
 

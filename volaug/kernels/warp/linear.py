@@ -24,6 +24,8 @@ Tried and no faster: stores that bypass the cache, prefetching the target, the f
 along the displacement, blocks of 64 or 128 voxels of a row, coordinates kept in registers.
 """
 
+import functools
+
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -31,16 +33,15 @@ from numba.extending import intrinsic
 from ..jit import dtypes as elements
 from ..jit.lanes import LANES
 from ..jit.options import device, kernel
-from ..jit.row_arguments import Cells, Source, Target
+from ..jit.row_arguments import Cells, Source
 from ..jit.vec import fields, join, select, splat, vecs
 from .borders import FACE
 from .cells import cell_of
 from .gather import (
     CELL,
     along_intrinsic,
+    block_intrinsic,
     corners,
-    load_weights,
-    neighbor_loader,
     row_loader,
     store_blended,
     store_voxels,
@@ -58,38 +59,21 @@ def lerp_lanes(p, q, weight, exact):
     return select(weight == 1.0, q, result) if exact else result
 
 
-def _linear_block(exact):
-    """The intrinsic that interpolates eight voxels."""
+def _lerp_block(b, block, exact):
+    plane, row = block.source.plane, block.source.row
 
-    def lerp_block(typingctx, read, write, fraction, source, cells, at, target):
-        signature = types.void(read, write, fraction, source, cells, at, target)
+    def lerp_group(group):
+        twice = [lane for lane in group for _ in range(2)]
+        w0, w1 = (weight.pick(twice) for weight in block.weights[:2])
+        offsets = (row.number(0), row, plane, plane + row)
+        voxels = (block.load_neighbors(offset, group, 2) for offset in offsets)
+        pairs = [elements.to_float(block.read, pair) for pair in voxels]
+        near, far = (lerp_lanes(*pairs[k : k + 2], w1, exact) for k in (0, 2))
+        return lerp_lanes(near, far, w0, exact)
 
-        def codegen(context, b, signature, arguments):
-            read, write, fraction = (kind.dtype for kind in signature.args[:3])
-            _, _, _, source, cells, at, target = arguments
-            source, cells = fields(b, Source, source), fields(b, Cells, cells)
-            target = fields(b, Target, target)
-            load_neighbors = neighbor_loader(b, read, source, cells, at)
-            weights = load_weights(b, fraction, cells, at)
-            plane, row = source.plane, source.row
-
-            def lerp_group(group):
-                twice = [lane for lane in group for _ in range(2)]
-                w0, w1 = (weight.pick(twice) for weight in weights[:2])
-                offsets = (row.number(0), row, plane, plane + row)
-                pairs = [
-                    elements.to_float(read, load_neighbors(offset, group, 2)) for offset in offsets
-                ]
-                near, far = (lerp_lanes(*pairs[k : k + 2], w1, exact) for k in (0, 2))
-                return lerp_lanes(near, far, w0, exact)
-
-            both = join([lerp_group(range(0, 4)), lerp_group(range(4, LANES))])
-            store_voxels(b, write, target, at, lerp_pairs(both, weights[2], exact))
-            return context.get_dummy_value()
-
-        return signature, codegen
-
-    return lerp_block
+    both = join([lerp_group(range(0, 4)), lerp_group(range(4, LANES))])
+    value = lerp_pairs(both, block.weights[2], exact)
+    store_voxels(b, block.write, block.target, block.at, value)
 
 
 def lerp_pairs(both, weight, exact):
@@ -98,11 +82,10 @@ def lerp_pairs(both, weight, exact):
     return lerp_lanes(left, right, weight, exact)
 
 
-# (read, write, fraction, source, cells, at, target): voxels at..at + 8 of the target's row from
-# their cells. On the last face of a source a weight is 1. There only the voxel with this weight
-# counts, even if the other one is NaN.
-linear_block = intrinsic(_linear_block(exact=False))
-exact_block = intrinsic(_linear_block(exact=True))
+# On the last face of a source a weight is 1. There only the voxel with this weight counts, even if
+# the other one is NaN.
+linear_block = block_intrinsic(functools.partial(_lerp_block, exact=False))
+exact_block = block_intrinsic(functools.partial(_lerp_block, exact=True))
 
 
 @intrinsic

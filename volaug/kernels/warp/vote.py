@@ -12,17 +12,15 @@ order of the axes in memory, and what should tie does.
 
 import itertools
 
-from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..jit import dtypes as elements, lanes
 from ..jit.lanes import F64, LANES
 from ..jit.options import device, kernel
-from ..jit.row_arguments import Cells, Source, Target
-from ..jit.vec import Vec, fields, select, vecs
+from ..jit.vec import Vec, select, vecs
 from .cells import cell_of
-from .gather import CELL, corners, load_weights, neighbor_loader
+from .gather import CELL, block_intrinsic, corners
 from .row_runs import fill_ends, in_blocks, sample_runs
 
 
@@ -79,34 +77,24 @@ def _vote(labels, weights):
     return _winner(labels, _totals(labels, masses))
 
 
-@intrinsic
-def label_block(typingctx, read, write, fraction, source, cells, at, target):
-    """Voxels at..at + 8 of the target's row, from their cells."""
-    signature = types.void(read, write, fraction, source, cells, at, target)
+def _label_block(b, block):
+    of, source, target = block.read, block.source, block.target
+    plane, row = source.plane, source.row
+    corners = [row.number(0), row, plane, plane + row]
+    rows = [block.load_neighbors(corner, range(LANES), 2) for corner in corners]
+    differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
+    for other in rows[1:]:
+        differ = differ | (rows[0] ^ other)
 
-    def codegen(context, b, signature, arguments):
-        of, _, fraction = (kind.dtype for kind in signature.args[:3])
-        _, _, _, source, cells, at, target = arguments
-        source, cells = fields(b, Source, source), fields(b, Cells, cells)
-        target = fields(b, Target, target)
-        load_neighbors = neighbor_loader(b, of, source, cells, at)
-        weights = load_weights(b, fraction, cells, at)
-        plane, row = source.plane, source.row
-        corners = [row.number(0), row, plane, plane + row]
-        rows = [load_neighbors(corner, range(LANES), 2) for corner in corners]
-        differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
-        for other in rows[1:]:
-            differ = differ | (rows[0] ^ other)
+    pointer = elements.pointer_to(b, of, target.address.value, target.first.value)
+    ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
+    lanes.store(b, rows[0].pick(ends[0]).value, pointer, block.at)
+    with b.if_then((differ != 0).any().value):
+        labels = [Vec(b, row.pick(end).value, of.signed) for row in rows for end in ends]
+        lanes.store(b, _vote(labels, block.weights).value, pointer, block.at)
 
-        pointer = elements.pointer_to(b, of, target.address.value, target.first.value)
-        ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
-        lanes.store(b, rows[0].pick(ends[0]).value, pointer, at)
-        with b.if_then((differ != 0).any().value):
-            labels = [Vec(b, row.pick(end).value, of.signed) for row in rows for end in ends]
-            lanes.store(b, _vote(labels, weights).value, pointer, at)
-        return context.get_dummy_value()
 
-    return signature, codegen
+label_block = block_intrinsic(_label_block)
 
 
 @intrinsic

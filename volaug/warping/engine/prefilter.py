@@ -10,7 +10,7 @@ from ...kernels.spline.prefilter import OUTSIDE, filter_columns, filter_planes
 from ...threads.limits import thread_count
 from ...threads.parts import run_parts, threads_worth
 from . import memory_layout as layout
-from .borders import Mode
+from .borders import Mode, border_index
 
 MODES = ("mirror", "reflect", "grid-wrap")
 
@@ -230,18 +230,6 @@ def _filter_in(dtype: np.dtype[Any]) -> Filter:
 
 def _line_index(length: int, padding: int, margin: int, extension: str) -> npt.NDArray[np.int64]:
     """Where on the padded axis the samples of an extended line are, or `OUTSIDE`."""
-    k = np.arange(-padding - margin, length + padding + margin)
-    inside = (k >= 0) & (k < length)
-    if extension == "mirror":
-        k %= max(2 * length - 2, 1)
-        k = np.minimum(k, 2 * length - 2 - k)
-    elif extension == "reflect":
-        k %= 2 * length
-        k = np.minimum(k, 2 * length - 1 - k)
-    elif extension == "grid-wrap":
-        k %= length
-    else:
-        k = k.clip(0, length - 1)
-    if extension == "grid-constant":
-        return np.where(inside, padding + k, OUTSIDE)
-    return padding + k
+    places = np.arange(-padding - margin, length + padding + margin)
+    index = border_index(places, length, extension)
+    return np.where(index < 0, OUTSIDE, padding + index)
