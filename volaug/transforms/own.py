@@ -94,6 +94,8 @@ class SpatialTransform(OwnTransform):
 
     Examples
     --------
+    A matrix, and a map of points:
+
     >>> @volaug.register
     ... class RandomSqueeze(volaug.SpatialTransform):
     ...     factor: float = 0.8
@@ -104,10 +106,20 @@ class SpatialTransform(OwnTransform):
     ...     @staticmethod
     ...     def matrix(grid, factor):
     ...         return np.diag([factor, 1, 1])
-    >>> pipeline = volaug.Compose([RandomSqueeze(0.5)], seed=7)
-    >>> sample = pipeline(image=np.ones((9, 9, 9)), points=[[8, 4, 4]], index=0)
-    >>> sample["points"].round(2)
+    >>> record = volaug.Compose([RandomSqueeze(0.5)], seed=7).draw((9, 9, 9), index=0)
+    >>> record.apply(points=[[8, 4, 4]])["points"].round(2)
     array([[7.82, 4.  , 4.  ]])
+    >>> @volaug.register
+    ... class RandomWave(volaug.SpatialTransform):
+    ...     def get_parameters(self, grid, stream):
+    ...         return {"height": stream.uniform(0.5, 1.0)}
+    ...
+    ...     @staticmethod
+    ...     def points_to_input(points, grid, height):
+    ...         return points + height * np.sin(points[:, [2, 0, 1]])
+    >>> record = volaug.Compose([RandomWave()], seed=7).draw((9, 9, 9), index=0)
+    >>> record.warp.points_to_input([[1, 2, 4]]).round(2)
+    array([[0.37, 2.7 , 4.76]])
     """
 
     def draw(self, grid: Grid, stream: RandomStream) -> "OwnWarp":
