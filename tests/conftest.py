@@ -3,6 +3,7 @@
 import pytest
 
 from volaug.threads import limits
+from volaug.transforms.registered import REGISTERED
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,13 @@ def processors(monkeypatch):
 def sixteen_processors(processors):
     """As if the machine had 16 processors, so that work is really divided."""
     processors(16)
+
+
+@pytest.fixture
+def forget():
+    """Forget the step of a user that a test registers as `Own`."""
+    yield
+    REGISTERED.pop("Own", None)
 
 
 def pytest_runtest_setup(item):
