@@ -13,6 +13,7 @@ import pytest
 from scipy import ndimage
 
 import volaug
+from support.own_steps import define
 from support.volumes import random_volume
 from volaug import Compose, RandomAffine, RandomElastic, RandomRotation, Record, Stream
 from volaug.transforms.registered import REGISTERED
@@ -179,146 +180,6 @@ def test_streams_have_own_steps():
     assert batch["image"].shape == (2, 1, 12, 12, 12)
 
 
-def define(base=volaug.IntensityTransform, **members):
-    """A class of this name alone, as a user would write it; registered by the caller."""
-    usual = {
-        "get_parameters": lambda self, grid, stream: {},
-        "change": staticmethod(lambda voxels: None),
-    }
-    return type("Own", (base,), usual | members)
-
-
-@pytest.fixture
-def forget():
-    yield
-    REGISTERED.pop("Own", None)
-
-
-SPATIAL = {"base": volaug.SpatialTransform, "change": None}
-STATIC = {"matrix": staticmethod(lambda grid: np.eye(3))}
-NO_STEPS = [
-    (lambda: lambda voxels: voxels, "takes a subclass of volaug.SpatialTransform or volaug.Intens"),
-    (lambda: volaug.RandomFlip, "takes a subclass .* got .*RandomFlip"),
-    (lambda: define(change=None), "Own must have change, got none"),
-    (lambda: define(**SPATIAL), "Own must have matrix or points_to_input, got none"),
-    (
-        lambda: define(**SPATIAL, **STATIC, points_to_input=STATIC["matrix"]),
-        "must have matrix or",
-    ),
-    (lambda: define(change=lambda self, voxels: None), "Own.change must be a staticmethod"),
-]
-
-
-@pytest.mark.parametrize(("make", "message"), NO_STEPS)
-def test_what_is_no_step_says_what_is_missing(make, message):
-    with pytest.raises(TypeError, match=message):
-        volaug.register(make())
-    assert "Own" not in REGISTERED
-
-
-@pytest.mark.usefixtures("forget")
-def test_a_name_is_taken_once():
-    volaug.register(define())
-    with pytest.raises(ValueError, match=r"the name 'Own' is taken by .*Own: choose another"):
-        volaug.register(define())
-    taken = define()
-    taken.__name__ = "RandomFlip"
-    with pytest.raises(ValueError, match="'RandomFlip' is taken by a step of volaug"):
-        volaug.register(taken)
-
-
-def test_a_step_that_is_not_registered_draws_nothing():
-    with pytest.raises(ValueError, match="'Own' is not registered here, there are 'Squeeze'"):
-        Compose([define()()], seed=0).draw(SHAPE, index=0)
-
-
-@pytest.mark.usefixtures("forget")
-@pytest.mark.parametrize(
-    ("drawn", "message"),
-    [
-        (None, "Own must draw parameters by name, in a dict, got None"),
-        ([1.0], "must draw parameters by name"),
-        ({"a": object()}, "'a' of Own must be made of finite numbers, strings and lists"),
-        ({"a": np.nan}, "'a' of Own must be made of finite numbers"),
-        ({"a": [1.0, {"b": np.inf}]}, "'a' of Own must be made of finite numbers"),
-        ({1: 2.0}, "must draw parameters by name"),
-    ],
-)
-def test_parameters_that_no_record_can_hold(drawn, message):
-    step = volaug.register(define(get_parameters=lambda self, grid, stream: drawn))
-    with pytest.raises(TypeError, match=message):
-        Compose([step()], seed=0).draw(SHAPE, index=0)
-
-
-CHANGES = [
-    (lambda v: v[1:], ValueError, r"change of Own must return the shape \(19, 22, 27\), got \(18"),
-    (lambda v: v.astype(float), TypeError, "must return an array of float32, got float64"),
-    (lambda v: 5, TypeError, "must return an array of float32, got int"),
-    (lambda v: v * np.float32(np.nan), ValueError, "made NaN of numbers in channel 0 of 'image'"),
-]
-
-
-@pytest.mark.usefixtures("forget")
-@pytest.mark.parametrize(("change", "error", "message"), CHANGES)
-def test_wrong_results_of_a_change(change, error, message):
-    step = volaug.register(define(change=staticmethod(change)))
-    with pytest.raises(error, match=message):
-        Compose([step()], seed=0)(image=random_volume(SHAPE), index=0)
-
-
-MATRICES = [
-    (
-        np.eye(2),
-        ValueError,
-        r"matrix of Own must have the shape \(3, 3\) or \(4, 4\), got \(2",
-    ),
-    (np.zeros((3, 3)), ValueError, "must have an inverse"),
-    (np.full((3, 3), np.nan), ValueError, "must return finite numbers"),
-    (np.ones((4, 4)), ValueError, "must have the last row 0, 0, 0, 1"),
-    ("a matrix", ValueError, "must have the shape"),
-]
-
-
-@pytest.mark.usefixtures("forget")
-@pytest.mark.parametrize(("matrix", "error", "message"), MATRICES)
-def test_wrong_matrices(matrix, error, message):
-    step = volaug.register(define(**SPATIAL, matrix=staticmethod(lambda grid: matrix)))
-    with pytest.raises(error, match=message):
-        Compose([step()], seed=0).draw(SHAPE, index=0)
-
-
-MAPS = [
-    (lambda points, grid: points[1:], "points_to_input of Own must return the shape"),
-    (lambda points, grid: points * np.nan, "must return finite numbers"),
-    (lambda points, grid: points + 5 * np.sin(5 * points), "varies too fast: a B-spline of 64"),
-]
-
-
-@pytest.mark.usefixtures("forget")
-@pytest.mark.parametrize(("to_input", "message"), MAPS)
-def test_wrong_maps(to_input, message):
-    step = volaug.register(define(**SPATIAL, points_to_input=staticmethod(to_input)))
-    with pytest.raises(ValueError, match=message):
-        Compose([step()], seed=0).draw(SHAPE, index=0)
-
-
-@pytest.mark.usefixtures("forget")
-def test_a_map_that_folds_is_warned_of():
-    def mirror(points, grid):
-        away = points - grid.center
-        return grid.center + away * (1 - 3 * np.exp(-((away / 6) ** 2).sum(axis=1)))[:, np.newaxis]
-
-    step = volaug.register(define(**SPATIAL, points_to_input=staticmethod(mirror)))
-    with pytest.warns(UserWarning, match="an elastic displacement folds"):
-        Compose([step()], seed=0).draw(SHAPE, index=0)
-
-
-def test_a_function_is_an_error_that_says_how_to_wrap_it():
-    for given in ([np.sqrt], [lambda image: image], np.sqrt):
-        with pytest.raises(TypeError, match=r"a function becomes a step as .* docs/own_steps\.md"):
-            Compose(given)
-
-
 def test_a_record_of_a_step_that_is_not_known_here():
     text = Compose([Tint()], seed=0).draw(SHAPE, index=0).to_json()
     with pytest.raises(ValueError, match=r"'Unknown' is not registered here, there are .*: import"):
@@ -423,9 +284,20 @@ def test_values_round_as_they_do_elsewhere_and_two_values_stay():
     np.testing.assert_array_equal(Compose([step()], seed=0)(image=mask, index=0)["image"], mask)
 
 
-def test_arguments_do_not_hide_methods():
-    with pytest.raises(TypeError, match="Own must have no argument 'type'"):
-        volaug.register(define(__annotations__={"type": str}, type="a"))
+@pytest.mark.usefixtures("forget")
+def test_a_step_can_have_a_probability_of_its_own():
+    """It comes last, as that of other steps, so that the first argument stays the first."""
+    step = volaug.register(define(__annotations__={"p": float, "factor": float}, p=0.5, factor=1.0))
+    assert (step(0.7).factor, step(0.7).p, step(p=1.0).p) == (0.7, 0.5, 1.0)
+    pipeline = Compose([step(0.7)], seed=0)
+    assert Compose.from_dict(pipeline.to_dict()) == pipeline
+
+
+@pytest.mark.usefixtures("forget")
+def test_a_class_can_be_registered_again():
+    step = volaug.register(define())
+    assert volaug.register(step) is step
+    assert Compose([step()], seed=0).draw(SHAPE, index=0).steps
 
 
 def test_a_class_that_is_defined_anew_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
