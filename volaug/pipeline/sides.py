@@ -59,6 +59,9 @@ def _on_the_whole(warp: Warp) -> Floats:
     if warp.control_points is None:
         return matrix
     half = np.maximum((np.array(warp.shape) - 1.0) / 2.0, 0.5)
+    # no coefficient is exceeded, and what adds less than 1 to the identity keeps its sign
+    if np.linalg.norm(np.outer(np.abs(warp.control_points).max(axis=(1, 2, 3)), 1.0 / half)) < 1.0:
+        return matrix
     center = (np.array(warp.shape) - 1.0) / 2.0
     ends = warp.points_to_input(center + np.concatenate([np.diag(half), -np.diag(half)]))
     both: Floats = (ends[:3] - ends[3:]).T / (2.0 * half)
