@@ -34,7 +34,7 @@ def warmed_up():
 
 @pytest.fixture
 def forget():
-    """Forget a step of a user whose name is Own after the test."""
+    """Forget the step of a user that a test registers as `Own`."""
     yield
     REGISTERED.pop("Own", None)
 

@@ -92,7 +92,12 @@ WRONG = [
     ({"draws": 0}, ValueError, "draws must be from 1"),
     ({"image": np.zeros(5)}, ValueError, "image must"),
     (predicting(np.zeros(SHAPE, np.int64)), TypeError, "must return probabilities, as floats, got"),
-    (predicting(np.zeros((2, 3, 4, 5))), ValueError, r"predict must return the shape \(2, 24, 26"),
+    (
+        predicting(np.zeros((*SHAPE, 2))),
+        ValueError,
+        r"the shape \(24, 26, 28\), or \(K, 24, 26, 28\) for K classes, got \(24, 26, 28, 2\)",
+    ),
+    ({"original": "no"}, TypeError, "original must be True or False, got 'no'"),
     (predicting(None), TypeError, "the prediction must be an array, got None"),
 ]
 

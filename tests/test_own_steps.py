@@ -209,6 +209,22 @@ def test_values_round_as_they_do_elsewhere_and_two_values_stay():
     np.testing.assert_array_equal(Compose([step()], seed=0)(image=mask, index=0)["image"], mask)
 
 
+@pytest.mark.usefixtures("forget")
+def test_a_step_can_have_a_probability_of_its_own():
+    """It comes last, as that of other steps, so that the first argument stays the first."""
+    step = volaug.register(define(__annotations__={"p": float, "factor": float}, p=0.5, factor=1.0))
+    assert (step(0.7).factor, step(0.7).p, step(p=1.0).p) == (0.7, 0.5, 1.0)
+    pipeline = Compose([step(0.7)], seed=0)
+    assert Compose.from_dict(pipeline.to_dict()) == pipeline
+
+
+@pytest.mark.usefixtures("forget")
+def test_a_class_can_be_registered_again():
+    step = volaug.register(define())
+    assert volaug.register(step) is step
+    assert Compose([step()], seed=0).draw(SHAPE, index=0).steps
+
+
 def test_a_class_that_is_defined_anew_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
     (tmp_path / "steps_of_a_user.py").write_text(
         "import volaug\n\n\n@volaug.register\nclass Own(volaug.IntensityTransform):\n"

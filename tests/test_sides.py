@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import volaug
 from support.volumes import random_volume
 from volaug import (
     Compose,
@@ -146,6 +147,8 @@ WRONG = [
     ({("left", "right")}, TypeError, "a label of swap must be a whole number, got '(left|right)'"),
     ([(1, 2, 3)], TypeError, r"swap must be pairs of labels, such as \{\(17, 53\)\}"),
     (5, TypeError, "swap must be pairs of labels"),
+    ({(1, 2), 5}, TypeError, "swap must be pairs of labels"),
+    ({17: 53}, TypeError, r"or pairs by names of targets, got \{17: 53\}"),
     ({(0, 2**64)}, ValueError, "a label of swap must be from"),
     ({"lable": [(1, 2)]}, ValueError, "unknown target of swap 'lable'; did you mean 'label'"),
 ]
@@ -225,6 +228,37 @@ def test_steps_between_do_not_change_who_swaps_and_an_inverse_undoes_it(steps, a
         both = seen & (label > 1) & (back > 1)
         assert both.any()
         assert (back[both] == label[both]).all()
+
+
+@volaug.register
+class MirroredWave(volaug.SpatialTransform):
+    """A map of points, which becomes a displacement: the matrix of its warp mirrors nothing."""
+
+    def get_parameters(self, grid, stream):
+        return {"height": stream.uniform(0.2, 0.4)}
+
+    @staticmethod
+    def points_to_input(points, grid, height):
+        points[:, 0] = 2 * grid.center[0] - points[:, 0] + height * np.sin(points[:, 1] / 4)
+        return points
+
+
+@pytest.mark.filterwarnings("ignore:an elastic displacement folds")
+@pytest.mark.parametrize("again", [False, True])
+def test_a_map_of_points_that_mirrors_counts_too(again):
+    steps = [MirroredWave(), RandomRotation(5, p=1.0)]
+    if again:
+        steps += [GAMMA, RandomFlip("LR", p=1.0)]
+    label, points = head(), [[5.0, 10, 10], [14.0, 10, 10]]
+    pipeline = Compose(steps, seed=0, swap={"label": {(LEFT, RIGHT)}, "points": [(0, 1)]})
+    for affine in (None, np.eye(4), np.diag([-1.0, 1, 1, 1])):
+        found = pipeline(
+            image=random_volume(SHAPE), label=label, points=points, affine=affine, index=0
+        )
+        near = slice(0, 10) if found["points"][0, 0] < 10 else slice(10, None)
+        assert near == slice(0, 10)
+        assert (found["label"][near] == LEFT).sum() > 30
+        assert not (found["label"][near] == RIGHT).any()
 
 
 def test_sides_of_single_channels_and_of_what_has_none():

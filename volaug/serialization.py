@@ -125,7 +125,8 @@ def check_names(what: str, names: Iterable[Any], known: Iterable[str], otherwise
             near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(
-                f"unknown {what} {shown(name)}; {hint}there are {', '.join(map(repr, known))}"
+                f"unknown {what} {shown(name)}; {hint}there are "
+                f"{', '.join(map(repr, known)) or 'none'}"
                 f"{'; ' * bool(otherwise)}{otherwise}"
             )
 

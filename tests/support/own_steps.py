@@ -83,5 +83,6 @@ def define(base=volaug.IntensityTransform, **members):
     return type("Own", (base,), usual | members)
 
 
-# arguments of `define` for a spatial step, to which its map is added
+# Arguments of `define` for a spatial step, to which its map is added, such as STATIC.
 SPATIAL = {"base": volaug.SpatialTransform, "change": None}
+STATIC = {"matrix": staticmethod(lambda grid: np.eye(3))}

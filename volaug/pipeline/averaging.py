@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from .. import checks
 from ..serialization import shown
+from ..transforms.ranges import as_flag
 from .compose import Compose
 from .record import Record
 from .target_warps import check_one_warp, warp_of
@@ -90,6 +91,7 @@ def average_predictions(
     volume = checks.as_volume(image, "image")
     shape = common_grid({"image": volume})
     count = checks.as_whole("draws", draws, 1, MAX_DRAWS)
+    as_flag("original", original)
     sums, times = None, np.zeros(shape, np.int32)
     if original:
         sums = _predicted(predict, volume.copy(), None).copy()
@@ -153,8 +155,12 @@ def _predicted(predict: Callable[[Any], npt.ArrayLike], image: Array, sums: Arra
     found = checks.as_volume(predict(image), "the prediction")
     if found.dtype.kind != "f":
         raise TypeError(f"predict must return probabilities, as floats, got {found.dtype}")
-    channels = found.shape[:-3]
-    wanted = (*(channels if sums is None else sums.shape[:-3]), *image.shape[-3:])
+    grid = image.shape[-3:]
+    wanted = (*(found if sums is None else sums).shape[:-3], *grid)
     if found.shape != wanted:
-        raise ValueError(f"predict must return the shape {wanted}, got {found.shape}")
+        classes = f"{grid}, or (K, {str(grid)[1:]} for K classes"
+        raise ValueError(
+            f"predict must return the shape {classes if sums is None else wanted}, got "
+            f"{found.shape}"
+        )
     return found.astype(np.result_type(found.dtype, np.float32), copy=False)

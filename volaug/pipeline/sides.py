@@ -8,6 +8,7 @@ import numpy as np
 from .. import checks
 from ..transforms.label_values import Pairs, exchange, exchanged_bits
 from ..warping.geometry.bspline import Floats
+from ..warping.warp import Warp
 from .target_warps import Warps, warp_of
 from .targets import Target
 
@@ -43,10 +44,28 @@ def mirrored(
         if pairs:
             matrix = np.eye(3)
             for warps in stages:
-                matrix = matrix @ warp_of(warps, name, channel=0).matrix
+                matrix = matrix @ _on_the_whole(warp_of(warps, name, channel=0))
             if mirrors(matrix, affine):
                 found[name] = pairs
     return found
+
+
+def _on_the_whole(warp: Warp) -> Floats:
+    """Return the (3, 3) matrix of a warp; if its displacement mirrors, of both together.
+
+    So does a map of points that a user gives; it becomes a displacement.
+    """
+    matrix: Floats = warp.matrix
+    if warp.control_points is None:
+        return matrix
+    half = np.maximum((np.array(warp.shape) - 1.0) / 2.0, 0.5)
+    # no coefficient is exceeded, and what adds less than 1 to the identity keeps its sign
+    if np.linalg.norm(np.outer(np.abs(warp.control_points).max(axis=(1, 2, 3)), 1.0 / half)) < 1.0:
+        return matrix
+    center = (np.array(warp.shape) - 1.0) / 2.0
+    ends = warp.points_to_input(center + np.concatenate([np.diag(half), -np.diag(half)]))
+    both: Floats = (ends[:3] - ends[3:]).T / (2.0 * half)
+    return both if np.linalg.det(both) * np.linalg.det(matrix) < 0.0 else matrix
 
 
 def exchange_labels(volumes: Mapping[str, Any], swaps: Mapping[str, Pairs], threads: int) -> None:
@@ -89,6 +108,6 @@ def check_swaps(
         last = max((max(pair) for pair in targets[name].swap or ()), default=-1)
         if last >= len(rows):
             raise ValueError(
-                f"swap of {name!r} exchanges row {last}, but there are {len(rows)} rows, 0 to "
-                f"{len(rows) - 1}"
+                f"swap of {name!r} exchanges row {last}, but there are {len(rows)} rows, counted "
+                "from 0"
             )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..serialization import check_names, normalize
+from ..serialization import check_names, normalize, shown
 from ..transforms.label_values import as_pairs
 from ..warping.engine.borders import MODES
 from ..warping.geometry.bspline import Floats
@@ -286,5 +286,10 @@ def as_swap(value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, Mapping) and value:
+        if not all(isinstance(name, str) for name in value):
+            raise TypeError(
+                "swap must be pairs of labels, such as {(17, 53)}, or pairs by names of targets, "
+                f"got {shown(value)}"
+            )
         return {name: as_pairs(pairs) for name, pairs in value.items()}
     return as_pairs(() if isinstance(value, Mapping) else value)

@@ -99,6 +99,14 @@ class RandomBlur(ValueStep):
     >>> pipeline = volaug.Compose([volaug.RandomBlur((1, 1), p=1.0)], seed=7)
     >>> round(float(pipeline(image=image, index=0)["image"].max()), 2)
     0.06
+
+    Blur the FLAIR image alone:
+
+    >>> step = volaug.RandomBlur((1, 1), p=1.0, include=["flair"])
+    >>> pipeline = volaug.Compose([step], seed=7, targets={"t1": "image", "flair": "image"})
+    >>> sample = pipeline(t1=image, flair=image, index=0)
+    >>> np.array_equal(sample["t1"], image), np.array_equal(sample["flair"], image)
+    (True, False)
     """
 
     sigma: RangePerAxis = (0.5, 1.0)

@@ -60,6 +60,13 @@ class RandomFlip(SelectiveStep):
     >>> pipeline = volaug.Compose([volaug.RandomFlip(axes=0, p=1.0)], seed=7)
     >>> pipeline(image=np.arange(8).reshape(8, 1, 1), index=0)["image"].ravel()
     array([7, 6, 5, 4, 3, 2, 1, 0])
+
+    The left structure, 1, and the right one, 2, keep their sides in a mirrored head:
+
+    >>> label = np.array([1, 1, 0, 0, 2]).reshape(5, 1, 1)
+    >>> pipeline = volaug.Compose([volaug.RandomFlip("LR", p=1.0)], seed=7, swap={(1, 2)})
+    >>> pipeline(label=label, affine=np.eye(4), index=0)["label"].ravel()
+    array([1, 0, 0, 2, 2])
     """
 
     axes: int | str | Sequence[int | str] = (0, 1, 2)

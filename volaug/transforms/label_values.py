@@ -36,7 +36,7 @@ def as_pairs(value: Any) -> Pairs:
     ValueError
         If a number is out of range, or in two pairs.
     """
-    given = normalize(sorted(value) if isinstance(value, set | frozenset) else value)
+    given = normalize(list(value) if isinstance(value, set | frozenset) else value)
     pairs = given if isinstance(given, tuple) else (given,)
     if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
         raise TypeError(f"swap must be pairs of labels, such as {{(17, 53)}}, got {shown(value)}")

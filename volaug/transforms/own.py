@@ -8,17 +8,24 @@ import abc
 import inspect
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+from .. import checks
 from ..keys import RandomStream
 from ..serialization import shown
 from ..warping.fusion import Grid
 from .base import SelectiveStep, ValueStep
-from .own_operations import OwnChange, OwnWarp
+from .own_operations import SPATIAL_METHODS, VALUE_METHOD, OwnChange, OwnWarp
 from .registered import REGISTERED, as_parameters, registered
 
 HOW_TO = "see docs/own_steps.md"
+
+# What the values of an image can be converted to.
+DTYPES = ("float16", "float32", "float64")
+
+# What no argument of a step can be named, beside the attributes of its base.
+RESERVED = ("type", *SPATIAL_METHODS, VALUE_METHOD, "is_registered")
 
 
 class OwnTransform(SelectiveStep):
@@ -94,6 +101,8 @@ class SpatialTransform(OwnTransform):
 
     Examples
     --------
+    A matrix, and a map of points:
+
     >>> @volaug.register
     ... class RandomSqueeze(volaug.SpatialTransform):
     ...     factor: float = 0.8
@@ -104,10 +113,20 @@ class SpatialTransform(OwnTransform):
     ...     @staticmethod
     ...     def matrix(grid, factor):
     ...         return np.diag([factor, 1, 1])
-    >>> pipeline = volaug.Compose([RandomSqueeze(0.5)], seed=7)
-    >>> sample = pipeline(image=np.ones((9, 9, 9)), points=[[8, 4, 4]], index=0)
-    >>> sample["points"].round(2)
+    >>> record = volaug.Compose([RandomSqueeze(0.5)], seed=7).draw((9, 9, 9), index=0)
+    >>> record.apply(points=[[8, 4, 4]])["points"].round(2)
     array([[7.82, 4.  , 4.  ]])
+    >>> @volaug.register
+    ... class RandomWave(volaug.SpatialTransform):
+    ...     def get_parameters(self, grid, stream):
+    ...         return {"height": stream.uniform(0.5, 1.0)}
+    ...
+    ...     @staticmethod
+    ...     def points_to_input(points, grid, height):
+    ...         return points + height * np.sin(points[:, [2, 0, 1]])
+    >>> record = volaug.Compose([RandomWave()], seed=7).draw((9, 9, 9), index=0)
+    >>> record.warp.points_to_input([[1, 2, 4]]).round(2)
+    array([[0.37, 2.7 , 4.76]])
     """
 
     def draw(self, grid: Grid, stream: RandomStream) -> "OwnWarp":
@@ -120,8 +139,8 @@ class IntensityTransform(OwnTransform, ValueStep):
     Decorate the class with `register`. It has `get_parameters` and the static method
     ``change(voxels, **parameters)``. `change` changes one channel (n0, n1, n2) in place, or
     returns another array of the same shape and dtype. If it has a parameter `threads`, it gets
-    how many threads it may use. The class attribute `dtype`, such as ``"float32"``, says what it
-    works in; other images are converted, and integers are rounded again.
+    how many threads it may use. The class attribute `dtype`, "float16", "float32" or "float64",
+    says what it works in; other images are converted, and integers are rounded again.
 
     Parameters
     ----------
@@ -141,7 +160,7 @@ class IntensityTransform(OwnTransform, ValueStep):
         or `change` returns another dtype.
     ValueError
         If the class is not registered when it draws, or `change` returns another shape, or NaN
-        where there was none; for that, some voxels are looked at.
+        where there was none; for that, some voxels are looked at, and all of integers.
 
     See Also
     --------
@@ -195,9 +214,10 @@ def register(step: Own) -> Own:
     Raises
     ------
     TypeError
-        If it is not a subclass of these two, or lacks a method, or a method is not static.
+        If it is not a subclass of these two, lacks a method or has one too many, if a method is
+        not static, or an argument has a name that volaug uses.
     ValueError
-        If a step of volaug, or another registered class, has the same name.
+        If a step of volaug, or another registered class, has the same name, or `dtype` is unknown.
 
     See Also
     --------
@@ -221,20 +241,16 @@ def register(step: Own) -> Own:
             "register takes a subclass of volaug.SpatialTransform or volaug.IntensityTransform, "
             f"got {shown(step)}: {HOW_TO}"
         )
-    name, wanted = step.__name__, _methods(step)
-    found = [method for method in wanted if callable(getattr(step, method, None))]
-    if len(found) != 1:
-        raise TypeError(f"{name} must have {' or '.join(wanted)}, got {found or 'none'}: {HOW_TO}")
-    if not isinstance(inspect.getattr_static(step, found[0]), staticmethod):
-        raise TypeError(f"{name}.{found[0]} must be a staticmethod: a record has no `self`")
-    if step.get_parameters is OwnTransform.get_parameters:
-        raise TypeError(f"{name} must have get_parameters: {HOW_TO}")
-    for taken in ("type", "matrix", "points_to_input", "change"):
-        if taken in inspect.get_annotations(step):
-            raise TypeError(f"{name} must have no argument {taken!r}: volaug uses this name itself")
-    if name in _taken_names():
-        raise ValueError(f"the name {name!r} is taken by a step of volaug: choose another")
+    from .registry import OPERATIONS, TRANSFORMS  # which has the operations below
+
+    name = step.__name__
     before = REGISTERED.get(name)
+    if before is step:
+        return step
+    method = _method_of(step)
+    _check_arguments(step)
+    if name in {*TRANSFORMS, *OPERATIONS, "Compose"}:
+        raise ValueError(f"the name {name!r} is taken by a step of volaug: choose another")
     module = sys.modules.get(step.__module__)
     # a cell of a notebook that is run again, or a module that is reloaded, defines it anew
     if before is not None and getattr(module, name, None) is not before:
@@ -242,20 +258,43 @@ def register(step: Own) -> Own:
             f"the name {name!r} is taken by {before.__module__}.{before.__qualname__}: choose "
             "another"
         )
-    if found[0] == "change":
-        takes_threads = "threads" in inspect.signature(step.change).parameters  # type: ignore
-        step.takes_threads = takes_threads  # type: ignore[attr-defined]
-    step.is_registered = True  # type: ignore[attr-defined]
     REGISTERED[name] = dataclass(frozen=True, repr=False)(step)
+    if method == VALUE_METHOD:
+        step.takes_threads = "threads" in inspect.signature(step.change).parameters  # type: ignore
+    step.is_registered = True  # type: ignore[attr-defined]
     return step
 
 
-def _taken_names() -> set[str]:
-    from .registry import OPERATIONS, TRANSFORMS  # which has the operations below
+def _method_of(step: type[OwnTransform]) -> str:
+    """Return the name of the one static method that a step has, or raise."""
+    name, is_spatial = step.__name__, issubclass(step, SpatialTransform)
+    wanted = SPATIAL_METHODS if is_spatial else (VALUE_METHOD,)
+    found = [m for m in (*SPATIAL_METHODS, VALUE_METHOD) if callable(getattr(step, m, None))]
+    if len(found) != 1 or found[0] not in wanted:
+        got = " and ".join(found) or "none"
+        raise TypeError(f"{name} must have {' or '.join(wanted)}, got {got}: {HOW_TO}")
+    if not isinstance(inspect.getattr_static(step, found[0]), staticmethod):
+        raise TypeError(f"{name}.{found[0]} must be a staticmethod: a record has no `self`")
+    if step.get_parameters is OwnTransform.get_parameters:
+        raise TypeError(f"{name} must have get_parameters: {HOW_TO}")
+    return found[0]
 
-    return {*TRANSFORMS, *OPERATIONS, "Compose"}
 
-
-def _methods(step: type) -> tuple[str, ...]:
-    """The names of methods of which a step must have one."""
-    return ("matrix", "points_to_input") if issubclass(step, SpatialTransform) else ("change",)
+def _check_arguments(step: type[OwnTransform]) -> None:
+    """Check the attributes of a step that become its arguments, and its `dtype`."""
+    name = step.__name__
+    base = IntensityTransform if issubclass(step, IntensityTransform) else SpatialTransform
+    if issubclass(step, IntensityTransform) and step.dtype is not None:
+        checks.check_choice(f"the dtype of {name}", step.dtype, DTYPES)
+    for method in ("__init__", "__post_init__"):
+        if method in vars(step):
+            raise TypeError(f"{name} must have no {method}: annotated attributes are its arguments")
+    for argument, kind in inspect.get_annotations(step).items():
+        if argument == "p":  # its default; it comes last, and by name, as of other steps
+            usual: Any = step.p
+            usual = usual.default if isinstance(usual, Field) else usual
+            step.p = field(default=usual, kw_only=True)
+        elif "ClassVar" not in str(kind) and (argument in RESERVED or hasattr(base, argument)):
+            raise TypeError(
+                f"{name} must have no argument {argument!r}: volaug uses this name itself"
+            )

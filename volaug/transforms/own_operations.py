@@ -3,17 +3,21 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from .. import checks
 from ..serialization import shown
 from ..warping.fusion import Fusion
 from ..warping.geometry.bspline import Floats
 from .operation import Kinds, Operation, SpatialOperation, ValueOperation, Voxels
 from .per_channel import ChannelId, IntensityOperation
 from .registered import REGISTERED, as_parameters, registered
+
+# What users' steps have, one of them each.
+SPATIAL_METHODS, VALUE_METHOD = ("matrix", "points_to_input"), "change"
 
 # Voxels along each axis that are checked for NaN. To check all takes longer than many functions do.
 LOOKED_AT = 8
@@ -23,12 +27,15 @@ LOOKED_AT = 8
 class OwnOperation(Operation):
     """What a user's step drew: the name of its class, and parameters by name."""
 
+    # One of these the step must have.
+    methods: ClassVar[tuple[str, ...]]
+
     step: str
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        registered(self.step)
+        registered(self.step, *self.methods)
         object.__setattr__(self, "parameters", as_parameters(self.step, self.parameters))
 
     def __reduce__(self) -> Any:
@@ -39,6 +46,8 @@ class OwnOperation(Operation):
 class OwnWarp(OwnOperation, SpatialOperation):
     """Move the image as a user's step does."""
 
+    methods: ClassVar[tuple[str, ...]] = SPATIAL_METHODS
+
     def fuse(self, fusion: Fusion) -> None:
         kind, grid = registered(self.step), fusion.grid
         if hasattr(kind, "matrix"):
@@ -48,14 +57,15 @@ class OwnWarp(OwnOperation, SpatialOperation):
 
         def to_input(points: Floats) -> Floats:
             found = kind.points_to_input(points.copy(), grid, **copy.deepcopy(self.parameters))
-            what = f"points_to_input of {self.step}"
-            return as_finite(what, found, points.shape)
+            return as_finite(f"points_to_input of {self.step}", found, points.shape)
 
         fusion.deform(to_input, self.step)
 
 
 class OwnChange(OwnOperation, IntensityOperation):
     """Change values as a user's step does."""
+
+    methods: ClassVar[tuple[str, ...]] = (VALUE_METHOD,)
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         ValueOperation.check(self, volumes, kinds)  # the parameters are for all channels
@@ -71,12 +81,15 @@ class OwnChange(OwnOperation, IntensityOperation):
         if result is None:
             result = given
         what = f"change of {self.step}"
+        checks.refuse_masked(f"the result of {what}", result)
         if not isinstance(result, np.ndarray) or result.dtype != given.dtype:
-            got = getattr(result, "dtype", type(result).__name__)
+            got = result.dtype if isinstance(result, np.ndarray) else type(result).__name__
             raise TypeError(f"{what} must return an array of {given.dtype}, got {got}")
         if result.shape != given.shape:
             raise ValueError(f"{what} must return the shape {given.shape}, got {result.shape}")
-        if (np.isnan(_some(result)) & ~np.isnan(before)).any():
+        # integers cannot hold any, and so all voxels are looked at
+        is_whole = voxels.dtype.kind in "iu" and result.dtype.kind == "f"
+        if (np.isnan(result) if is_whole else np.isnan(_some(result)) & ~np.isnan(before)).any():
             raise ValueError(
                 f"{what} made NaN of numbers in channel {channel.channel} of {channel.target!r}"
             )
@@ -89,9 +102,10 @@ def store(values: Voxels, voxels: Voxels) -> None:
     if voxels.dtype.kind in "iu" and values.dtype.kind == "f":
         limits = np.iinfo(voxels.dtype)
         whole = np.trunc(values)
-        values = whole + np.copysign(np.abs(values - whole) >= 0.5, values)
+        with np.errstate(invalid="ignore"):  # infinity less infinity
+            values = whole + np.copysign(np.abs(values - whole) >= 0.5, values)
         too_large = values >= limits.max
-        values = np.nan_to_num(np.clip(values, limits.min, np.nextafter(limits.max, 0.0)))
+        values = np.clip(values, limits.min, np.nextafter(limits.max, 0.0))
         np.copyto(voxels, values, casting="unsafe")
         voxels[too_large] = limits.max
     else:
@@ -111,11 +125,9 @@ def _some(voxels: Voxels) -> Voxels:
 def as_matrix(step: str, value: Any) -> Floats:
     """Return the (4, 4) matrix that a step returns, or raise."""
     what = f"matrix of {step}"
-    matrix = np.asarray(value)
-    if matrix.shape not in ((3, 3), (4, 4)):
-        raise ValueError(f"{what} must have the shape (3, 3) or (4, 4), got {matrix.shape}")
+    matrix = as_finite(what, value, (3, 3), (4, 4))
     found = np.eye(4)
-    found[: len(matrix), : len(matrix)] = as_finite(what, matrix, matrix.shape)
+    found[: len(matrix), : len(matrix)] = matrix
     if (found[3] != (0, 0, 0, 1)).any():
         raise ValueError(f"{what} must have the last row 0, 0, 0, 1, got {found[3].tolist()}")
     if not np.linalg.cond(found[:3, :3]) < 1e6:
@@ -123,13 +135,14 @@ def as_matrix(step: str, value: Any) -> Floats:
     return found
 
 
-def as_finite(what: str, value: Any, shape: tuple[int, ...]) -> Floats:
-    """Return finite numbers of a shape, or raise."""
-    found: npt.NDArray[Any] = np.asarray(value)
+def as_finite(what: str, value: Any, *shapes: tuple[int, ...]) -> Floats:
+    """Return finite numbers of one of some shapes, or raise."""
+    found: npt.NDArray[Any] = checks.as_array(f"the result of {what}", value)
     if found.dtype.kind not in "fiu":
-        raise TypeError(f"{what} must return numbers, got {found.dtype}")
-    if found.shape != shape:
-        raise ValueError(f"{what} must return the shape {shape}, got {found.shape}")
+        raise TypeError(f"{what} must return numbers, got {shown(value)}")
+    if found.shape not in shapes:
+        wanted = " or ".join(map(str, shapes))
+        raise ValueError(f"{what} must return the shape {wanted}, got {found.shape}")
     if not np.isfinite(found).all():
         raise ValueError(f"{what} must return finite numbers, got NaN or infinite ones")
     return found.astype(np.float64)

@@ -13,15 +13,18 @@ def registered_steps() -> dict[str, type[Any]]:
     return dict(REGISTERED)
 
 
-def registered(name: str) -> type[Any]:
-    """Return the step of a user, or raise."""
-    if name not in REGISTERED:
+def registered(name: str, *methods: str) -> type[Any]:
+    """Return the step of a user, which has one of some methods, or raise."""
+    kind = REGISTERED.get(name) if isinstance(name, str) else None
+    if kind is None:
         known = ", ".join(map(repr, REGISTERED)) or "none"
         raise ValueError(
             f"the step {name!r} is not registered here, there are {known}: import the module that "
             "defines it with @volaug.register"
         )
-    return REGISTERED[name]
+    if methods and not any(hasattr(kind, method) for method in methods):
+        raise ValueError(f"the step {name!r} must have {' or '.join(methods)}, and has none")
+    return kind
 
 
 def as_parameters(step: str, given: Any) -> dict[str, Any]:

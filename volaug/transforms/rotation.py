@@ -73,6 +73,10 @@ class RandomRotation(SelectiveStep):
     >>> rotated = volaug.Compose([step], seed=7)(image=image, index=0)["image"]
     >>> np.array_equal(rotated, np.rot90(image, axes=(1, 2)))
     True
+    >>> step = volaug.RandomRotation("uniform", p=1.0)  # all orientations alike
+    >>> record = volaug.Compose([step], seed=7).draw(image.shape, index=0)
+    >>> np.allclose(record.warp.matrix @ record.warp.matrix.T, np.eye(3))
+    True
     """
 
     degrees: RangePerAxis | Literal["uniform"] = 15.0

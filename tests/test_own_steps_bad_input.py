@@ -1,15 +1,16 @@
-"""Steps of users that are refused: when they are registered, and when they are drawn or applied."""
+"""Own steps that cannot be, and results of theirs that cannot: each has one clear error."""
 
 import numpy as np
 import pytest
 
 import volaug
-from support.own_steps import SHAPE, SPATIAL, Tint, define
+from support.own_steps import SPATIAL, STATIC, define
 from support.volumes import random_volume
 from volaug import Compose, Record
 from volaug.transforms.registered import REGISTERED
 
-STATIC = {"matrix": staticmethod(lambda grid: np.eye(3))}
+SHAPE = (19, 22, 27)
+
 NO_STEPS = [
     (lambda: lambda voxels: voxels, "takes a subclass of volaug.SpatialTransform or volaug.Intens"),
     (lambda: volaug.RandomFlip, "takes a subclass .* got .*RandomFlip"),
@@ -20,6 +21,10 @@ NO_STEPS = [
         "must have matrix or",
     ),
     (lambda: define(change=lambda self, voxels: None), "Own.change must be a staticmethod"),
+    (lambda: define(**STATIC), "Own must have change, got matrix and change"),
+    (lambda: define(**{**SPATIAL, **STATIC, "change": STATIC["matrix"]}), "got matrix and change"),
+    (lambda: define(__init__=lambda self, factor: None), "Own must have no __init__: annotated"),
+    (lambda: define(__post_init__=lambda self: None), "Own must have no __post_init__: annotated"),
 ]
 
 
@@ -42,7 +47,7 @@ def test_a_name_is_taken_once():
 
 
 def test_a_step_that_is_not_registered_draws_nothing():
-    with pytest.raises(ValueError, match="'Own' is not registered here, there are 'Squeeze'"):
+    with pytest.raises(ValueError, match=r"'Own' is not registered here, there are .*: import"):
         Compose([define()()], seed=0).draw(SHAPE, index=0)
 
 
@@ -69,6 +74,7 @@ CHANGES = [
     (lambda v: v.astype(float), TypeError, "must return an array of float32, got float64"),
     (lambda v: 5, TypeError, "must return an array of float32, got int"),
     (lambda v: v * np.float32(np.nan), ValueError, "made NaN of numbers in channel 0 of 'image'"),
+    (lambda v: np.ma.masked_array(v), TypeError, "change of Own must be an array without a mask"),
 ]
 
 
@@ -84,12 +90,14 @@ MATRICES = [
     (
         np.eye(2),
         ValueError,
-        r"matrix of Own must have the shape \(3, 3\) or \(4, 4\), got \(2",
+        r"matrix of Own must return the shape \(3, 3\) or \(4, 4\), got \(2",
     ),
     (np.zeros((3, 3)), ValueError, "must have an inverse"),
     (np.full((3, 3), np.nan), ValueError, "must return finite numbers"),
     (np.ones((4, 4)), ValueError, "must have the last row 0, 0, 0, 1"),
-    ("a matrix", ValueError, "must have the shape"),
+    ("a matrix", TypeError, "matrix of Own must return numbers, got 'a matrix'"),
+    (None, TypeError, "matrix of Own must return numbers, got None"),
+    ([[1, 2], [3]], ValueError, "the result of matrix of Own must be one array, got lists of sev"),
 ]
 
 
@@ -102,17 +110,22 @@ def test_wrong_matrices(matrix, error, message):
 
 
 MAPS = [
-    (lambda points, grid: points[1:], "points_to_input of Own must return the shape"),
-    (lambda points, grid: points * np.nan, "must return finite numbers"),
-    (lambda points, grid: points + 5 * np.sin(5 * points), "varies too fast: a B-spline of 64"),
+    (lambda points, grid: points[1:], ValueError, "points_to_input of Own must return the shape"),
+    (lambda points, grid: points * np.nan, ValueError, "must return finite numbers"),
+    (
+        lambda points, grid: points + 5 * np.sin(5 * points),
+        ValueError,
+        "varies too fast: a B-spline of 64",
+    ),
+    (lambda points, grid: points.fill(1), TypeError, "of Own must return numbers, got None"),
 ]
 
 
 @pytest.mark.usefixtures("forget")
-@pytest.mark.parametrize(("to_input", "message"), MAPS)
-def test_wrong_maps(to_input, message):
+@pytest.mark.parametrize(("to_input", "error", "message"), MAPS)
+def test_wrong_maps(to_input, error, message):
     step = volaug.register(define(**SPATIAL, points_to_input=staticmethod(to_input)))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(error, match=message):
         Compose([step()], seed=0).draw(SHAPE, index=0)
 
 
@@ -133,12 +146,43 @@ def test_a_function_is_an_error_that_says_how_to_wrap_it():
             Compose(given)
 
 
-def test_a_record_of_a_step_that_is_not_known_here():
-    text = Compose([Tint()], seed=0).draw(SHAPE, index=0).to_json()
-    with pytest.raises(ValueError, match=r"'Unknown' is not registered here, there are .*: import"):
-        Record.from_json(text.replace('"Tint"', '"Unknown"'))
+@pytest.mark.parametrize("name", ["type", "channels", "name", "check", "draw", "dtype", "matrix"])
+def test_arguments_do_not_hide_what_volaug_uses(name):
+    with pytest.raises(TypeError, match=f"Own must have no argument '{name}': volaug uses this"):
+        volaug.register(define(__annotations__={name: str}, **{name: None}))
+    assert "Own" not in REGISTERED
 
 
-def test_arguments_do_not_hide_methods():
-    with pytest.raises(TypeError, match="Own must have no argument 'type'"):
-        volaug.register(define(__annotations__={"type": str}, type="a"))
+@pytest.mark.parametrize("dtype", ["uint8", "complex64", "float33", ">f4", np.float32])
+def test_a_step_works_in_floats(dtype):
+    with pytest.raises(ValueError, match="the dtype of Own must be one of 'float16', 'float32'"):
+        volaug.register(define(dtype=dtype))
+    assert "Own" not in REGISTERED
+
+
+@pytest.mark.usefixtures("forget")
+def test_integers_hold_no_nan_and_saturate_at_infinity():
+    image = np.ones((40, 40, 40), np.int16)
+
+    def change(voxels):
+        voxels[1, 1, 1] = value
+
+    step = volaug.register(define(dtype="float32", change=staticmethod(change)))
+    value = np.nan
+    with pytest.raises(ValueError, match="change of Own made NaN of numbers in channel 0 of 'ima"):
+        Compose([step()], seed=0)(image=image, index=0)
+    value = np.inf
+    assert Compose([step()], seed=0)(image=image, index=0)["image"][1, 1, 1] == 2**15 - 1
+
+
+@pytest.mark.usefixtures("forget")
+def test_a_record_of_another_kind_of_step_or_of_none():
+    volaug.register(define())
+    plain = Compose([REGISTERED["Own"]()], seed=0).draw(SHAPE, index=0).to_dict()
+    for change, message in (
+        ({"type": "OwnWarp"}, "the step 'Own' must have matrix or points_to_input, and has none"),
+        ({"step": ["Own"]}, r"the step \['Own'\] is not registered here"),
+    ):
+        steps = [plain["steps"][0] | change]
+        with pytest.raises(ValueError, match=message):
+            Record.from_dict(plain | {"steps": steps})
