@@ -190,13 +190,15 @@ WRONG = [
         "unknown target that RandomBlur includes 'flar'; did you",
     ),
     ({"exclude": ["labl"]}, ValueError, "unknown target that RandomBlur excludes 'labl'; did you"),
-    ({"include": ["label"]}, ValueError, "RandomBlur changes targets of kind 'image', and it incl"),
+    ({"include": ["label"]}, ValueError, "RandomBlur changes targets of kind 'image', but it incl"),
     ({"include": "flair"}, TypeError, "include must be a list of names of targets, got 'flair'"),
     ({"include": [3]}, TypeError, "include must be a list of names"),
     ({"include": ["image"], "exclude": ["flair"]}, ValueError, "include and exclude must not both"),
     ({"channels": -1}, ValueError, "channels must be from 0 to"),
     ({"channels": 1.5}, TypeError, "channels must be a whole number, got 1.5"),
-    ({"channels": "a"}, TypeError, "channels must be a whole number, got 'a'"),
+    ({"include": ["image", "label"]}, ValueError, "RandomBlur changes .*, but it includes 'label'"),
+    ({"channels": "a"}, TypeError, "channels must be a number or a list of numbers, got 'a'"),
+    ({"channels": range(2)}, TypeError, r"channels must be a number or a list .*, got range\(0, 2"),
 ]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import volaug
-from support.own_steps import SPATIAL, STATIC, define
+from support.own_steps import SPATIAL, STATIC, Tint, define
 from support.volumes import random_volume
 from volaug import Compose, Record
 from volaug.transforms.registered import REGISTERED
@@ -186,3 +186,18 @@ def test_a_record_of_another_kind_of_step_or_of_none():
         steps = [plain["steps"][0] | change]
         with pytest.raises(ValueError, match=message):
             Record.from_dict(plain | {"steps": steps})
+
+
+def test_a_record_of_a_step_that_is_not_known_here():
+    text = Compose([Tint()], seed=0).draw(SHAPE, index=0).to_json()
+    with pytest.raises(ValueError, match=r"'Unknown' is not registered here, there are .*: import"):
+        Record.from_json(text.replace('"Tint"', '"Unknown"'))
+    with pytest.raises(ValueError, match="unknown target of step 0 of the record 'flair'"):
+        Record.from_json(text.replace('"step": "Tint"', '"step": "Tint", "targets": ["flair"]'))
+
+
+def test_a_pipeline_of_a_step_that_is_not_known_here():
+    plain = Compose([Tint()]).to_dict()
+    plain["transforms"][0]["type"] = "Unknown"
+    with pytest.raises(ValueError, match="import the module of a step of your own before"):
+        Compose.from_dict(plain)

@@ -269,7 +269,9 @@ def test_options_of_a_pipeline(options, error, message):
 
 
 def test_names_and_options_within_a_pipeline():
-    message = "a Compose within another has no seed, targets, interpolation, mode or cval .*, got"
+    message = (
+        "a Compose within another has no seed, targets, interpolation, mode, cval or swap .*, got"
+    )
     for options in ({"seed": 0}, {"targets": {"t2": "image"}}, {"cval": {"image": 0}}):
         inner = Compose([], **options)
         for transforms in (

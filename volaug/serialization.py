@@ -76,7 +76,7 @@ def _plain_value(value: Any) -> Any:
     return to_plain(value) if is_dataclass(value) else value
 
 
-def from_plain(values: Any, classes: Mapping[str, type], what: str) -> Any:
+def from_plain(values: Any, classes: Mapping[str, type], what: str, otherwise: str = "") -> Any:
     """Return the object, of one of the classes, of which `to_plain` made `values`.
 
     Raises
@@ -85,7 +85,7 @@ def from_plain(values: Any, classes: Mapping[str, type], what: str) -> Any:
         If a part is wrong or unknown; the error says where, and the nearest known name.
     """
     name: Any = as_table(what, values).get("type")
-    check_names(f"type of {what}", [name], classes)
+    check_names(f"type of {what}", [name], classes, otherwise)
     given = {key: value for key, value in values.items() if key != "type"}
     return construct(f"{what}, {name}", classes[name], given)
 

@@ -109,8 +109,8 @@ class Compose(StoredPipeline):
         for group in self.inner_groups():
             if isinstance(group, Compose) and group._has_options():
                 raise ValueError(
-                    "a Compose within another has no seed, targets, interpolation, mode or "
-                    f"cval of its own, got {group!r}"
+                    "a Compose within another has no seed, targets, interpolation, mode, cval or "
+                    f"swap of its own, got {group!r}"
                 )
         check_pyramid_is_last([*self.steps()], LabelPyramid)
         check_warps(self)

@@ -132,10 +132,11 @@ def unknown_targets(pipeline: Group, table: Mapping[str, Target]) -> str:
         except ValueError as error:
             return str(error)
         wanted = step.target_kind
-        if wanted and step.include and all(table[n].kind != wanted for n in step.include):
+        others = [n for n in step.include or () if wanted not in (None, table[n].kind)]
+        if others:
             return (
-                f"{type(step).__name__} changes targets of kind {wanted!r}, and it includes none, "
-                f"but {', '.join(map(repr, step.include))}"
+                f"{type(step).__name__} changes targets of kind {wanted!r}, but it includes "
+                f"{', '.join(map(repr, others))}"
             )
     return ""
 

@@ -233,7 +233,9 @@ class Drawn:
             if not isinstance(step, Mapping) or not isinstance(step.get("name"), str):
                 raise ValueError(f"{what} must be a table with a name")
             values = {key: value for key, value in step.items() if key != "name"}
-            steps.append((step["name"], from_plain(values, OPERATIONS, what)))
+            operation = from_plain(values, OPERATIONS, what)
+            check_names(f"target of {what}", operation.targets or (), given["targets"])
+            steps.append((step["name"], operation))
         spacing, affine = checks.as_voxel_size(given["spacing"], given["affine"])
         return cls(
             construct("the key of a record", Key, given["key"]),

@@ -154,6 +154,8 @@ def as_channel_numbers(value: Any) -> tuple[int, ...] | None:
     if given is None:
         return None
     given = given if isinstance(given, tuple) else (given,)
+    if not all(isinstance(item, int | float) for item in given):
+        raise TypeError(f"channels must be a number or a list of numbers, got {shown(value)}")
     return tuple(checks.as_whole("channels", item, 0, 2**16) for item in given)
 
 

@@ -17,7 +17,7 @@ from ..serialization import shown
 from ..warping.fusion import Grid
 from .base import SelectiveStep, ValueStep
 from .own_operations import SPATIAL_METHODS, VALUE_METHOD, OwnChange, OwnWarp
-from .registered import REGISTERED, as_parameters, registered
+from .registered import REGISTERED, registered
 
 HOW_TO = "see docs/own_steps.md"
 
@@ -53,12 +53,12 @@ class OwnTransform(SelectiveStep):
     def check(self) -> None:
         """Check the arguments. Override it to raise an error for wrong ones."""
 
-    def _drawn(self, grid: Grid, stream: RandomStream) -> dict[str, Any]:
+    def _drawn(self, grid: Grid, stream: RandomStream) -> Any:
         kind = type(self)
         if "is_registered" in vars(kind):  # it came by a pickle that holds its class
             REGISTERED.setdefault(kind.__name__, kind)
         registered(kind.__name__)
-        return as_parameters(type(self).__name__, self.get_parameters(grid, stream))
+        return self.get_parameters(grid, stream)
 
 
 class SpatialTransform(OwnTransform):

@@ -130,7 +130,7 @@ def as_matrix(step: str, value: Any) -> Floats:
     found[: len(matrix), : len(matrix)] = matrix
     if (found[3] != (0, 0, 0, 1)).any():
         raise ValueError(f"{what} must have the last row 0, 0, 0, 1, got {found[3].tolist()}")
-    if not np.linalg.cond(found[:3, :3]) < 1e6:
+    if not checks.is_invertible(found[:3, :3]):
         raise ValueError(f"{what} must have an inverse, got {shown(found[:3, :3].tolist())}")
     return found
 

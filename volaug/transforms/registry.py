@@ -70,4 +70,4 @@ def transform_from(
             for number, item in enumerate(inner)
         ]
         values = {**values, "transforms": made}
-    return from_plain(values, kinds, what)
+    return from_plain(values, kinds, what, "import the module of a step of your own before")
