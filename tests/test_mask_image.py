@@ -162,7 +162,7 @@ def test_wrong_arguments_of_a_mask(kind):
             kind(value=value)
     for value in ("5", True, 1j, {}, {1}, b"5", 0.0, NAN, INF):
         for wrong in (value, (0, value)):
-            with pytest.raises(TypeError, match="channels must be a (whole )?number.*, got "):
+            with pytest.raises(TypeError, match=r"channels must be a (whole )?number.*, got "):
                 kind(channels=wrong)
     for value in (-1, 2**16 + 1, 2**70):
         for wrong in (value, (0, value)):
