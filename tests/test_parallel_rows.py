@@ -6,6 +6,7 @@ import scipy.ndimage
 
 from support.volumes import nan_filled, random_volume
 from volaug import affine_transform, elastic_deform
+from volaug.warping.engine.borders import MODES
 
 SHAPE = (9, 12, 37)
 # nothing of axis 2 reaches axes 0 and 1
@@ -16,6 +17,7 @@ MATRICES = {
         np.array([[0.9, 0.3, 0.0], [-0.2, 1.1, 0.0], [0.15, -0.22, 0.8]]),
         (0.31, 1.23, 3.41),
     ),
+    "enlarged, with both ends beyond": (np.diag((0.3, 0.4, 1.3)), (-1.1, -0.7, -5.3)),
     "shrunk to a few voxels": (np.diag((0.9, 1.1, 9.7)), (0.61, 0.32, 1.03)),
 }
 
@@ -28,7 +30,7 @@ def test_the_same_bits_as_any_row(name, interpolation, dtype):
     volume = random_volume((2, *SHAPE), dtype)
     nearly = matrix.copy()
     nearly[0, 2] = 1e-300  # not parallel, but for the size of it
-    for mode in ("constant", "reflect", "grid-constant"):
+    for mode in MODES:
         options = {"interpolation": interpolation, "mode": mode, "cval": 7}
         out = nan_filled(volume.shape, dtype)
         affine_transform(volume, matrix, offset, out=out, **options)
@@ -54,3 +56,17 @@ def test_a_spline_is_not_parallel():
     points = np.random.default_rng(0).normal(0, 1, (3, 4, 4, 4))
     bent = elastic_deform(volume, points, matrix=matrix, offset=offset)
     assert (bent != affine_transform(volume, matrix, offset)).mean() > 0.5
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_not_finite_reaches_what_reads_it(interpolation, mode):
+    """NaN and infinity at the ends and within a row: the same voxels as of any row."""
+    matrix, offset = MATRICES["enlarged, with both ends beyond"]
+    volume = random_volume(SHAPE)
+    volume[0, 3, 0], volume[4, 5, -1], volume[2, 2, 17] = np.nan, np.inf, -np.inf
+    nearly = matrix.copy()
+    nearly[0, 2] = 1e-300
+    options = {"interpolation": interpolation, "mode": mode, "cval": 7}
+    result = affine_transform(volume, matrix, offset, **options)
+    np.testing.assert_array_equal(result, affine_transform(volume, nearly, offset, **options))

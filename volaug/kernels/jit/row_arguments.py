@@ -39,7 +39,8 @@ class Run(NamedTuple):
     first: int
     stop: int
     plain: int  # whether all of the part is INSIDE, see borders.py
-    parallel: int  # whether it runs along a row of the source
+    parallel_first: int  # of it, what runs along a row of the source and needs no rule
+    parallel_stop: int
     width: int  # of the whole row
 
 

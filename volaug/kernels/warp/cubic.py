@@ -22,8 +22,9 @@ from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Source
 from ..jit.vec import Vec, fields, join, select, splat, vecs
 from .cells import cell_of
+from .coordinates import multiply_add
 from .gather import along_intrinsic, block_intrinsic, row_loader, store_blended, store_voxels
-from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
+from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs
 
 TAPS = 4
 OFFSETS = (-1, 2)  # of the coefficients of a cell along each axis, from the first to the last
@@ -132,17 +133,51 @@ def tap_weights(typingctx, fraction):
 
 
 @device
+def weighted_voxels(a, b, c, d, weights):
+    """`_weighted` of four scalars."""
+    total = multiply_add(b, weights[1], a * weights[0])
+    return multiply_add(d, weights[3], multiply_add(c, weights[2], total))
+
+
+@device
+def summed_row(read, source, k, weights):
+    """Four coefficients along axis 1 around `k`, summed."""
+    step = source.row
+    elements.check(k - step, source.extent)
+    elements.check(k + 2 * step, source.extent)
+    return weighted_voxels(
+        elements.read(read, source.address, k - step),
+        elements.read(read, source.address, k),
+        elements.read(read, source.address, k + step),
+        elements.read(read, source.address, k + 2 * step),
+        weights,
+    )
+
+
+@device
+def summed_plane(read, source, k, weights0, weights1):
+    """Sixteen coefficients along axes 1 and 0 around `k`, summed."""
+    step = source.plane
+    return weighted_voxels(
+        summed_row(read, source, k - step, weights1),
+        summed_row(read, source, k, weights1),
+        summed_row(read, source, k + step, weights1),
+        summed_row(read, source, k + 2 * step, weights1),
+        weights0,
+    )
+
+
+@device
 def cubic_voxel(read, source, k, weights):
-    """One voxel: the sum of 64 coefficients."""
-    total = 0.0
-    for i, w0 in enumerate(tap_weights(weights[0])):
-        for j, w1 in enumerate(tap_weights(weights[1])):
-            first = k + (i - 1) * source.plane + (j - 1) * source.row - 1
-            elements.check(first, source.extent)
-            elements.check(first + TAPS - 1, source.extent)
-            for x, w2 in enumerate(tap_weights(weights[2])):
-                total += w0 * w1 * w2 * elements.read(read, source.address, first + x)
-    return total
+    """One voxel: 64 coefficients, summed in the order that the lanes have."""
+    w0, w1 = tap_weights(weights[0]), tap_weights(weights[1])
+    return weighted_voxels(
+        summed_plane(read, source, k - 1, w0, w1),
+        summed_plane(read, source, k, w0, w1),
+        summed_plane(read, source, k + 1, w0, w1),
+        summed_plane(read, source, k + 2, w0, w1),
+        tap_weights(weights[2]),
+    )
 
 
 @device
@@ -162,9 +197,9 @@ def voxels(state, read, write, fraction, source, wrap_step, cells, first, stop, 
 def cubic_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
-    if not parallel_row(
+    done = parallel_part(
         blend_block, along_block, OFFSETS, read, write, fraction, source, cells, run, target
-    ):
-        sample_runs(
-            blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target
-        )
+    )
+    sample_runs(
+        blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target
+    )

@@ -46,7 +46,7 @@ from .gather import (
     store_blended,
     store_voxels,
 )
-from .row_runs import fill_ends, in_blocks, parallel_row, sample_runs
+from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs
 
 
 def lerp_lanes(p, q, weight, exact):
@@ -142,11 +142,11 @@ def floats_of(typingctx, dtype, voxels):
 
 @device
 def linear_voxel(v, weights):
-    """One voxel from the eight corners of its cell."""
+    """One voxel from the eight corners of its cell, by the very sums that the lanes make."""
     w0, w1, w2 = weights
-    near = lerp(lerp(v[0], v[1], w2), lerp(v[2], v[3], w2), w1)
-    far = lerp(lerp(v[4], v[5], w2), lerp(v[6], v[7], w2), w1)
-    return lerp(near, far, w0)
+    low = lerp(lerp(v[0], v[2], w1), lerp(v[4], v[6], w1), w0)
+    high = lerp(lerp(v[1], v[3], w1), lerp(v[5], v[7], w1), w0)
+    return lerp(low, high, w2)
 
 
 @device
@@ -175,9 +175,9 @@ def linear_row(read, write, fraction, source, wrap_step, cells, run, fill, targe
     covers, and `fill` is the address of what the others get; row_arguments.py describes the fields.
     """
     fill_ends(write, run, fill, target)
-    if not parallel_row(
+    done = parallel_part(
         blend_block, along_block, CELL, read, write, fraction, source, cells, run, target
-    ):
-        sample_runs(
-            blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target
-        )
+    )
+    sample_runs(
+        blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target
+    )

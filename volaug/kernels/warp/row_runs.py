@@ -19,13 +19,23 @@ def fill_ends(write, run, fill, target):
 
 
 @device
-def sample_runs(blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target):
-    """Sample the part of a row that reads, by ``blocks`` where it can be and else by ``voxels``."""
+def sample_runs(
+    blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target
+):
+    """Sample the part of a row that reads, by ``blocks`` where it can be and else by ``voxels``.
+
+    But for the voxels `done`, from one to another, which have been sampled.
+    """
     first, stop = run.first, run.stop
     while first < stop:
+        if first == done[0] and done[0] < done[1]:
+            first = done[1]
+            continue
         state, end = INSIDE, stop
         if not run.plain:
             state, end = state_of(cells, first), end_of_run(cells, first, stop)
+        if first < done[0] < end:
+            end = done[0]
         if state == OUTSIDE:
             elements.fill(write, fill, target, first, end)
         elif state in (INSIDE, FACE) and end - first >= LANES:
@@ -45,21 +55,21 @@ def in_blocks(block, offsets, read, write, fraction, source, cells, first, stop,
 
 
 @device
-def parallel_row(blend, along, offsets, read, write, fraction, source, cells, run, target):
-    """Sample a row that is plain and parallel to the source's; whether it is, and long enough.
+def parallel_part(blend, along, offsets, read, write, fraction, source, cells, run, target):
+    """Sample the part of a row that runs along the source's: where it begins and ends.
 
-    `blend` sums eight voxels of the source's row over axes 0 and 1, `along` samples eight of
-    the target's from what was summed.
+    It is empty if it is too short. `blend` sums eight voxels of the source's row over axes 0 and 1,
+    `along` samples eight of the target's from what was summed.
     """
-    first, stop = run.first, run.stop
-    if not run.plain or not run.parallel or stop - first < LANES:
-        return False
+    first, stop = run.parallel_first, run.parallel_stop
+    if stop - first < LANES:
+        return 0, 0
     below, above = offsets
     begin, weights = cell_of(fraction, cells, first)
     end, _ = cell_of(fraction, cells, stop - 1)
     low, count = min(begin, end) + below, abs(end - begin) + above - below + 1
     if count < LANES:
-        return False
+        return 0, 0
     check_block(source, cells, first, below, above)
     check_block(source, cells, stop - LANES, below, above)
     for start in range(0, count, LANES):
@@ -68,4 +78,4 @@ def parallel_row(blend, along, offsets, read, write, fraction, source, cells, ru
     for start in range(first, stop, LANES):
         at = min(start, stop - LANES)
         along(write, fraction, cells, low, at, target)
-    return True
+    return first, stop

@@ -92,17 +92,18 @@ def fill_states(cells, first, stop, state):
 
 @device
 def locate_affine_row(fraction, cells, line, strides, border, width):
-    """Fill `cells` of one row, for the voxels in [first, stop): (first, stop, plain).
+    """Fill `cells` of one row, for the voxels in [first, stop): (first, stop, plain, begin, end).
 
     `line` is (start, step) of each axis in turn, SNAP included in the starts. What is not in
     that range is outside. A `plain` row is INSIDE all along it, and its `inside` is not written.
+    From `begin` to `end` no voxel needs a rule.
     """
     first, stop = 0, width
     plain = is_inner(line, border, 0) and is_inner(line, border, width - 1)
     if not plain and number_of(border, 0, SUPPORT_HIGH) < np.inf:  # and so the other axes
         first, stop = part_within(line, border, SUPPORT_LOW, first, stop)
         if stop <= first:
-            return 0, 0, True
+            return 0, 0, True, 0, 0
         plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
     begin, end = first, stop
     if not plain:
@@ -119,7 +120,7 @@ def locate_affine_row(fraction, cells, line, strides, border, width):
             part = begin if at < begin < end else stop
             cells_by_rule(fraction, cells, at, part, at, line, strides, border)
         at = part
-    return first, stop, plain
+    return first, stop, plain, begin, end
 
 
 @device

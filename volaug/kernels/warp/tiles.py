@@ -171,11 +171,14 @@ def warp_tiles(
                     begin, end, plain = locate_spline_row(
                         fraction, cells, line, affine, floats, rules, starts, bounds
                     )
+                    along, until = 0, 0
                 else:
-                    begin, end, plain = locate_affine_row(
+                    begin, end, plain, along, until = locate_affine_row(
                         fraction, cells, affine, floats, rules, width
                     )
-                run = Run(begin, end, int(plain), int(parallel), width)
+                    if not parallel:
+                        along, until = 0, 0
+                run = Run(begin, end, int(plain), along, until, width)
                 set_integers(buffers, r * RUN_SIZE, run)
                 if r == band - 1 or y == y_stop - 1:
                     rows = r + 1

@@ -128,4 +128,7 @@ def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fil
 def label_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
-    sample_runs(blocks, voxels, read, write, fraction, source, wrap_step, cells, run, fill, target)
+    none = (0, 0)
+    sample_runs(
+        blocks, voxels, read, write, fraction, source, wrap_step, cells, run, none, fill, target
+    )
