@@ -29,6 +29,7 @@ from .targets import (
     as_targets,
     channels_of,
     common_grid,
+    kinds_of,
     target_table,
 )
 
@@ -98,6 +99,7 @@ class Compose(StoredPipeline):
 
     _key_seed: int = field(init=False, compare=False)
     _table: dict[str, Target] = field(init=False, compare=False)
+    _kinds: dict[str, str] = field(init=False, compare=False)
     _labels: tuple[Any, ...] = field(init=False, compare=False)
     _has_warned: bool = field(init=False, compare=False)
     _warns_of_sides: bool = field(init=False, compare=False)
@@ -122,7 +124,13 @@ class Compose(StoredPipeline):
             raise ValueError(unknown)
         # a pickled pipeline keeps the seed that it got here
         seed = fresh_number() if self.seed is None else checks.as_seed("seed", self.seed)
-        self._derive(_key_seed=seed, _table=table, _labels=labeled(self), _unknown=unknown)
+        self._derive(
+            _key_seed=seed,
+            _table=table,
+            _kinds=kinds_of(table),
+            _labels=labeled(self),
+            _unknown=unknown,
+        )
         mirrors = any(names_left_and_right(step) for step in self.steps())
         self._derive(_has_warned=False, _warns_of_sides=mirrors)
 
@@ -208,7 +216,7 @@ class Compose(StoredPipeline):
             raise ValueError(self._unknown)
         targets = self._table if targets is None else targets
         grid = grid_of(shape, spacing, affine)._replace(channels=channels)
-        kinds = {name: target.kind for name, target in targets.items()}
+        kinds = self._kinds if targets is self._table else kinds_of(targets)
         steps = drawn_steps(self, self._labels, key, grid, kinds, window)
         record = Record(key, shape, spacing, affine, targets, steps)
         if not self._has_warned and min(record.elastic_factors) < 1.0:

@@ -1,6 +1,5 @@
 """The draw of a sample, and what follows from it: its warps, and where the result lies."""
 
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from ..serialization import (
 )
 from ..transforms.crop import Crop
 from ..transforms.label_pyramid import Pyramid, check_pyramid_is_last
-from ..transforms.operation import Operation, ValueOperation
+from ..transforms.operation import Operation, SpatialOperation, ValueOperation
 from ..transforms.registry import OPERATIONS
 from ..warping.fusion import grid_of
 from ..warping.geometry.bspline import Floats
@@ -76,17 +75,26 @@ class Drawn:
         grid = grid_of(self.shape, self.spacing, self.affine)
         stages: list[Stage] = []
         factors: list[float] = []
-        operations = [operation for _, operation in self.steps]
-        runs = [(k, [*run]) for k, run in itertools.groupby(operations, _changes_values)]
-        if not runs or runs[0][0]:
-            runs.insert(0, (False, []))  # the first stage is a warp, and copies what is changed
-        for changes_values, run in runs:
-            if changes_values:
-                stages += run  # type: ignore[arg-type]
-            else:
-                warps, factor, grid = fused(grid, run, self.targets)  # type: ignore[arg-type]
+        # Spatial operations that are not in a stage yet. The first stage is a warp in any case, and
+        # copies what is changed.
+        run: list[SpatialOperation] | None = []
+
+        def close() -> None:
+            nonlocal grid, run
+            if run is not None:
+                warps, factor, grid = fused(grid, run, self.targets)
                 stages.append(warps)
                 factors.append(factor)
+                run = None
+
+        for _, operation in self.steps:
+            if isinstance(operation, ValueOperation):
+                close()
+                stages.append(operation)
+            else:
+                run = [] if run is None else run
+                run.append(operation)  # type: ignore[arg-type]
+        close()
         return tuple(stages), tuple(factors)
 
     @property
@@ -264,7 +272,3 @@ class Drawn:
             Equal to the original, to the last bit.
         """
         return cls.from_dict(parse_json("record", text))
-
-
-def _changes_values(operation: Operation) -> bool:
-    return isinstance(operation, ValueOperation)

@@ -56,7 +56,7 @@ def augmented(
         if stage is stages[0] and any(origin):
             stage = mapped(stage, lambda warp: _for_part(warp, origin))
         results = apply_warps(stage, results, options, into, threads)
-        if stage is stages[0]:  # before other steps change the labels
+        if swaps and stage is stages[0]:  # before other steps change the labels
             exchange_labels(results, swaps, count)
     return results, rescalings
 

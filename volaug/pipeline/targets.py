@@ -101,6 +101,11 @@ class Target:
         return self.kind in ("image", "label")
 
 
+def kinds_of(targets: Mapping[str, Target]) -> dict[str, str]:
+    """Return the kind of each target by its name."""
+    return {name: target.kind for name, target in targets.items()}
+
+
 def target_table(
     kinds: Mapping[str, str],
     interpolation: Mapping[str, str],

@@ -121,7 +121,7 @@ class ValueOperation(Operation):
 
     def chosen(self, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
         """Return the volumes that it changes, as (C, n0, n1, n2) arrays that share their memory."""
-        return [(n, v) for n, v in of_kind(self.target_kind, volumes, kinds) if self.concerns(n)]
+        return of_kind(self.target_kind, volumes, kinds, self.targets)
 
     def chosen_channels(
         self, volumes: Mapping[str, Any], kinds: Kinds
@@ -159,7 +159,16 @@ def as_channel_numbers(value: Any) -> tuple[int, ...] | None:
     return tuple(checks.as_whole("channels", item, 0, 2**16) for item in given)
 
 
-def of_kind(kind: str, volumes: Mapping[str, Any], kinds: Kinds) -> list[tuple[str, Voxels]]:
-    """Return the volumes of a kind, as (C, n0, n1, n2) arrays that share their memory."""
-    found = [(name, checks.memory_of(v)) for name, v in volumes.items() if kinds[name] == kind]
-    return [(name, v if v.ndim == 4 else v[np.newaxis]) for name, v in found]
+def of_kind(
+    kind: str, volumes: Mapping[str, Any], kinds: Kinds, names: tuple[str, ...] | None = None
+) -> list[tuple[str, Voxels]]:
+    """Return the volumes of a kind, or those of some names, as (C, n0, n1, n2) arrays.
+
+    They share their memory.
+    """
+    found = []
+    for name, volume in volumes.items():
+        if kinds[name] == kind and (names is None or name in names):
+            memory = checks.memory_of(volume)
+            found.append((name, memory if memory.ndim == 4 else memory[np.newaxis]))
+    return found

@@ -29,6 +29,9 @@ class PerChannel(tuple[Any, ...]):
     """Values for each channel: of all images, or, in a dict by name, of each image."""
 
 
+DRAWN_PER_CHANNEL = frozenset({PerChannel, dict})
+
+
 class IntensityOperation(ValueOperation):
     """An operation that changes the values of images, one channel at a time."""
 
@@ -38,8 +41,10 @@ class IntensityOperation(ValueOperation):
 
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         super().check(volumes, kinds)
-        drawn = [value for value in vars(self).values() if isinstance(value, (PerChannel, dict))]
-        for name, volume in self.chosen(volumes, kinds) if drawn else ():
+        if DRAWN_PER_CHANNEL.isdisjoint(map(type, vars(self).values())):
+            return
+        drawn = [value for value in vars(self).values() if type(value) in DRAWN_PER_CHANNEL]
+        for name, volume in self.chosen(volumes, kinds):
             for value in drawn:
                 if isinstance(value, dict) and name not in value:
                     raise ValueError(
