@@ -168,20 +168,23 @@ def rounded(values, dtype):
 
 def displacement(control_points, shape, voxel):
     """Sum of control points, each times a product of three B-splines around its knot."""
-    weights = []
-    for i, n, k in zip(voxel, shape, control_points.shape[1:], strict=True):
-        spacing = (n - 1) / (k - 3) if n > 1 else 1.0
-        # control point j stands on the knot at (j - 1) * spacing
-        weights.append([cubic_bspline(i / spacing - (j - 1)) for j in range(k)])
+    axes = zip(voxel, shape, control_points.shape[1:], strict=True)
+    weights = [knot_weights(i, n, k) for i, n, k in axes]
     return np.einsum("cijk,i,j,k->c", control_points, *weights)
+
+
+def knot_weights(i, n, k):
+    """The weight of each of `k` control points at place `i` of an axis of `n` voxels."""
+    spacing = (n - 1) / (k - 3) if n > 1 else 1.0
+    # control point j stands on the knot at (j - 1) * spacing
+    return [cubic_bspline(i / spacing - (j - 1)) for j in range(k)]
 
 
 def displacement_field(control_points, shape):
     """`displacement` of every voxel, (3, n0, n1, n2)."""
-    field = np.empty((3, *shape))
-    for voxel in np.ndindex(*shape):
-        field[(slice(None), *voxel)] = displacement(control_points, shape, voxel)
-    return field
+    axes = zip(shape, control_points.shape[1:], strict=True)
+    weights = [np.array([knot_weights(i, n, k) for i in range(n)]) for n, k in axes]
+    return np.einsum("cijk,xi,yj,zk->cxyz", control_points, *weights, optimize=True)
 
 
 def coordinates(shape, matrix, offset, control_points=None):

@@ -226,6 +226,7 @@ def test_an_exception_anywhere_in_a_stream_ends_it_and_no_other(event):
 def campaign(name, count):
     """Run one in a process of its own: it may crash."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("OPENBLAS_NUM_THREADS", None)  # its threads hold locks at a fork
     command = [sys.executable, "-m", campaigns.__name__, name, str(count)]
     return subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=3000, check=False

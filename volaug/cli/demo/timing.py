@@ -47,22 +47,28 @@ def timed(work: Callable[[], npt.NDArray[Any]], runs: int) -> tuple[npt.NDArray[
     return result, seconds
 
 
-def scipy_warp(warp: Warp, volume: npt.NDArray[Any], order: int = 1) -> npt.NDArray[Any]:
+def scipy_warp(warp: Warp, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Do the same as ``warp.apply`` in the usual way with scipy; zero outside."""
-    how: dict[str, Any] = {"output": volume.dtype, "order": order, "mode": "constant"}
+    how: dict[str, Any] = {"output": volume.dtype, "order": 1, "mode": "constant"}
     result: npt.NDArray[Any]
     if warp.control_points is None:
         result = ndimage.affine_transform(
             volume, warp.matrix, warp.offset, output_shape=warp.shape, **how
         )
         return result
+    result = ndimage.map_coordinates(volume, dense_coordinates(warp), **how)
+    return result
+
+
+def dense_coordinates(warp: Warp) -> Floats:
+    """Where each output voxel of an elastic warp reads, (3, n0, n1, n2) in input voxels."""
+    assert warp.control_points is not None
     places = dense_displacement(warp.control_points, warp.shape)
     for axis, length in enumerate(warp.shape):
         places[axis] += np.arange(length).reshape([-1 if a == axis else 1 for a in range(3)])
-    coordinates = np.tensordot(warp.matrix, places, axes=1)
+    coordinates: Floats = np.tensordot(warp.matrix, places, axes=1)
     coordinates += warp.offset[:, None, None, None]
-    result = ndimage.map_coordinates(volume, coordinates, **how)
-    return result
+    return coordinates
 
 
 def dense_displacement(control_points: Floats, shape: tuple[int, int, int]) -> Floats:
