@@ -32,6 +32,15 @@ def sixteen_processors(processors):
     processors(16)
 
 
+@pytest.fixture
+def place(monkeypatch):
+    """A poisoned cache of one kernel, see `support/kernel_cache.py`."""
+    from support.kernel_cache import poisoned_cache  # it loads Numba
+
+    with poisoned_cache(monkeypatch) as place:
+        yield place
+
+
 @pytest.fixture(scope="session")
 def warmed_up():
     """Kernels are loaded, so that no forked worker has to do that; see `docs/integrations.md`."""

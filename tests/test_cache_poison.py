@@ -10,18 +10,12 @@ from pathlib import Path
 import numba
 import pytest
 
-from support.kernel_cache import NOBODY, Evil, as_root, call, in_child, poisoned_cache, subject_of
+from support.kernel_cache import NOBODY, Evil, as_root, call, in_child, subject_of
 from support.poisons import POISONS
 from volaug.kernels.jit import cache as caches, trust
 from volaug.kernels.jit.options import kernel
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes")
-
-
-@pytest.fixture
-def place(monkeypatch):
-    with poisoned_cache(monkeypatch) as place:
-        yield place
 
 
 def test_the_poison_works_where_it_is_trusted(place):

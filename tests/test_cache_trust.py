@@ -7,17 +7,11 @@ from dataclasses import dataclass
 import numba
 import pytest
 
-from support.kernel_cache import NOBODY, as_root, call, in_child, poisoned_cache
+from support.kernel_cache import NOBODY, as_root, call, in_child
 from support.poisons import foreign_above, given_away, moved
 from volaug.kernels.jit import trust
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes")
-
-
-@pytest.fixture
-def place(monkeypatch):
-    with poisoned_cache(monkeypatch) as place:
-        yield place
 
 
 def filled(place):

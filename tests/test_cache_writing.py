@@ -6,17 +6,11 @@ import stat
 
 import pytest
 
-from support.kernel_cache import NOBODY, as_root, call, in_child, poisoned_cache
+from support.kernel_cache import NOBODY, as_root, call, in_child
 from support.poisons import moved
 from volaug.kernels.jit import trust
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes")
-
-
-@pytest.fixture
-def place(monkeypatch):
-    with poisoned_cache(monkeypatch) as place:
-        yield place
 
 
 @pytest.mark.parametrize("umask", [0, 0o002, 0o022, 0o077])

@@ -144,14 +144,19 @@ def printed(code, folder):
     return done.stdout.splitlines()
 
 
-PASSES = """
-import sys
+# workers, how they are started, and passes
+LOADERS = [
+    (0, None, 1), (1, "fork", 3), (2, "fork", 3), (3, "fork", 3), (2, "forkserver", 3),
+    (2, "spawn", 1),  # each start of one takes four seconds, for torch
+]  # fmt: skip
+PASSES = f"""
+import multiprocessing
 import numpy as np, torch
 from torch.utils.data import DataLoader, IterableDataset
 import volaug
 
-CASES = [{"image": np.zeros((9, 9, 9), np.float32)}] * 6
-OPTIONS = {"patch_shape": 8, "batch_size": 2, "seed": 5}
+CASES = [{{"image": np.zeros((9, 9, 9), np.float32)}}] * 7
+OPTIONS = {{"patch_shape": 8, "batch_size": 2, "seed": 5}}
 
 class Batches(IterableDataset):
     def __init__(self, **options):
@@ -162,58 +167,28 @@ class Batches(IterableDataset):
             yield [[record.key.epoch, record.key.index] for record in batch["record"]]
 
 if __name__ == "__main__":
-    for workers, context in ((1, "fork"), (2, "fork"), (2, "spawn")):
-        options = {"batch_size": None, "multiprocessing_context": context}
+    multiprocessing.set_forkserver_preload(["torch.utils.data", "volaug"])
+    for workers, context, passes in {LOADERS}:
+        options = {{"batch_size": None, "multiprocessing_context": context}}
         loader = DataLoader(Batches(epochs=2), num_workers=workers, **options)
-        print([np.asarray(batch).tolist() for _ in range(3) for batch in loader])
+        print([np.asarray(batch).tolist() for _ in range(passes) for batch in loader])
     loader = DataLoader(Batches(), batch_size=None, num_workers=2)
     passes = [[np.asarray(next(it)).tolist() for it in [iter(loader)] for _ in range(4)]
               for _ in range(3)]
-    print(len({str(each) for each in passes}))
+    print(len({{str(each) for each in passes}}))
 """
 
 
 @pytest.mark.oracle("torch")
-def test_each_pass_of_a_torch_loader_goes_on(tmp_path):
-    """Its workers are started anew, and would begin with the same batch."""
+@pytest.mark.slow
+def test_workers_of_a_torch_loader_share_its_batches_and_each_pass_goes_on(tmp_path):
+    """Workers are started anew for each pass, and would begin with the same batch."""
     *lines, differing = printed(PASSES, tmp_path)
-    cases = [{"image": np.zeros((9, 9, 9), np.float32)}] * 6
+    cases = [{"image": np.zeros((9, 9, 9), np.float32)}] * 7
     options = {"patch_shape": 8, "batch_size": 2, "seed": 5, "epochs": 6}
     with Stream(cases, Compose([]), **options) as stream:
         whole = [[[r.key.epoch, r.key.index] for r in batch["record"]] for batch in stream]
-    assert [json.loads(line) for line in lines] == [whole] * 3
+    assert len(whole) == 21
+    for (_, _, passes), line in zip(LOADERS, lines, strict=True):
+        assert json.loads(line) == whole[: 7 * passes]
     assert differing == "3"
-
-
-LOADER = """
-import sys
-import numpy as np, torch
-from torch.utils.data import DataLoader, IterableDataset
-import volaug
-
-class Batches(IterableDataset):
-    def __init__(self):
-        cases = [{"image": np.zeros((9, 9, 9), np.float32)}] * 7
-        self.stream = volaug.Stream(
-            cases, volaug.Compose([]), patch_shape=8, batch_size=2, seed=5, epochs=4
-        )
-
-    def __iter__(self):
-        for batch in self.stream:
-            yield [[record.key.epoch, record.key.index] for record in batch["record"]]
-
-if __name__ == "__main__":
-    for workers, context in ((0, None), (2, "fork"), (3, "fork"), (2, "spawn")):
-        loader = DataLoader(
-            Batches(), batch_size=None, num_workers=workers, multiprocessing_context=context
-        )
-        print([np.asarray(batch).tolist() for batch in loader])
-"""
-
-
-@pytest.mark.oracle("torch")
-def test_each_worker_of_a_torch_loader_makes_its_part(tmp_path):
-    lines = printed(LOADER, tmp_path)
-    assert len(lines) == 4
-    assert set(lines) == {lines[0]}  # the same batches in the same order
-    assert len(json.loads(lines[0])) == 14

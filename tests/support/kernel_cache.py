@@ -96,14 +96,32 @@ def poisoned_cache(monkeypatch):
 
 def in_child(action):
     """What an action returns in a forked child, which must neither hang nor crash."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            os.write(writer, pickle.dumps(action()))
-            os._exit(0)
-        os._exit(1)
-    os.close(writer)
+    (answer,) = in_children(action, 1)
+    return answer
+
+
+def in_children(action, count):
+    """What an action returns in each of some forked children, which begin at once."""
+    gate, opened = os.pipe()
+    children = {}
+    for _ in range(count):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                os.close(opened)
+                os.read(gate, 1)  # until the parent closes it
+                os.write(writer, pickle.dumps(action()))
+                os._exit(0)
+            os._exit(1)
+        os.close(writer)
+        children[child] = reader
+    os.close(opened)
+    os.close(gate)
+    return [_answer_of(child, reader) for child, reader in children.items()]
+
+
+def _answer_of(child, reader):
     give_up = time.monotonic() + SECONDS
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
         if time.monotonic() > give_up:
@@ -119,9 +137,16 @@ def in_child(action):
 
 def call(function=double):
     """Of a fresh process: the result, how often the cache served, and the warnings."""
+    (value,), hits, messages = call_all([function])
+    return value, hits, messages
+
+
+def call_all(functions):
+    """The same of several kernels in one process: the results, and counts of all."""
     caches._warned = False
-    dispatcher = kernel(function)
+    dispatchers = [kernel(function) for function in functions]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        value = dispatcher(21)
-    return value, sum(dispatcher.stats.cache_hits.values()), [str(w.message) for w in caught]
+        values = [dispatcher(21) for dispatcher in dispatchers]
+    hits = sum(sum(dispatcher.stats.cache_hits.values()) for dispatcher in dispatchers)
+    return values, hits, [str(w.message) for w in caught]
