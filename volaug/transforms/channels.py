@@ -57,8 +57,11 @@ def statistics(channel: Channel, threads: int, mask: Mask = None) -> Statistics:
     blocks = -(-channel.size // BLOCK)
     found = np.empty((blocks, FOUND))
     kind = as_type(channel.dtype)
-    first = float(channel[0, 0, 0] if mask is None else channel[first_inside(mask)])
-    shift = first if math.isfinite(first) else 0.0  # near the mean, so that squares stay small
+    shift = float(channel[0, 0, 0] if mask is None else channel[first_inside(mask)])
+    if not math.isfinite(shift):
+        finite = np.isfinite(channel) if mask is None else np.isfinite(channel) & mask
+        shift = float(channel[first_inside(finite)])
+    shift = shift if math.isfinite(shift) else 0.0
 
     def work(memory: Memory, begin: int, stop: int) -> None:
         target = found.__array_interface__["data"][0]

@@ -10,12 +10,13 @@ and 0.13 ns a voxel on a Zen 5 core. If anything is not, then no sum is.
 
 import math
 
+import numpy as np
 from numba import float64, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..jit import dtypes as elements, lanes
-from ..jit.lanes import F64, I8, I64, number
+from ..jit.lanes import F32, F64, I8, I64, number
 from ..jit.options import kernel
 from ..jit.vec import Vec, select, splat, vecs
 
@@ -92,7 +93,7 @@ def _store_doubles(b, values, address):
         b.store(as_double(value).value, b.gep(target, [I64(k)]))
 
 
-def _add_up(finite_only, masked):
+def _add_up(masked, finite_only):
     """The intrinsic that writes what is FOUND of voxels first..stop to the address `found`."""
 
     def add_up(typingctx, dtype, address, mask, first, stop, shift, found):
@@ -103,38 +104,50 @@ def _add_up(finite_only, masked):
             _, address, mask, first, stop, shift, found = arguments
             voxel, size = elements.storage(of), elements.size_of(of)
             source = b.inttoptr(address, voxel.as_pointer())
-            inside = b.inttoptr(mask, I8.as_pointer())
+            mask_bytes = b.inttoptr(mask, I8.as_pointer())
             real = elements.storage(elements.arithmetic(of))
             many, one = _Sums(b, real, WIDTH), _Sums(b, real, 1)
-
-            def chosen(value, at):
-                """Which of some voxels, from `at` on, are taken in; None for all."""
-                if not finite_only:
-                    return None
-                finite = value.call("fabs") < math.inf
-                if not masked:
-                    return finite
-                bits = lanes.load(b, I8, inside, at.value, value.count or 1)
-                bits = Vec(b, bits) if value.count else Vec(b, bits).lane(0)
-                return finite & (bits != 0)
-
+            counted = cgutils.alloca_once_value(b, I64(0))
             first, stop, shift = vecs(b, (first, stop, shift), signed=True)
+            neutral = shift if real == F64 else shift.convert("fptrunc", F32)
+
+            def take_in(sums, value, at):
+                """Add voxels from `at` on, of which those outside of the mask count for nothing."""
+                count = sums.lanes_of
+                if not masked:
+                    sums.add(value, splat(shift, count) if count > 1 else shift, None)
+                    return
+                inside = Vec(b, lanes.load(b, I8, mask_bytes, at.value, count)) != 0
+                if count == 1:
+                    inside = inside.lane(0)
+                origin = splat(shift, count) if count > 1 else shift
+                if finite_only:
+                    sums.add(value, origin, inside & (value.call("fabs") < math.inf))
+                    return
+                bits = inside.bits().value if count > 1 else b.zext(inside.value, I64)
+                found = b.zext(lanes.call(b, "ctpop", bits), I64) if count > 1 else bits
+                b.store(b.add(b.load(counted), found), counted)
+                # a voxel within the mask changes neither the sums about it nor the range
+                other = splat(neutral, count) if count > 1 else neutral
+                sums.add(select(inside, value, other), origin, None)
+
             blocks = (stop - first).divide(WIDTH)
             with cgutils.for_range(b, blocks.value) as loop:
                 at = first + Vec(b, loop.index) * WIDTH
                 voxels = Vec(b, lanes.load(b, voxel, source, at.value, WIDTH, size))
                 values = elements.to_float(of, voxels)
-                many.add(values, splat(shift, WIDTH), chosen(values, at))
+                take_in(many, values, at)
             after = first + blocks * WIDTH
             with cgutils.for_range(b, (stop - after).value) as loop:
                 at = after + Vec(b, loop.index)
                 value = Vec(b, b.load(b.gep(source, [at.value])))
                 value = elements.to_float(of, value)
-                one.add(value, shift, chosen(value, at))
+                take_in(one, value, at)
 
             count, *rest = _together(one.found(), many.found())
             if not finite_only:
-                count = (stop - first).convert("sitofp", F64)
+                whole = Vec(b, b.load(counted), signed=True) if masked else stop - first
+                count = whole.convert("sitofp", F64)
             _store_doubles(b, (count, *rest), found)
             return context.get_dummy_value()
 
@@ -143,21 +156,30 @@ def _add_up(finite_only, masked):
     return add_up
 
 
-add_up_all = intrinsic(_add_up(finite_only=False, masked=False))
-add_up_finite = intrinsic(_add_up(finite_only=True, masked=False))
-add_up_inside = intrinsic(_add_up(finite_only=True, masked=True))
+add_up_all = intrinsic(_add_up(masked=False, finite_only=False))
+add_up_inside = intrinsic(_add_up(masked=True, finite_only=False))
+add_up_finite = intrinsic(_add_up(masked=True, finite_only=True))
 
 
 @kernel
 def block_statistics(dtype, memory, shift, block, found, first, stop):
-    """What is FOUND in blocks first..stop of a memory, each to its own row."""
+    """What is FOUND in blocks first..stop of a memory, each to its own row.
+
+    `shift` is near the mean. With a mask it is a voxel inside.
+    """
     address, extent, mask = memory
+    ones = np.ones(0, np.uint8)  # a mask where there is none
     for k in range(first, stop):
         begin, end = k * block, min((k + 1) * block, extent)
         target = found + 8 * FOUND * k
-        if mask != 0:
+        if mask == 0:
+            add_up_all(dtype, address, mask, begin, end, shift, target)
+        else:
             add_up_inside(dtype, address, mask, begin, end, shift, target)
-            continue
-        add_up_all(dtype, address, mask, begin, end, shift, target)
         if not math.isfinite(elements.voxel(float64, target, 1)):
-            add_up_finite(dtype, address, mask, begin, end, shift, target)
+            known = mask
+            if mask == 0:
+                if ones.shape[0] == 0:
+                    ones = np.ones(block, np.uint8)
+                known = np.int64(ones.ctypes.data) - begin
+            add_up_finite(dtype, address, known, begin, end, shift, target)
