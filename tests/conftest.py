@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-# For pytest's workers, each of which would have a thread of OpenBLAS for each processor: with these
-# the tests of landmarks took twice the processor time.
+# For pytest's workers, each of which would have a thread of NumPy's and one of torch's for each
+# processor: products of small matrices take twice the processor time with these.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import volaug
 from volaug.threads import limits

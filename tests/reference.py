@@ -98,12 +98,17 @@ def nearest(volume, place, mode, fill):
 
 def cell(volume, place, mode, fill):
     """Of the eight voxels around `place` those with a weight: (steps from floor, weight, value)."""
-    floors = [math.floor(x) for x in place]
-    for steps in itertools.product((0, 1), repeat=3):
-        shares = [1 - abs(i + s - x) for i, s, x in zip(floors, steps, place, strict=True)]
-        if 0 not in shares:
-            at = [tap(mode, i + s, n) for i, s, n in zip(floors, steps, volume.shape, strict=True)]
-            yield steps, math.prod(shares), fill if None in at else volume[tuple(at)]
+    axes = (ends(x, n, mode) for x, n in zip(place, volume.shape, strict=True))
+    for corner in itertools.product(*axes):
+        steps, shares, at = zip(*corner, strict=True)
+        yield steps, math.prod(shares), fill if None in at else volume[at]
+
+
+def ends(x, n, mode):
+    """Of the two voxels around `x` on an axis those with a share: (step from floor, share, tap)."""
+    low = math.floor(x)
+    shares = ((step, 1 - abs(low + step - x)) for step in (0, 1))
+    return [(step, share, tap(mode, low + step, n)) for step, share in shares if share != 0]
 
 
 def trilinear(volume, place, mode, fill):

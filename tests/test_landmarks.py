@@ -117,8 +117,8 @@ def test_points_come_back(steps, size):
 def test_boxes_hold_what_they_held(steps, size):
     """No voxel of a block leaves its box, which is no more than half a voxel too large.
 
-    The latter by places four times as dense as the voxels. After a second warp, which is asked
-    for the box of a box, it may be larger.
+    The latter by places near its faces, four times as dense as the voxels. After a second warp,
+    which is asked for the box of a box, it may be larger.
     """
     box = np.array([[14.5, 11.5, 8.5], [30.5, 26.5, 19.5]])
     block = np.zeros(SHAPE, np.uint8)
@@ -137,7 +137,10 @@ def test_boxes_hold_what_they_held(steps, size):
         assert (back[1] >= box[1] - slack).all()
         if len(record.warps) == 1:
             axes = [np.arange(a, b, 0.25) for a, b in zip(low - 2, high + 2, strict=True)]
-            places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+            ends = zip(axes, low, high, strict=True)
+            near = [(axis < start + 1) | (axis > stop - 1) for axis, start, stop in ends]
+            shell = np.nonzero(near[0][:, None, None] | near[1][:, None] | near[2])
+            places = np.stack([axis[i] for axis, i in zip(axes, shell, strict=True)], axis=1)
             read = record.warp.points_to_input(places)
             held = places[((read >= box[0]) & (read <= box[1])).all(axis=1)]
             np.testing.assert_allclose(held.min(axis=0), low, atol=0.5)

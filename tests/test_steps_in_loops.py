@@ -26,7 +26,7 @@ MIRRORED = Compose([RandomFlip("LR", p=1)], seed=0, swap={(1, 2)})
 
 @volaug.register
 class Brighten(volaug.IntensityTransform):
-    """Registered in each worker, as that imports this module."""
+    """Registered in each worker that is not forked, as that imports this module."""
 
     def get_parameters(self, grid, stream):
         return {"amount": stream.uniform(2, 3)}
@@ -130,7 +130,7 @@ def test_in_torch():
     for sample in VolaugDataset([{"image": image(), "label": sides()}], Compose(MASKED)):
         assert is_masked(sample["image"], sample["label"])
     dataset = VolaugDataset([{"image": image()}] * 4, OWN)
-    for context in ("fork", "spawn"):
+    for context in ("fork", "forkserver"):
         loader = DataLoader(dataset, None, num_workers=2, multiprocessing_context=context)
         assert all(sample["image"].mean() > 1 for sample in loader)
 

@@ -62,16 +62,20 @@ LOADERS = {
         "multiprocessing_context": "fork",
         "persistent_workers": True,
     },
-    "spawned": {"num_workers": 2, "multiprocessing_context": "spawn", "persistent_workers": True},
+    "two of a server": {
+        "num_workers": 2,
+        "multiprocessing_context": "forkserver",
+        "persistent_workers": True,
+    },
 }
 
 
-FORKED = [name for name in LOADERS if name != "spawned"]
+FORKED = [name for name in LOADERS if name != "two of a server"]
 
 
 @pytest.mark.parametrize(
     ("workers", "seed", "said"),
-    [*itertools.product(FORKED, (None, 5), (False, True)), ("spawned", None, True)],
+    [*itertools.product(FORKED, (None, 5), (False, True)), ("two of a server", None, True)],
 )
 def test_all_samples_of_all_epochs_differ(workers, seed, said):
     """With the samplers of torch, also for an index that comes twice; and keys replay them."""
@@ -111,7 +115,7 @@ def test_torchs_seed_repeats_a_run(workers):
     assert run(1) != run(2)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
 def test_with_our_sampler_all_is_exact_for_any_number_of_workers(method):
     dataset = tiny(seed=5)
 

@@ -17,7 +17,7 @@ import pytest
 import volaug
 from support.loaders import marks_of
 from support.torch_samples import COUNT, PIPELINE, SMALL, STEPS, TARGETS, Cases, bits, singles
-from volaug import Compose, RandomAffine
+from volaug import Compose, RandomContrast
 from volaug.kernels.jit.cache import CHECKSUM_BYTES
 from volaug.kernels.jit.counting import count_up
 
@@ -41,7 +41,8 @@ def expected():
     return found
 
 
-WORKERS = [(None, 0), *((m, n) for m in ("fork", "spawn", "forkserver") for n in (1, 2))]
+# A spawned worker takes four seconds to start, and gets the dataset as one of a forkserver does.
+WORKERS = [(None, 0), *((m, n) for m in ("fork", "forkserver") for n in (1, 2)), ("spawn", 2)]
 
 
 @pytest.mark.parametrize(("method", "workers"), WORKERS)
@@ -173,12 +174,13 @@ def test_no_thread_is_started_in_a_worker(monkeypatch, processors):
 
 def test_two_workers_fill_an_empty_cache_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    dataset = VolaugDataset(Cases(SMALL), Compose([RandomAffine(p=1)], seed=3))
+    # two kernels; those of a warp are compiled by each worker for twelve seconds
+    dataset = VolaugDataset(Cases(SMALL), Compose([RandomContrast(p=1)], seed=3))
     loader = data.DataLoader(dataset, None, num_workers=2, multiprocessing_context="spawn")
     for sample in loader:
         assert bits(sample) == bits(dataset.replay(sample["key"]))
     kernels = [*tmp_path.rglob("*.kernel")]
-    assert {file.name.split("-")[0] for file in kernels} >= {"warp_tiles", "linear_row"}
+    assert len({file.name.split("-")[0] for file in kernels}) == 2
     for file in kernels:
         content = file.read_bytes()
         checksum, payload = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]

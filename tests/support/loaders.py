@@ -1,6 +1,11 @@
 """What tests of a DataLoader have in common."""
 
+import multiprocessing
+
 import pytest
+
+# What takes seconds to load: a worker from a forkserver has it at its start, a spawned one has not.
+multiprocessing.set_forkserver_preload(["torch.utils.data", "volaug.integrations.torch"])
 
 
 def marks_of(library):
