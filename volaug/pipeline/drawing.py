@@ -132,11 +132,11 @@ def unknown_targets(pipeline: Group, table: Mapping[str, Target]) -> str:
         except ValueError as error:
             return str(error)
         wanted = step.target_kind
-        others = [n for n in step.include or () if wanted not in (None, table[n].kind)]
-        if others:
+        # others beside them are left alone, as in TorchIO
+        if wanted and step.include and all(table[n].kind != wanted for n in step.include):
             return (
                 f"{type(step).__name__} changes targets of kind {wanted!r}, but it includes "
-                f"{', '.join(map(repr, others))}"
+                f"{', '.join(map(repr, step.include))}"
             )
     return ""
 
