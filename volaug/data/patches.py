@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 # (channel, value).
 Foreground = dict[Any, npt.NDArray[np.int64]]
 
-# Of each class at most this many voxels are kept, evenly spaced in memory order.
+# Foreground keeps at most this many voxels of each class, evenly spaced in memory order.
 MAX_FOREGROUND_VOXELS = 2000
 
 # Number of voxels sorted at once, few enough for a cache: 256^3 int16 of 300 classes take 1.2 s of

@@ -255,7 +255,7 @@ class Stream:
         if self._epochs is not None:
             of_rank = self._epochs * self._maker.epoch_size // self._batch_size // rank.total
             last = -(-(of_rank - worker.number) // worker.total)
-        # the first `self.batches` of the rank are given already: so many of them are this worker's
+        # the rank has given its first `self.batches`; count those that are this worker's
         begun = -(-(self.batches - worker.number) // worker.total)
         passes = 0
         if torch_worker() is not None and worker.number < MAX_WORKERS:

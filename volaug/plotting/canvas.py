@@ -25,7 +25,7 @@ class NotebookFigure(Figure):
 
 
 class Sheet:
-    """A black figure of so many pixels, in which places are pixels from its upper left corner."""
+    """A black figure. Sizes and places are in pixels, from its upper left corner."""
 
     def __init__(self, width: float, height: float) -> None:
         self.size = width, height

@@ -185,12 +185,12 @@ def legend_of(pictures: list[Picture], columns: int) -> Iterator[Text]:
 
 
 def wrapped(text: str, columns: int) -> Iterator[str]:
-    """Return the lines of a text, each at most so many characters; what follows is indented."""
+    """Return the lines of a text, wrapped at a number of characters; later lines are indented."""
     for line in text.splitlines():
         indent = " " * (len(line) - len(line.lstrip()) + 4)
         yield from textwrap.wrap(line, columns, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def characters(count: int, size: float) -> float:
-    """Return the width of so many characters of the font whose characters are equally wide."""
+    """Return the width of a number of characters in the monospaced font."""
     return count * size * ADVANCE
