@@ -227,7 +227,8 @@ def test_bad_arguments(options, error, message):
     [
         (Normalize(), "int16", "must have floats to be normalized to z-scores, got int16"),
         (Normalize("percentiles"), "uint8", "values from 0 to 1, got uint8: convert it"),
-        (Normalize(), "bool", "must have floats"),
+        (Normalize(), "bool", "must have numbers to be normalized, got bool"),
+        (Normalize("window", window=(0, 1), output_range=(0, 200)), "bool", "must have numbers"),
         (Normalize(mask=0.0, fill=1e6), "float16", "fill"),
     ],
 )

@@ -177,6 +177,8 @@ class Normalization(ValueOperation):
             check_mask("Normalize", self.mask, volumes)
         what = self.float_result()
         for name, image in images:
+            if image.dtype == np.bool:
+                raise ValueError(f"{name!r} must have numbers to be normalized, got bool")
             if what is not None and image.dtype.kind != "f":
                 raise ValueError(
                     f"{name!r} must have floats to be normalized to {what}, got {image.dtype}: "
