@@ -28,6 +28,7 @@ class Cells(NamedTuple):
     length: int
     nearest: int
     inside: int
+    windows: int  # a table for `index` and then one for `nearest`, see windows.py
     blended: int
     wants_cells: int
     wants_nearest: int
@@ -42,6 +43,13 @@ class Run(NamedTuple):
     parallel_first: int  # of it, what runs along a row of the source and needs no rule
     parallel_stop: int
     width: int  # of the whole row
+    window: int  # size of the windows of the parallel part, 0 if it has none
+    nearest_window: int
+    shift: int  # from the voxels that the index of the cells leads to, to those that are read
+    nearest_shift: int
+    origin: int  # the voxel of the source at which the row begins that is located in the cells
+    nearest_origin: int  # the same of the nearest voxels
+    reusable: int  # whether another row can be read by the same cells, see separable.py
 
 
 class Target(NamedTuple):

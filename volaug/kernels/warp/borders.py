@@ -24,6 +24,7 @@ RULE = (
     "last_nearest", "after_nearest",  # a nearest voxel after the former becomes the latter
 )  # fmt: skip
 INNER_LOW, INNER, SUPPORT_LOW, SUPPORT_HIGH, FOLD_LOW = range(5)
+LAST_NEAREST = RULE.index("last_nearest")
 COLUMNS = len(RULE)
 
 # The states of a voxel. On a FACE a fraction is 1, and what is below on that axis is not read.

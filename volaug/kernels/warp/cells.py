@@ -11,6 +11,7 @@ and which of them are filled:
     length                        of such a row
     nearest    int64              linear index of the nearest voxel, half a voxel rounding up
     inside     uint8              the state: INSIDE or another, see borders.py
+    windows                       tables of the parallel part, see windows.py
     blended    float              for a row of the source, interpolated along axes 0 and 1
     wants_cells                   whether index and fractions are written
     wants_nearest                 whether nearest is

@@ -23,8 +23,8 @@ from ..jit.row_arguments import Cells, Source
 from ..jit.vec import Vec, fields, join, select, splat, vecs
 from .cells import cell_of
 from .coordinates import multiply_add
-from .gather import along_intrinsic, block_intrinsic, row_loader, store_blended, store_voxels
-from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs
+from .gather import along_intrinsics, block_intrinsic, row_loader, store_blended, store_voxels
+from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs, shifted
 
 TAPS = 4
 OFFSETS = (-1, 2)  # of the coefficients of a cell along each axis, from the first to the last
@@ -112,14 +112,12 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     return signature, codegen
 
 
-def _along(source, load_neighbors, fraction):
+def _along(taps, fraction):
     """Eight voxels of the target's row, from the blended one."""
-    left = source.row.number(-1)
-    sums = join([load_neighbors(left, [lane], TAPS) for lane in range(LANES)])
-    return _sum_along(sums, _weights(fraction))
+    return _weighted(taps, _weights(fraction))
 
 
-along_block = along_intrinsic(_along)
+along_each, along_narrow, along_wide = along_intrinsics(_along, OFFSETS)
 
 
 @intrinsic
@@ -197,8 +195,10 @@ def voxels(state, read, write, fraction, source, wrap_step, cells, first, stop, 
 def cubic_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
+    source = shifted(source, run.shift)
+    along = along_each, along_narrow, along_wide
     done = parallel_part(
-        blend_block, along_block, OFFSETS, read, write, fraction, source, cells, run, target
+        blend_block, along, OFFSETS, read, write, fraction, source, cells, run, target
     )
     sample_runs(
         blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target

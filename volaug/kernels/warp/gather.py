@@ -13,6 +13,7 @@ from ..jit.options import device
 from ..jit.row_arguments import Cells, Source, Target
 from ..jit.vec import Vec, fields, join, vecs
 from .borders import ABOVE, BELOW
+from .windows import NARROW, NONE, WIDE, window_loader
 
 # The offsets of the voxels of a cell along each axis, from the first to the last.
 CELL = (0, 1)
@@ -42,6 +43,13 @@ def neighbor_loader(b, dtype, source, cells, at):
         return load(b, dtype, start, indices, count)
 
     return load_neighbors
+
+
+def load_each_voxel(b, dtype, source, indices, at):
+    """The voxels of eight indices from `at` on; `indices` is their address."""
+    base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
+    where = lanes.load_each(b, b.inttoptr(indices.value, I64.as_pointer()), at)
+    return load_parts(b, dtype, base, where, 1)
 
 
 def prefetch_next_tile(b, base, where, ahead):
@@ -130,30 +138,53 @@ def store_blended(b, fraction, cells, at, value):
     lanes.store(b, value.value, pointer, I64(0))
 
 
-def along_intrinsic(along):
+def along_intrinsic(along, offsets, window):
     """The intrinsic that samples the blended row: voxels at..at + 8 of the target's row.
 
-    Its arguments are ``(write, fraction, cells, first, at, target)``, where `first` is the index in
-    the source's row at which the blended row begins. `along(source, load_neighbors, weight)`
-    interpolates eight voxels along axis 2.
+    Its arguments are ``(write, fraction, cells, first, number, at, target)``, where `first` is the
+    index in the source's row at which the blended row begins, and `number` that of the block.
+    ``along(taps, weight)`` interpolates eight voxels along axis 2 from those of the cells'
+    `offsets`. They are loaded from windows of the size `window`, or for each voxel if it is 0.
     """
+    below, above = offsets
 
-    def along_block(typingctx, write, fraction, cells, first, at, target):
-        signature = types.void(write, fraction, cells, first, at, target)
+    def along_block(typingctx, write, fraction, cells, first, number, at, target):
+        signature = types.void(write, fraction, cells, first, number, at, target)
 
         def codegen(context, b, signature, arguments):
             write, fraction = (kind.dtype for kind in signature.args[:2])
-            _, _, cells, first, at, target = arguments
+            _, _, cells, first, number, at, target = arguments
             cells, target = fields(b, Cells, cells), fields(b, Target, target)
-            source = blended_source(b, cells, first)
-            load_neighbors = neighbor_loader(b, fraction, source, cells, at)
-            weights = load_weights(b, fraction, cells, at)
-            store_voxels(b, write, target, at, along(source, load_neighbors, weights[2]))
+            weight = load_weights(b, fraction, cells, at)[2]
+            if window and elements.size_of(fraction) == 4:
+                kind, begin = elements.storage(fraction), -Vec(b, first)
+                place = cells.blended, begin, cells.windows, cells.length, number
+                load = window_loader(b, kind, *place, window)
+                taps = [load(offset) for offset in range(below, above + 1)]
+            else:
+                taps = taps_by_voxel(
+                    b, fraction, blended_source(b, cells, first), cells, at, offsets
+                )
+            store_voxels(b, write, target, at, along(taps, weight))
             return context.get_dummy_value()
 
         return signature, codegen
 
     return intrinsic(along_block)
+
+
+def along_intrinsics(along, offsets):
+    """The three ways along the blended row, see `along_intrinsic`."""
+    return tuple(along_intrinsic(along, offsets, window) for window in (NONE, NARROW, WIDE))
+
+
+def taps_by_voxel(b, dtype, source, cells, at, offsets):
+    """The voxels at each offset from eight cells along axis 2, loaded for each of them at once."""
+    below, above = offsets
+    count = above - below + 1
+    load_neighbors = neighbor_loader(b, dtype, source, cells, at)
+    loaded = load_neighbors(source.row.number(below), range(LANES), count)
+    return [loaded.pick(range(tap, count * LANES, count)) for tap in range(count)]
 
 
 def store_voxels(b, write, target, at, value):

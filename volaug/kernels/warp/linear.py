@@ -39,14 +39,14 @@ from .borders import FACE
 from .cells import cell_of
 from .gather import (
     CELL,
-    along_intrinsic,
+    along_intrinsics,
     block_intrinsic,
     corners,
     row_loader,
     store_blended,
     store_voxels,
 )
-from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs
+from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs, shifted
 
 
 def lerp_lanes(p, q, weight, exact):
@@ -108,12 +108,12 @@ def blend_block(typingctx, read, fraction, source, cells, weights, k, at):
     return signature, codegen
 
 
-def _along(source, load_neighbors, weight):
+def _along(taps, weight):
     """Eight voxels of the target's row, from the blended one."""
-    return lerp_pairs(load_neighbors(source.row.number(0), range(LANES), 2), weight, exact=False)
+    return lerp_lanes(*taps, weight, exact=False)
 
 
-along_block = along_intrinsic(_along)
+along_each, along_narrow, along_wide = along_intrinsics(_along, CELL)
 
 
 @device
@@ -175,8 +175,10 @@ def linear_row(read, write, fraction, source, wrap_step, cells, run, fill, targe
     covers, and `fill` is the address of what the others get; row_arguments.py describes the fields.
     """
     fill_ends(write, run, fill, target)
+    source = shifted(source, run.shift)
+    along = along_each, along_narrow, along_wide
     done = parallel_part(
-        blend_block, along_block, CELL, read, write, fraction, source, cells, run, target
+        blend_block, along, CELL, read, write, fraction, source, cells, run, target
     )
     sample_runs(
         blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target

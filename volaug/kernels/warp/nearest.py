@@ -1,32 +1,98 @@
 """The nearest voxel, half a voxel rounding up: bits are copied, of any type."""
 
-from numba import int64
+from numba import int64, types
+from numba.extending import intrinsic
 
-from ..jit import dtypes as elements
+from ..jit import dtypes as elements, lanes
+from ..jit.lanes import LANES
 from ..jit.options import device, kernel
-from .borders import OUTSIDE
-from .cells import end_of_run, state_of
-from .row_runs import fill_ends
+from ..jit.row_arguments import Cells, Source, Target
+from ..jit.vec import fields
+from .gather import load_each_voxel
+from .row_runs import fill_ends, sample_runs, shifted
+from .windows import NARROW, WIDE, window_loader
+
+
+def _copy_intrinsic(window):
+    """The intrinsic that copies voxels at..at + 8 of the target's row from windows of a size."""
+
+    def copy_block(typingctx, dtype, source, cells, number, at, target):
+        signature = types.void(dtype, source, cells, number, at, target)
+
+        def codegen(context, b, signature, arguments):
+            dtype = signature.args[0].dtype
+            _, source, cells, number, at, target = arguments
+            source, cells = fields(b, Source, source), fields(b, Cells, cells)
+            target = fields(b, Target, target)
+            if elements.size_of(dtype) < 8:
+                table = cells.windows + cells.length * 2, cells.length, number
+                kind = elements.storage(dtype)
+                load = window_loader(b, kind, source.address, source.first, *table, window)
+                voxels = load(0)
+            else:
+                voxels = load_each_voxel(b, dtype, source, cells.nearest, at)
+            to = elements.pointer_to(b, dtype, target.address.value, target.first.value)
+            lanes.store(b, voxels.value, to, at)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return intrinsic(copy_block)
+
+
+copy_narrow, copy_wide = _copy_intrinsic(NARROW), _copy_intrinsic(WIDE)
 
 
 @device
-def copy_voxels(dtype, source, nearest, target, first, stop):
+def copy_blocks(copy_block, dtype, source, cells, run, target):
+    """Copy the part of a row that runs along the source's."""
+    first, stop = run.parallel_first, run.parallel_stop
+    for start in range(first, stop, LANES):
+        at, number = min(start, stop - LANES), (start - first) // LANES
+        if elements.CHECKED:
+            for lane in range(at, at + LANES):
+                place = source.first + elements.voxel(int64, cells.nearest, lane)
+                elements.check(place, source.extent)
+        copy_block(dtype, source, cells, number, at, target)
+
+
+@device
+def parallel_part(dtype, source, cells, run, target):
+    """Copy the part of a row that has windows: where it begins and ends."""
+    if run.nearest_window == NARROW:
+        copy_blocks(copy_narrow, dtype, source, cells, run, target)
+    elif run.nearest_window == WIDE:
+        copy_blocks(copy_wide, dtype, source, cells, run, target)
+    else:
+        return 0, 0
+    return run.parallel_first, run.parallel_stop
+
+
+@device
+def copy_voxels(dtype, source, cells, target, first, stop):
     for i in range(first, stop):
-        at = source.first + elements.voxel(int64, nearest, i)
+        at = source.first + elements.voxel(int64, cells.nearest, i)
         elements.check(at, source.extent)
         voxel = elements.voxel(dtype, source.address, at)
         elements.set_voxel(dtype, target.address, target.first + i, voxel)
 
 
+@device
+def blocks(state, dtype, _, fraction, source, cells, first, stop, target):
+    copy_voxels(dtype, source, cells, target, first, stop)
+
+
+@device
+def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fill, target):
+    copy_voxels(dtype, source, cells, target, first, stop)
+
+
 @kernel
-def nearest_row(dtype, _, fraction, source, wrap_step, cells, run, fill, target):
+def nearest_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
-    fill_ends(dtype, run, fill, target)
-    first, stop = run.first, run.stop
-    while first < stop:
-        end = stop if run.plain else end_of_run(cells, first, stop)
-        if not run.plain and state_of(cells, first) == OUTSIDE:  # an outside span has no indices
-            elements.fill(dtype, fill, target, first, end)
-        else:
-            copy_voxels(dtype, source, cells.nearest, target, first, end)
-        first = end
+    fill_ends(write, run, fill, target)
+    source = shifted(source, run.nearest_shift)
+    done = parallel_part(read, source, cells, run, target)
+    sample_runs(
+        blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target
+    )

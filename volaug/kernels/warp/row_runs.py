@@ -6,9 +6,11 @@ What differs between samplers are functions that they pass: Numba compiles each 
 from ..jit import dtypes as elements
 from ..jit.lanes import LANES
 from ..jit.options import device
+from ..jit.row_arguments import Source
 from .borders import FACE, INSIDE, OUTSIDE
 from .cells import cell_of, end_of_run, state_of
 from .gather import check_block
+from .windows import NARROW, WIDE
 
 
 @device
@@ -16,6 +18,13 @@ def fill_ends(write, run, fill, target):
     """Fill what lies before and after the part of a row that reads."""
     elements.fill(write, fill, target, 0, run.first)
     elements.fill(write, fill, target, run.stop, run.width)
+
+
+@device
+def shifted(source, by):
+    """The source, read so many voxels on."""
+    first = source.first + by
+    return Source(source.address, source.extent, first, source.plane, source.row, source.ahead)
 
 
 @device
@@ -55,11 +64,20 @@ def in_blocks(block, offsets, read, write, fraction, source, cells, first, stop,
 
 
 @device
+def along_blocks(along, write, fraction, cells, low, first, stop, target):
+    """Sample voxels first..stop of the target's row from the blended one."""
+    for start in range(first, stop, LANES):
+        at, number = min(start, stop - LANES), (start - first) // LANES
+        along(write, fraction, cells, low, number, at, target)
+
+
+@device
 def parallel_part(blend, along, offsets, read, write, fraction, source, cells, run, target):
     """Sample the part of a row that runs along the source's: where it begins and ends.
 
-    It is empty if it is too short. `blend` sums eight voxels of the source's row over axes 0 and 1,
-    `along` samples eight of the target's from what was summed.
+    It is empty if it is too short. `blend` sums eight voxels of the source's row over axes 0 and 1.
+    `along` are three ways to sample eight of the target's from what was summed: each voxel by
+    itself, from narrow windows and from wide ones.
     """
     first, stop = run.parallel_first, run.parallel_stop
     if stop - first < LANES:
@@ -75,7 +93,10 @@ def parallel_part(blend, along, offsets, read, write, fraction, source, cells, r
     for start in range(0, count, LANES):
         at = min(start, count - LANES)
         blend(read, fraction, source, cells, weights, source.first + low, at)
-    for start in range(first, stop, LANES):
-        at = min(start, stop - LANES)
-        along(write, fraction, cells, low, at, target)
+    if run.window == NARROW:
+        along_blocks(along[1], write, fraction, cells, low, first, stop, target)
+    elif run.window == WIDE:
+        along_blocks(along[2], write, fraction, cells, low, first, stop, target)
+    else:
+        along_blocks(along[0], write, fraction, cells, low, first, stop, target)
     return first, stop

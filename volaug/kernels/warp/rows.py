@@ -17,6 +17,7 @@ from numba import float64
 from ..jit.dtypes import voxel
 from ..jit.lanes import LANES
 from ..jit.options import device
+from ..jit.row_arguments import Run
 from .borders import COLUMNS, INNER, INNER_LOW, INSIDE, OUTSIDE, SUPPORT_HIGH, SUPPORT_LOW
 from .cells import cells_by_rule, cells_inside, set_states
 from .coordinates import ROUNDING, SNAP, multiply_add
@@ -91,19 +92,25 @@ def fill_states(cells, first, stop, state):
 
 
 @device
-def locate_affine_row(fraction, cells, line, strides, border, width):
-    """Fill `cells` of one row, for the voxels in [first, stop): (first, stop, plain, begin, end).
+def run_of(first, stop, plain, begin, end, width):
+    """The `Run` of a row that is located by itself."""
+    return Run(first, stop, int(plain), begin, end, width, 0, 0, 0, 0, 0, 0, 0)
+
+
+@device
+def locate_affine_row(fraction, cells, line, strides, border, width, parallel):
+    """Fill `cells` of one row, and return its `Run`.
 
     `line` is (start, step) of each axis in turn, SNAP included in the starts. What is not in
-    that range is outside. A `plain` row is INSIDE all along it, and its `inside` is not written.
-    From `begin` to `end` no voxel needs a rule.
+    the run's range is outside. A `plain` row is INSIDE all along it, and its `inside` is not
+    written. A `parallel` row runs along the source's; its parallel part needs no rule.
     """
     first, stop = 0, width
     plain = is_inner(line, border, 0) and is_inner(line, border, width - 1)
     if not plain and number_of(border, 0, SUPPORT_HIGH) < np.inf:  # and so the other axes
         first, stop = part_within(line, border, SUPPORT_LOW, first, stop)
         if stop <= first:
-            return 0, 0, True, 0, 0
+            return run_of(0, 0, True, 0, 0, width)
         plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
     begin, end = first, stop
     if not plain:
@@ -120,7 +127,9 @@ def locate_affine_row(fraction, cells, line, strides, border, width):
             part = begin if at < begin < end else stop
             cells_by_rule(fraction, cells, at, part, at, line, strides, border)
         at = part
-    return first, stop, plain, begin, end
+    if not parallel:
+        begin, end = 0, 0
+    return run_of(first, stop, plain, begin, end, width)
 
 
 @device
@@ -223,7 +232,7 @@ def snapped_polynomials(c):
 
 @device
 def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bounds):
-    """Fill `cells` of one row of a B-spline warp: (first, stop, plain), as of an affine row.
+    """Fill `cells` of one row of a B-spline warp, and return its `Run`, as of an affine row.
 
     `line` (12 * spans,) are the polynomials of the row's coordinates, without SNAP, `affine`
     as for an affine row, without the displacement, and `starts` (spans + 1,) the first voxel
@@ -245,4 +254,4 @@ def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bo
             cells_inside(fraction, cells, first, stop, 0, polynomials, strides)
         elif state == MIXED:
             cells_by_rule(fraction, cells, first, stop, 0, polynomials, strides, border)
-    return 0, width, plain
+    return run_of(0, width, plain, 0, 0, width)

@@ -17,34 +17,43 @@ from ..jit.lanes import LANES
 from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Run, Source, Target
 from .coordinates import SNAP
-from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row
+from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row, run_of
+from .separable import locate_separable_row
 
 # How much longer than a row its buffers are: a block may run past the end.
 PADDING = LANES
 
-# index, nearest, three fractions, inside: as if each took 8 bytes
+# index, nearest, three fractions, inside and windows: as if each took 8 bytes
 ROWS_OF_CELLS = 6
 
 RUN_SIZE = len(Run._fields)
 
 
+def buffer_length(width):
+    """Elements of a buffer of a row: whole blocks."""
+    return (width + PADDING + LANES - 1) // LANES * LANES
+
+
 def workspace_size(band: int, width: int, source_width: int) -> int:
     """Floats, of 4 bytes at least, that hold the cells of a band of rows and their runs."""
-    rows = band * (ROWS_OF_CELLS * (width + PADDING) + RUN_SIZE)
-    return 2 * (rows + source_width + PADDING)
+    rows = band * (ROWS_OF_CELLS * buffer_length(width) + RUN_SIZE)
+    return 2 * (rows + source_width + 2 * PADDING)
+
+
+length_of_buffers = device(buffer_length)
 
 
 @device
 def cells_in(workspace, row, band, width, outputs):
     """The `cells` of a row of a band, whose buffers lie in the workspace at an address."""
-    length = width + PADDING
+    length = length_of_buffers(width)
     step = 8 * length
     first = workspace + 8 * band * RUN_SIZE  # the runs of the rows come before
     index = first + row * ROWS_OF_CELLS * step
     nearest, fractions, inside = index + step, index + 2 * step, index + 5 * step
     blended = first + band * ROWS_OF_CELLS * step
-    wants_cells, wants_nearest = outputs
-    return Cells(index, fractions, length, nearest, inside, blended, wants_cells, wants_nearest)
+    # the row of `inside` has room for 8 bytes a voxel: itself, and two tables of 2 bytes
+    return Cells(index, fractions, length, nearest, inside, inside + length, blended, *outputs)
 
 
 class Volume(NamedTuple):
@@ -152,6 +161,9 @@ def warp_tiles(
     buffers = np.int64(workspace.ctypes.data)
     floats = (float(strides[0]), float(strides[1]))
     parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
+    separable = parallel and matrix[2, 0] == 0.0 and matrix[2, 1] == 0.0
+    for r in range(band):
+        set_integers(buffers, r * RUN_SIZE, run_of(0, 0, False, 0, 0, width))
     if spline is not None:
         lattice, density, starts, bounds = spline
         blended = np.empty(lattice.shape[1:])
@@ -168,17 +180,14 @@ def warp_tiles(
                 affine = affine_line(matrix, z, y)
                 if spline is not None:
                     blend_line(blended, density, y, line)
-                    begin, end, plain = locate_spline_row(
+                    run = locate_spline_row(
                         fraction, cells, line, affine, floats, rules, starts, bounds
                     )
-                    along, until = 0, 0
+                elif separable:
+                    known = integers(buffers, r * RUN_SIZE, Run)
+                    run = locate_separable_row(fraction, cells, affine, floats, rules, width, known)
                 else:
-                    begin, end, plain, along, until = locate_affine_row(
-                        fraction, cells, affine, floats, rules, width
-                    )
-                    if not parallel:
-                        along, until = 0, 0
-                run = Run(begin, end, int(plain), along, until, width)
+                    run = locate_affine_row(fraction, cells, affine, floats, rules, width, parallel)
                 set_integers(buffers, r * RUN_SIZE, run)
                 if r == band - 1 or y == y_stop - 1:
                     rows = r + 1

@@ -21,7 +21,7 @@ from ..jit.options import device, kernel
 from ..jit.vec import Vec, select, vecs
 from .cells import cell_of
 from .gather import CELL, block_intrinsic, corners
-from .row_runs import fill_ends, in_blocks, sample_runs
+from .row_runs import fill_ends, in_blocks, sample_runs, shifted
 
 
 def _exact(weight):
@@ -128,6 +128,7 @@ def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fil
 def label_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
+    source = shifted(source, run.shift)
     none = (0, 0)
     sample_runs(
         blocks, voxels, read, write, fraction, source, wrap_step, cells, run, none, fill, target
