@@ -50,6 +50,7 @@ class Run(NamedTuple):
     origin: int  # the voxel of the source at which the row begins that is located in the cells
     nearest_origin: int  # the same of the nearest voxels
     reusable: int  # whether another row can be read by the same cells, see separable.py
+    repeats: int  # 1 or 2 if the target's row, or plane, before has the same nearest voxels
 
 
 class Target(NamedTuple):
@@ -58,6 +59,8 @@ class Target(NamedTuple):
     address: int
     extent: int
     first: int  # the first voxel of the row
+    plane: int  # strides of axes 0 and 1
+    row: int
 
 
 def tuple_of(kind):

@@ -64,6 +64,10 @@ class Vec:
         """The same bits, as lanes of a type of the same size."""
         return self.convert("bitcast", element)
 
+    def bitcast_to(self, kind):
+        """The same bits as another vector type of the same size."""
+        return self.like(self.b.bitcast(self.value, kind))
+
     def call(self, name, *others):
         """An LLVM intrinsic on floats, such as "fabs"."""
         return self.like(lanes.call(self.b, name, self.value, *map(self._operand, others)))

@@ -159,7 +159,7 @@ def along_intrinsic(along, offsets, window):
             if window and elements.size_of(fraction) == 4:
                 kind, begin = elements.storage(fraction), -Vec(b, first)
                 place = cells.blended, begin, cells.windows, cells.length, number
-                load = window_loader(b, kind, *place, window)
+                load = window_loader(context, b, kind, *place, window)
                 taps = [load(offset) for offset in range(below, above + 1)]
             else:
                 taps = taps_by_voxel(

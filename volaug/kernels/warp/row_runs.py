@@ -40,11 +40,9 @@ def sample_runs(
         if first == done[0] and done[0] < done[1]:
             first = done[1]
             continue
-        state, end = INSIDE, stop
+        state, end = INSIDE, done[0] if first < done[0] < stop else stop
         if not run.plain:
-            state, end = state_of(cells, first), end_of_run(cells, first, stop)
-        if first < done[0] < end:
-            end = done[0]
+            state, end = state_of(cells, first), end_of_run(cells, first, end)
         if state == OUTSIDE:
             elements.fill(write, fill, target, first, end)
         elif state in (INSIDE, FACE) and end - first >= LANES:

@@ -94,7 +94,7 @@ def fill_states(cells, first, stop, state):
 @device
 def run_of(first, stop, plain, begin, end, width):
     """The `Run` of a row that is located by itself."""
-    return Run(first, stop, int(plain), begin, end, width, 0, 0, 0, 0, 0, 0, 0)
+    return Run(first, stop, int(plain), begin, end, width, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @device

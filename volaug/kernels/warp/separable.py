@@ -50,28 +50,49 @@ def window_tables(cells, run, row_limits):
 
 
 @device
-def reusable_run(run, sizes, shifts, origins):
-    """A run whose cells another row may take over."""
+def level_run(run, sizes, shifts, origins, reusable, repeats):
+    """The run of a level row."""
     first, stop, along, until = run.first, run.stop, run.parallel_first, run.parallel_stop
-    return Run(first, stop, run.plain, along, until, run.width, *sizes, *shifts, *origins, 1)
+    ends = first, stop, run.plain, along, until
+    return Run(*ends, run.width, *sizes, *shifts, *origins, reusable, repeats)
 
 
 @device
-def locate_separable_row(fraction, cells, line, strides, border, width, known):
-    """As `locate_affine_row`; `known` is the run of the row that is located in `cells`."""
+def origin_of(line, strides, rounding):
+    """The voxel of the source at which a level row begins, rounded down or to the nearest."""
+    z, y = np.floor(line[0] - SNAP + rounding), np.floor(line[2] - SNAP + rounding)
+    return int(z) * int(strides[0]) + int(y) * int(strides[1])
+
+
+@device
+def repetition(origins, place, origin):
+    """Whether a row reads what another row of its tile has read: 0, or `Run.repeats`."""
+    before, above = place > 0 and origins[place - 1] == origin, origins[place] == origin
+    origins[place] = origin
+    return 1 if before else 2 if above else 0
+
+
+@device
+def locate_separable_row(fraction, cells, line, strides, border, width, known, origins, place):
+    """As `locate_affine_row`, of the row at `place` in its tile along axis 1.
+
+    `known` is the run of the row that is located in `cells`. `origins` are those of the nearest
+    voxels of the last row at each place, or -1.
+    """
     if not (is_level(line, border, 0) and is_level(line, border, 1)):
+        origins[place] = -1
         return locate_affine_row(fraction, cells, line, strides, border, width, True)
-    z, y = line[0] - SNAP, line[2] - SNAP
-    plane, row = int(strides[0]), int(strides[1])
-    origin = int(np.floor(z)) * plane + int(np.floor(y)) * row
-    nearest_origin = int(np.floor(z + 0.5)) * plane + int(np.floor(y + 0.5)) * row
-    if known.reusable:
-        set_weights(fraction, cells, known, (z - np.floor(z), y - np.floor(y)))
+    origin, nearest_origin = origin_of(line, strides, 0.0), origin_of(line, strides, 0.5)
+    repeats = repetition(origins, place, nearest_origin)
+    if known.reusable or (repeats and not cells.wants_cells):
+        if cells.wants_cells:
+            z, y = line[0] - SNAP, line[2] - SNAP
+            set_weights(fraction, cells, known, (z - np.floor(z), y - np.floor(y)))
         sizes = known.window, known.nearest_window
-        origins = known.origin, known.nearest_origin
+        known_origins = known.origin, known.nearest_origin
         shifts = origin - known.origin, nearest_origin - known.nearest_origin
-        return reusable_run(known, sizes, shifts, origins)
+        return level_run(known, sizes, shifts, known_origins, known.reusable, repeats)
     run = locate_affine_row(fraction, cells, line, strides, border, width, True)
     row_end = nearest_origin + int(number_of(border, 2, LAST_NEAREST))
     sizes = window_tables(cells, run, (nearest_origin, row_end))
-    return reusable_run(run, sizes, (0, 0), (origin, nearest_origin))
+    return level_run(run, sizes, (0, 0), (origin, nearest_origin), 1, repeats)

@@ -118,7 +118,13 @@ def sample_band(volumes, count, z, y, rows, strides, wrap_step, workspace, band,
                         cells_in(workspace, r, band, width, outputs),
                         integers(workspace, r * RUN_SIZE, Run),
                         volume.fills + channel * volume.fill_step,
-                        Target(volume.target, volume.target_extent, place + r * volume.target_row),
+                        Target(
+                            volume.target,
+                            volume.target_extent,
+                            place + r * volume.target_row,
+                            volume.target_plane,
+                            volume.target_row,
+                        ),
                     ),
                 )
 
@@ -162,6 +168,7 @@ def warp_tiles(
     floats = (float(strides[0]), float(strides[1]))
     parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
     separable = parallel and matrix[2, 0] == 0.0 and matrix[2, 1] == 0.0
+    origins = np.empty(tile[1], np.int64)
     for r in range(band):
         set_integers(buffers, r * RUN_SIZE, run_of(0, 0, False, 0, 0, width))
     if spline is not None:
@@ -171,6 +178,7 @@ def warp_tiles(
 
     for number in range(first, stop):
         z_first, z_stop, y_first, y_stop = rows_of_tile(number, tile, depth, height)
+        origins[:] = -1
         for z in range(z_first, z_stop):
             if spline is not None:
                 blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
@@ -184,8 +192,10 @@ def warp_tiles(
                         fraction, cells, line, affine, floats, rules, starts, bounds
                     )
                 elif separable:
-                    known = integers(buffers, r * RUN_SIZE, Run)
-                    run = locate_separable_row(fraction, cells, affine, floats, rules, width, known)
+                    known, place = integers(buffers, r * RUN_SIZE, Run), y - y_first
+                    run = locate_separable_row(
+                        fraction, cells, affine, floats, rules, width, known, origins, place
+                    )
                 else:
                     run = locate_affine_row(fraction, cells, affine, floats, rules, width, parallel)
                 set_integers(buffers, r * RUN_SIZE, run)
