@@ -17,7 +17,7 @@ from .coordinates import SNAP
 from .rows import is_between, locate_affine_row, number_of
 from .windows import NONE, tabulate
 
-ANYWHERE = (-(2**62), 2**62)
+ANYWHERE = (-(2**60), 2**60)
 
 
 @device

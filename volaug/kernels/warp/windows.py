@@ -95,7 +95,7 @@ def _picked(context, b, window, places):
     return picked[0] if len(parts) == 1 else select(places < LANES, *picked)
 
 
-def window_loader(context, b, kind, address, first, table, length, number, size):
+def window_loader(context, b, kind, address, first, table, length, number, size, ahead=None):
     """A function that loads eight elements of a block, `offset` on from where each one reads.
 
     `kind` is their LLVM type, of 32 bits at most, `first` the element of which the index is 0, and
@@ -110,6 +110,8 @@ def window_loader(context, b, kind, address, first, table, length, number, size)
 
     def load(offset):
         at = (Vec(b, begin) + first + offset).value
+        if ahead is not None:
+            lanes.prefetch(b, b.gep(memory, [(Vec(b, at) + ahead).value]))
         window = Vec(b, lanes.load(b, bits, memory, at, size, align=bits.width // 8))
         return _picked(context, b, window, places).bitcast(kind)
 
