@@ -40,8 +40,12 @@ class Run(NamedTuple):
     first: int
     stop: int
     plain: int  # whether all of the part is INSIDE, see borders.py
-    parallel_first: int  # of it, what runs along a row of the source and needs no rule
+    parallel_first: int  # of it, what runs along a row of the source, all INSIDE or on a FACE
     parallel_stop: int
+    inner_first: int  # of that, what needs no rule
+    inner_stop: int
+    low: int  # the least and the greatest index of the parallel part
+    high: int
     width: int  # of the whole row
     window: int  # size of the windows of the parallel part, 0 if it has none
     nearest_window: int

@@ -123,7 +123,7 @@ def blended_source(b, cells, first):
 def row_loader(b, read, source, k, at):
     """A function that loads eight voxels of the source's row, `at` and a corner on from `k`."""
     first = elements.pointer_to(b, read, source.address.value, b.add(k, at))
-    lanes.prefetch(b, b.gep(first, [(source.ahead+source.plane+source.row).value]))
+    lanes.prefetch(b, b.gep(first, [(source.ahead + source.plane + source.row).value]))
     kind, align = elements.storage(read), elements.size_of(read)
 
     def eight(corner):

@@ -36,7 +36,7 @@ from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Source
 from ..jit.vec import fields, join, select, splat, vecs
 from .borders import FACE
-from .cells import cell_of
+from .cells import cell_of, state_of
 from .gather import (
     CELL,
     along_intrinsics,
@@ -167,6 +167,16 @@ def voxels(state, read, write, fraction, source, wrap_step, cells, first, stop, 
         elements.write(write, target.address, target.first + i, value)
 
 
+@device
+def voxels_on_face(write, fraction, cells, run, first, stop, target):
+    """Some voxels of the parallel part that need a rule: on a FACE they are the far voxel."""
+    for i in range(first, stop):
+        if state_of(cells, i) == FACE:
+            index, _ = cell_of(fraction, cells, i)
+            far = elements.voxel(fraction, cells.blended, index + 1 - run.low)
+            elements.write(write, target.address, target.first + i, far)
+
+
 @kernel
 def linear_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel, and write it to the target.
@@ -180,6 +190,9 @@ def linear_row(read, write, fraction, source, wrap_step, cells, run, fill, targe
     done = parallel_part(
         blend_block, along, CELL, read, write, fraction, source, cells, run, target
     )
+    if done[0] < done[1]:
+        voxels_on_face(write, fraction, cells, run, done[0], run.inner_first, target)
+        voxels_on_face(write, fraction, cells, run, run.inner_stop, done[1], target)
     sample_runs(
         blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target
     )

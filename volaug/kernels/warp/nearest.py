@@ -27,7 +27,9 @@ def _copy_intrinsic(window):
             if elements.size_of(dtype) < 8:
                 table = cells.windows + cells.length * 2, cells.length, number
                 kind = elements.storage(dtype)
-                load = window_loader(context, b, kind, source.address, source.first, *table, window, source.ahead)
+                load = window_loader(
+                    context, b, kind, source.address, source.first, *table, window, source.ahead
+                )
                 voxels = load(0)
             else:
                 voxels = load_each_voxel(b, dtype, source, cells.nearest, at)

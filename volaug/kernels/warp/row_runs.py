@@ -81,9 +81,8 @@ def parallel_part(blend, along, offsets, read, write, fraction, source, cells, r
     if stop - first < LANES:
         return 0, 0
     below, above = offsets
-    begin, weights = cell_of(fraction, cells, first)
-    end, _ = cell_of(fraction, cells, stop - 1)
-    low, count = min(begin, end) + below, abs(end - begin) + above - below + 1
+    _, weights = cell_of(fraction, cells, first)
+    low, count = run.low + below, run.high - run.low + above - below + 1
     if count < LANES:
         return 0, 0
     check_block(source, cells, first, below, above)

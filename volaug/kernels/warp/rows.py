@@ -12,7 +12,7 @@ voxel, where a sum over 4 x 4 x 4 control points has 192.
 """
 
 import numpy as np
-from numba import float64
+from numba import float64, int64
 
 from ..jit.dtypes import voxel
 from ..jit.lanes import LANES
@@ -92,9 +92,17 @@ def fill_states(cells, first, stop, state):
 
 
 @device
-def run_of(first, stop, plain, begin, end, width):
+def run_of(first, stop, plain, begin, end, low, high, width):
     """The `Run` of a row that is located by itself."""
-    return Run(first, stop, int(plain), begin, end, width, 0, 0, 0, 0, 0, 0, 0, 0)
+    parallel = begin, end, begin, end, low, high
+    return Run(first, stop, int(plain), *parallel, width, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@device
+def ends_of(cells, begin, end):
+    """The least and the greatest index of a part of an affine row."""
+    a, b = voxel(int64, cells.index, begin), voxel(int64, cells.index, end - 1)
+    return min(a, b), max(a, b)
 
 
 @device
@@ -110,7 +118,7 @@ def locate_affine_row(fraction, cells, line, strides, border, width, parallel):
     if not plain and number_of(border, 0, SUPPORT_HIGH) < np.inf:  # and so the other axes
         first, stop = part_within(line, border, SUPPORT_LOW, first, stop)
         if stop <= first:
-            return run_of(0, 0, True, 0, 0, width)
+            return run_of(0, 0, True, 0, 0, 0, 0, width)
         plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
     begin, end = first, stop
     if not plain:
@@ -127,9 +135,9 @@ def locate_affine_row(fraction, cells, line, strides, border, width, parallel):
             part = begin if at < begin < end else stop
             cells_by_rule(fraction, cells, at, part, at, line, strides, border)
         at = part
-    if not parallel:
-        begin, end = 0, 0
-    return run_of(first, stop, plain, begin, end, width)
+    if not parallel or begin == end:
+        return run_of(first, stop, plain, 0, 0, 0, 0, width)
+    return run_of(first, stop, plain, begin, end, *ends_of(cells, begin, end), width)
 
 
 @device
@@ -254,4 +262,4 @@ def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bo
             cells_inside(fraction, cells, first, stop, 0, polynomials, strides)
         elif state == MIXED:
             cells_by_rule(fraction, cells, first, stop, 0, polynomials, strides, border)
-    return run_of(0, width, plain, 0, 0, width)
+    return run_of(0, width, plain, 0, 0, 0, 0, width)

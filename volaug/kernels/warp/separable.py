@@ -7,15 +7,18 @@ was a third of the time of a linear warp, and three fourths of a nearest one.
 """
 
 import numpy as np
+from numba import int64
 
 from ..jit import dtypes as elements
+from ..jit.dtypes import voxel
 from ..jit.lanes import LANES
 from ..jit.options import device
 from ..jit.row_arguments import Run
-from .borders import INNER, LAST_NEAREST
+from .borders import FACE, INNER, INSIDE, LAST_NEAREST
+from .cells import state_of
 from .coordinates import SNAP
 from .rows import is_between, locate_affine_row, number_of
-from .windows import NONE, tabulate
+from .windows import NONE, extremes, tabulate
 
 ANYWHERE = (-(2**60), 2**60)
 
@@ -37,24 +40,52 @@ def set_weights(fraction, cells, run, weights):
 
 
 @device
-def window_tables(cells, run, row_limits):
-    """Fill the tables of a row's windows, for what is wanted of `cells`, and return their sizes."""
-    size, nearest_size = NONE, NONE
-    first, stop = run.parallel_first, run.parallel_stop
-    if cells.wants_cells:
-        size = tabulate(cells.index, first, stop, ANYWHERE, cells.windows, cells.length)
-    if cells.wants_nearest:
-        table = cells.windows + 2 * cells.length
-        nearest_size = tabulate(cells.nearest, first, stop, row_limits, table, cells.length)
-    return size, nearest_size
+def continues(cells, i, beside):
+    """Whether the parallel part goes on at voxel `i`, beside one of its own."""
+    index = cells.index if cells.wants_cells else cells.nearest
+    jump = abs(voxel(int64, index, i) - voxel(int64, index, beside))
+    return state_of(cells, i) in (INSIDE, FACE) and jump < LANES
 
 
 @device
-def level_run(run, sizes, shifts, origins, reusable, repeats):
-    """The run of a level row."""
-    first, stop, along, until = run.first, run.stop, run.parallel_first, run.parallel_stop
-    ends = first, stop, run.plain, along, until
-    return Run(*ends, run.width, *sizes, *shifts, *origins, reusable, repeats)
+def parallel_ends(cells, run):
+    """Where the parallel part begins and ends, with what the border's rule took into the source."""
+    first, stop = run.parallel_first, run.parallel_stop
+    if run.plain or first == stop:
+        return first, stop
+    while first > run.first and continues(cells, first - 1, first):
+        first -= 1
+    while stop < run.stop and continues(cells, stop, stop - 1):
+        stop += 1
+    return first, stop
+
+
+@device
+def first_level_run(fraction, cells, line, strides, border, width, origins, repeats):
+    """Locate a level row by itself, and prepare what others take over."""
+    run = locate_affine_row(fraction, cells, line, strides, border, width, True)
+    first, stop = parallel_ends(cells, run)
+    size, nearest_size, low, high = NONE, NONE, 0, 0
+    if cells.wants_cells:
+        size = tabulate(cells.index, first, stop, ANYWHERE, cells.windows, cells.length)
+        low, high = extremes(cells.index, first, stop)
+    if cells.wants_nearest:
+        limits = origins[1], origins[1] + int(number_of(border, 2, LAST_NEAREST))
+        table = cells.windows + 2 * cells.length
+        nearest_size = tabulate(cells.nearest, first, stop, limits, table, cells.length)
+    parallel = first, stop, run.parallel_first, run.parallel_stop, low, high
+    part = run.first, run.stop, run.plain, *parallel, width
+    return Run(*part, size, nearest_size, 0, 0, *origins, 1, repeats)
+
+
+@device
+def next_level_run(run, origins, repeats):
+    """The run of a level row that takes over the cells of another one."""
+    parallel = run.parallel_first, run.parallel_stop, run.inner_first, run.inner_stop
+    part = run.first, run.stop, run.plain, *parallel, run.low, run.high, run.width
+    shifts = origins[0] - run.origin, origins[1] - run.nearest_origin
+    same = run.origin, run.nearest_origin, run.reusable, repeats
+    return Run(*part, run.window, run.nearest_window, *shifts, *same)
 
 
 @device
@@ -73,26 +104,20 @@ def repetition(origins, place, origin):
 
 
 @device
-def locate_separable_row(fraction, cells, line, strides, border, width, known, origins, place):
+def locate_separable_row(fraction, cells, line, strides, border, width, known, last_origins, place):
     """As `locate_affine_row`, of the row at `place` in its tile along axis 1.
 
-    `known` is the run of the row that is located in `cells`. `origins` are those of the nearest
-    voxels of the last row at each place, or -1.
+    `known` is the run of the row that is located in `cells`. `last_origins` are those of the
+    nearest voxels of the last row at each place, or -1.
     """
     if not (is_level(line, border, 0) and is_level(line, border, 1)):
-        origins[place] = -1
+        last_origins[place] = -1
         return locate_affine_row(fraction, cells, line, strides, border, width, True)
-    origin, nearest_origin = origin_of(line, strides, 0.0), origin_of(line, strides, 0.5)
-    repeats = repetition(origins, place, nearest_origin)
-    if known.reusable or (repeats and not cells.wants_cells):
-        if cells.wants_cells:
-            z, y = line[0] - SNAP, line[2] - SNAP
-            set_weights(fraction, cells, known, (z - np.floor(z), y - np.floor(y)))
-        sizes = known.window, known.nearest_window
-        known_origins = known.origin, known.nearest_origin
-        shifts = origin - known.origin, nearest_origin - known.nearest_origin
-        return level_run(known, sizes, shifts, known_origins, known.reusable, repeats)
-    run = locate_affine_row(fraction, cells, line, strides, border, width, True)
-    row_end = nearest_origin + int(number_of(border, 2, LAST_NEAREST))
-    sizes = window_tables(cells, run, (nearest_origin, row_end))
-    return level_run(run, sizes, (0, 0), (origin, nearest_origin), 1, repeats)
+    origins = origin_of(line, strides, 0.0), origin_of(line, strides, 0.5)
+    repeats = repetition(last_origins, place, origins[1])
+    if not known.reusable and (cells.wants_cells or not repeats):
+        return first_level_run(fraction, cells, line, strides, border, width, origins, repeats)
+    if cells.wants_cells:
+        z, y = line[0] - SNAP, line[2] - SNAP
+        set_weights(fraction, cells, known, (z - np.floor(z), y - np.floor(y)))
+    return next_level_run(known, origins, repeats)

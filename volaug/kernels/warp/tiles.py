@@ -170,7 +170,7 @@ def warp_tiles(
     separable = parallel and matrix[2, 0] == 0.0 and matrix[2, 1] == 0.0
     origins = np.empty(tile[1], np.int64)
     for r in range(band):
-        set_integers(buffers, r * RUN_SIZE, run_of(0, 0, False, 0, 0, width))
+        set_integers(buffers, r * RUN_SIZE, run_of(0, 0, False, 0, 0, 0, 0, width))
     if spline is not None:
         lattice, density, starts, bounds = spline
         blended = np.empty(lattice.shape[1:])

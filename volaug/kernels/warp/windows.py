@@ -25,24 +25,34 @@ NONE, NARROW, WIDE = 0, LANES, 2 * LANES  # voxels of a row's windows; none if t
 
 
 @device
+def extremes(index, first, stop):
+    """The least and the greatest of some indices; 0 and 0 of none."""
+    low = high = voxel(int64, index, first) if first < stop else 0
+    for i in range(first, stop):
+        low, high = min(low, voxel(int64, index, i)), max(high, voxel(int64, index, i))
+    return low, high
+
+
+@device
 def tabulate(index, first, stop, limits, table, length):
     """Fill the table of the blocks of voxels first..stop, and return the size of their windows.
 
     `index` is the address of what each voxel reads. `limits` are the first and the last index of
     the source's row, which no window goes beyond.
     """
+    if stop - first < LANES:
+        return NONE
     widest = 0
     for start in range(first, stop, LANES):
         at = min(start, stop - LANES)
-        ends = voxel(int64, index, at), voxel(int64, index, at + LANES - 1)
-        widest = max(widest, abs(ends[1] - ends[0]))
+        low, high = extremes(index, at, at + LANES)
+        widest = max(widest, high - low)
     size = NARROW if widest < NARROW else WIDE
-    if stop - first < LANES or widest >= WIDE or limits[1] - limits[0] + 1 < size:
+    if widest >= WIDE or limits[1] - limits[0] + 1 < size:
         return NONE
     for start in range(first, stop, LANES):
         at, number = min(start, stop - LANES), (start - first) // LANES
-        ends = voxel(int64, index, at), voxel(int64, index, at + LANES - 1)
-        begin = min(ends[0], ends[1], limits[1] + 1 - size)
+        begin = min(extremes(index, at, at + LANES)[0], limits[1] + 1 - size)
         set_voxel(int64, table + length, number, begin)
         for lane in range(LANES):
             place = voxel(int64, index, at + lane) - begin
@@ -99,7 +109,8 @@ def window_loader(context, b, kind, address, first, table, length, number, size,
     """A function that loads eight elements of a block, `offset` on from where each one reads.
 
     `kind` is their LLVM type, of 32 bits at most, `first` the element of which the index is 0, and
-    `number` that of the block in the table. All but `size` are LLVM values or a `Vec`.
+    `number` that of the block in the table; what lies `ahead` elements on is prefetched. All but
+    `size` are LLVM values or a `Vec`.
     """
     starts = b.inttoptr((table + length).value, I64.as_pointer())
     begin = b.load(b.gep(starts, [number]))
