@@ -52,7 +52,7 @@ LAYERS = [
     {"transforms.operation", "transforms.channels", "transforms.ranges"},
     {"keys"},
     {"warping.fusion"},
-    {"warping.warp"},
+    {"warping.warp", "warping.resizing"},
     {"warping.grid_map", "warping.resample", "warping"},
     {"warping.engine"},
     {"warping.geometry"},

@@ -9,10 +9,14 @@ from scipy import ndimage
 from support.volumes import drawn, random_volume
 from volaug import RandomBlur
 from volaug.checks import DTYPES
-from volaug.transforms.blur import blur
+from volaug.warping.engine.gaussian import blur
 
 SHAPE = (33, 41, 37)
 SIGMA = (0.7, 1.3, 2.0)
+
+
+def reach_of(sigma, truncate):
+    return tuple(math.floor(truncate * width + 0.25) for width in sigma)
 
 
 def by_scipy(volume, sigma, truncate=4.0):
@@ -27,7 +31,7 @@ def by_scipy(volume, sigma, truncate=4.0):
 
 def blurred(volume, sigma=SIGMA, truncate=4.0, threads=1):
     result = volume.copy(order="K")
-    blur(result, sigma, truncate, threads)
+    blur(result, sigma, reach_of(sigma, truncate), threads)
     return result
 
 
@@ -67,7 +71,7 @@ def test_any_memory_order():
     room = np.full((66, 41, 74), 5, np.float32)
     window = room[::2, ::-1, 1::2]
     window[...] = volume
-    blur(window, SIGMA, 4.0, 1)
+    blur(window, SIGMA, reach_of(SIGMA, 4.0), 1)
     np.testing.assert_allclose(window, expected, atol=2e-6)
     assert (room[1::2] == 5).all()
     assert (room[:, :, ::2] == 5).all()

@@ -6,12 +6,12 @@ from scipy import ndimage
 
 from support.denormals import DTYPES, assert_clean, needs_flags, on_zeros
 from volaug.transforms.bias_field import multiply_field
-from volaug.transforms.blur import blur
 from volaug.transforms.channels import apply_linear, statistics
 from volaug.transforms.gamma import apply_power
 from volaug.transforms.histogram_shift import apply_cubics
 from volaug.transforms.low_resolution import lower_resolution
 from volaug.transforms.noise import add_noise
+from volaug.warping.engine.gaussian import blur
 
 
 def _gamma(exponent):
@@ -26,9 +26,9 @@ def _gamma(exponent):
 CUBICS = np.array([[0, 1.1, -0.1, 0.02], [1.02, 0.8, 0.1, 0.1]])
 LATTICE = np.random.default_rng(0).normal(0, 0.3, (6, 7, 8))
 CHANGES = {
-    "blur": lambda c: blur(c, (0.7, 1.3, 3.0), 4.0, 1),
-    "blur, cut off late": lambda c: blur(c, (2.0, 1.0, 0.5), 9.0, 1),
-    "blur, hardly cut off": lambda c: blur(c, (2.0, 1.0, 0.5), 40.0, 1),
+    "blur": lambda c: blur(c, (0.7, 1.3, 3.0), (3, 5, 12), 1),
+    "blur, cut off late": lambda c: blur(c, (2.0, 1.0, 0.5), (18, 9, 4), 1),
+    "blur, hardly cut off": lambda c: blur(c, (2.0, 1.0, 0.5), (80, 40, 20), 1),
     "low resolution": lambda c: lower_resolution(c, (40, 50, 51), 1),
     "bias field": lambda c: multiply_field(c, LATTICE, 1),
     "strong bias field": lambda c: multiply_field(c, 20 * LATTICE, 1),
@@ -81,5 +81,5 @@ def test_a_blur_ends_where_nothing_is_seen(dtype):
     """A Gaussian that is hardly cut off is that of scipy."""
     volume = on_zeros(dtype, (50, 40, 45))
     expected = ndimage.gaussian_filter(volume.astype(float), 1.5, truncate=40.0, mode="mirror")
-    blur(volume, (1.5, 1.5, 1.5), 40.0, 1)
+    blur(volume, (1.5, 1.5, 1.5), (60, 60, 60), 1)
     np.testing.assert_allclose(volume, expected, rtol=0, atol=5e-7 if dtype == "float32" else 1e-14)

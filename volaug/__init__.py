@@ -19,6 +19,7 @@ _HOMES = {
     "threads.limits": ("get_num_threads", "set_num_threads"),
     "warping.engine.prefilter": ("spline_filter",),
     "warping.resample": ("affine_transform", "elastic_deform"),
+    "warping.resizing": ("resample",),
     "warping.warp": ("Warp",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -47,6 +48,7 @@ if TYPE_CHECKING:  # the same, for editors and type checkers
         affine_transform as affine_transform,
         elastic_deform as elastic_deform,
     )
+    from .warping.resizing import resample as resample
     from .warping.warp import Warp as Warp
 
 

@@ -6,6 +6,7 @@ from .arguments import (
     as_whole as as_whole,
     by_name as by_name,
     check_choice as check_choice,
+    check_flag as check_flag,
     refuse_positions as refuse_positions,
 )
 from .arrays import (
@@ -31,4 +32,9 @@ from .geometry import (
     as_world as as_world,
     is_invertible as is_invertible,
 )
-from .outputs import as_output as as_output, check_apart as check_apart, memory_of as memory_of
+from .outputs import (
+    as_output as as_output,
+    check_apart as check_apart,
+    check_memory as check_memory,
+    memory_of as memory_of,
+)

@@ -16,6 +16,12 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
+def check_flag(name: str, value: Any) -> None:
+    """Check that it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
 def refuse_positions(call: str, given: tuple[Any, ...]) -> None:
     """Raise if arguments that need names were passed by position."""
     if given:

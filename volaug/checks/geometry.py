@@ -102,12 +102,12 @@ def as_control_points(value: Any) -> npt.NDArray[np.float64]:
     return points
 
 
-def as_spacing(value: Any) -> npt.NDArray[np.float64]:
+def as_spacing(value: Any, name: str = "spacing") -> npt.NDArray[np.float64]:
     """Return the size of a voxel along axes 0, 1, 2."""
     wanted = f"three voxel sizes in mm, from {MIN_SPACING:g} to {MAX_SPACING:g}"
-    spacing = as_floats("spacing", value, wanted)
+    spacing = as_floats(name, value, wanted)
     if spacing.shape != (3,) or not _are_sizes(spacing):
-        raise ValueError(f"spacing must be {wanted}, got {shown(value)}")
+        raise ValueError(f"{name} must be {wanted}, got {shown(value)}")
     return spacing
 
 

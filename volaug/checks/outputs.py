@@ -1,5 +1,7 @@
 """Arrays that results are written to."""
 
+import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import _is_negated, as_array, refuse_masked
+
+
+def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse an array that is larger than all memory of the machine, where that is known."""
+    size = math.prod(shape) * dtype.itemsize
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return
+    if size > memory:
+        raise MemoryError(
+            f"a result of shape {shape} and dtype {dtype} takes {size / 1e9:.0f} GB, and this "
+            f"machine has {memory / 1e9:.0f} GB of memory"
+        )
 
 
 def as_output(

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
+from ..checks import check_flag
 from ..serialization import shown
-from ..transforms.ranges import as_flag
 from .compose import Compose
 from .record import Record
 from .target_warps import check_one_warp, warp_of
@@ -91,7 +91,7 @@ def average_predictions(
     volume = checks.as_volume(image, "image")
     shape = common_grid({"image": volume})
     count = checks.as_whole("draws", draws, 1, MAX_DRAWS)
-    as_flag("original", original)
+    check_flag("original", original)
     sums, times = None, np.zeros(shape, np.int32)
     if original:
         sums = _predicted(predict, volume.copy(), None).copy()

@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 
+from ..checks import check_flag
 from ..keys import RandomStream
 from ..serialization import normalize
 from ..warping.fusion import Fusion, Grid
@@ -15,7 +16,6 @@ from .ranges import (
     RangePerAxis,
     Three,
     angles,
-    as_flag,
     as_triple,
     drawn_for_axes,
     in_proportion,
@@ -91,7 +91,7 @@ class RandomAffine(SelectiveStep):
     _lengths: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("isotropic", self.isotropic)
+        check_flag("isotropic", self.isotropic)
         self._derive(
             _angles=angles(self.degrees),
             _factors=stretches(self.scale),

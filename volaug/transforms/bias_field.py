@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
+from ..checks import check_flag
 from ..kernels.jit.dtypes import as_type
 from ..kernels.values.smooth_field import multiply_planes
 from ..keys import RandomStream
@@ -19,7 +20,7 @@ from ..warping.geometry.bspline import MAX_SPANS, Floats, knot_spacing, row_poly
 from .base import ValueStep
 from .operation import Voxels
 from .per_channel import ChannelId, IntensityOperation, PerChannel, draw_per_channel, of_channel
-from .ranges import Pair, Range, Shape, as_flag, positive
+from .ranges import Pair, Range, Shape, positive
 
 MAX_LOG_FIELD = 20.0  # of a field's logarithm
 
@@ -86,7 +87,7 @@ class RandomBiasField(ValueStep):
     _lattice: Shape = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("per_channel", self.per_channel)
+        check_flag("per_channel", self.per_channel)
         given = self.num_control_points
         given = given if isinstance(given, tuple) else (given,) * 3
         lattice = [checks.as_whole("num_control_points", k, 4, MAX_SPANS + 3) for k in given]

@@ -3,6 +3,7 @@
 import math
 from dataclasses import KW_ONLY, dataclass, field
 
+from ..checks import check_flag
 from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .channels import UNLIMITED, Mask, apply_linear, statistics
@@ -18,7 +19,7 @@ from .per_channel import (
     evenly,
     of_channel,
 )
-from .ranges import Pair, Range, as_flag, factors, symmetric
+from .ranges import Pair, Range, factors, symmetric
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,7 +80,7 @@ class RandomBrightness(MaskedStep):
     _std_shifts: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("per_channel", self.per_channel)
+        check_flag("per_channel", self.per_channel)
         self._derive(
             _factors=factors("factor", self.factor, MAX_FACTOR),
             _std_shifts=symmetric("std_shift", self.std_shift, MAX_FACTOR),

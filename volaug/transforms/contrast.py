@@ -3,6 +3,7 @@
 import math
 from dataclasses import KW_ONLY, dataclass, field
 
+from ..checks import check_flag
 from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .channels import UNLIMITED, Mask, apply_linear, statistics
@@ -17,7 +18,7 @@ from .per_channel import (
     check_numbers,
     of_channel,
 )
-from .ranges import Pair, Range, as_flag, factors
+from .ranges import Pair, Range, factors
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,8 +78,8 @@ class RandomContrast(MaskedStep):
     _factors: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("preserve_range", self.preserve_range)
-        as_flag("per_channel", self.per_channel)
+        check_flag("preserve_range", self.preserve_range)
+        check_flag("per_channel", self.per_channel)
         self._derive(_factors=factors("factor", self.factor, MAX_FACTOR))
 
     def draw(self, grid: Grid, stream: RandomStream) -> "Contrast":
@@ -97,7 +98,7 @@ class Contrast(MaskedOperation):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_numbers(self, "factor", 0.0, MAX_VALUE)
-        as_flag("preserve_range", self.preserve_range)
+        check_flag("preserve_range", self.preserve_range)
 
     def change_inside(self, voxels: Voxels, channel: ChannelId, threads: int, mask: Mask) -> None:
         found = statistics(voxels, threads, mask)

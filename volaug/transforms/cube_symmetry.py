@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ..checks import check_flag
 from ..keys import RandomStream
 from ..serialization import normalize
 from ..warping.fusion import Fusion, Grid
 from .base import SelectiveStep
 from .operation import SpatialOperation
-from .ranges import Shape, as_axes, as_flag
+from .ranges import Shape, as_axes
 
 # Voxel sizes that differ by less than this share are one.
 SAME_SIZE = 1e-3
@@ -66,7 +67,7 @@ class RandomCubeSymmetry(SelectiveStep):
     reflections: bool = True
 
     def check(self) -> None:
-        as_flag("reflections", self.reflections)
+        check_flag("reflections", self.reflections)
 
     def draw(self, grid: Grid, stream: RandomStream) -> "CubeSymmetry":
         possible = [one for one in ALL if self._keeps(one, grid)]

@@ -5,6 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 
+from ..checks import check_flag
 from ..kernels.values.pointwise import power_law
 from ..kernels.values.vector_math import power_constants
 from ..keys import RandomStream
@@ -31,7 +32,7 @@ from .per_channel import (
     check_numbers,
     of_channel,
 )
-from .ranges import Pair, Range, as_flag, as_number, factors
+from .ranges import Pair, Range, as_number, factors
 
 EXPONENTS = (1e-2, 1e2)
 
@@ -104,8 +105,8 @@ class RandomGamma(MaskedStep):
     _powers: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("retain_statistics", self.retain_statistics)
-        as_flag("per_channel", self.per_channel)
+        check_flag("retain_statistics", self.retain_statistics)
+        check_flag("per_channel", self.per_channel)
         as_number("p_inverted", self.p_inverted, 0.0, 1.0)
         self._derive(_powers=factors("gamma", self.gamma, 10.0))
 
@@ -126,8 +127,8 @@ class Gamma(MaskedOperation):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_numbers(self, "exponent", *EXPONENTS)
-        as_flag("inverted", self.inverted)
-        as_flag("retain_statistics", self.retain_statistics)
+        check_flag("inverted", self.inverted)
+        check_flag("retain_statistics", self.retain_statistics)
 
     @classmethod
     def examples(cls) -> tuple["Gamma", ...]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
+from ..checks import check_flag
 from ..kernels.values.pointwise import piecewise_cubic
 from ..keys import RandomStream
 from ..warping.fusion import Grid
@@ -21,7 +22,7 @@ from .per_channel import (
     draw_per_channel,
     of_channel,
 )
-from .ranges import Pair, Range, as_flag, as_number, symmetric
+from .ranges import Pair, Range, as_number, symmetric
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,7 +83,7 @@ class RandomHistogramShift(ValueStep):
     _shifts: Pair = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("per_channel", self.per_channel)
+        check_flag("per_channel", self.per_channel)
         checks.as_whole("num_control_points", self.num_control_points, 3, 256)
         self._derive(_shifts=symmetric("knot_shift", self.knot_shift, 0.5))
 

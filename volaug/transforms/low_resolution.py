@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import check_flag
 from ..kernels.jit.dtypes import as_type
 from ..kernels.values.resolution import coarse_planes, lower_planes
 from ..kernels.warp.samplers import arithmetic_dtype
@@ -29,7 +30,6 @@ from .ranges import (
     Pairs,
     RangePerAxis,
     Three,
-    as_flag,
     as_number,
     as_triple,
     drawn_for_axes,
@@ -99,8 +99,8 @@ class RandomLowResolution(ValueStep):
     _shares: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("isotropic", self.isotropic)
-        as_flag("per_channel", self.per_channel)
+        check_flag("isotropic", self.isotropic)
+        check_flag("per_channel", self.per_channel)
         as_number("p_channel", self.p_channel, 0.0, 1.0)
         self._derive(_shares=shares(self.resolution))
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from .. import checks
+from ..checks import check_flag
 from ..kernels.values.normal_noise import BLOCK as NOISE_BLOCK, add_gaussian_noise, add_rician_noise
 from ..keys import RandomStream
 from ..warping.fusion import Grid
@@ -21,7 +22,7 @@ from .per_channel import (
     evenly,
     of_channel,
 )
-from .ranges import Pair, Range, as_flag, positive
+from .ranges import Pair, Range, positive
 
 NoiseKind = Literal["gaussian", "rician"]
 NOISES = get_args(NoiseKind)
@@ -93,8 +94,8 @@ class RandomNoise(MaskedStep):
 
     def check(self) -> None:
         checks.check_choice("kind", self.kind, NOISES)
-        as_flag("relative", self.relative)
-        as_flag("per_channel", self.per_channel)
+        check_flag("relative", self.relative)
+        check_flag("per_channel", self.per_channel)
         self._derive(_stds=positive("std", self.std, 1e6))
 
     def draw(self, grid: Grid, stream: RandomStream) -> "Noise":
@@ -116,7 +117,7 @@ class Noise(MaskedOperation):
         super().__post_init__()
         check_numbers(self, "std", 0.0, MAX_VALUE)
         checks.check_choice("kind", self.kind, NOISES)
-        as_flag("relative", self.relative)
+        check_flag("relative", self.relative)
         checks.as_seed("key", self.key)
 
     @classmethod

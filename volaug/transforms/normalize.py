@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from .. import checks
+from ..checks import check_flag
 from ..serialization import normalize, shown
 from .base import FixedStep
 from .channels import MIN_RANGE, UNLIMITED, Mask, apply_linear, statistics
@@ -23,7 +24,7 @@ from .masked import (
 )
 from .operation import ChannelId, Kinds, Rescaling, ValueOperation, Volumes, Voxels
 from .percentiles import percentiles
-from .ranges import Pair, as_flag, as_number
+from .ranges import Pair, as_number
 
 Method = Literal["z-score", "percentiles", "window"]
 METHODS = get_args(Method)
@@ -117,7 +118,7 @@ class Normalize(MaskedStep, FixedStep):
         checks.check_choice("method", self.method, METHODS)
         as_limits("percentiles", self.percentiles, 0.0, 100.0)
         as_limits("output_range", self.output_range, -MAX_INTENSITY, MAX_INTENSITY)
-        as_flag("clip", self.clip)
+        check_flag("clip", self.clip)
         if (self.window is not None) != (self.method == "window"):
             raise ValueError(
                 "window must be given with the method 'window' and with no other, got "
@@ -233,7 +234,7 @@ class RangeMapping(Normalization):
         object.__setattr__(self, "limits", as_limits(self.method, self.limits, *bounds))
         ends = as_limits("output_range", self.output_range, -MAX_INTENSITY, MAX_INTENSITY)
         object.__setattr__(self, "output_range", ends)
-        as_flag("clip", self.clip)
+        check_flag("clip", self.clip)
 
     @classmethod
     def examples(cls) -> tuple["RangeMapping", ...]:

@@ -68,12 +68,6 @@ def only(axis: int, one: Any, others: Any) -> tuple[Any, Any, Any]:
     return a, b, c
 
 
-def as_flag(name: str, value: Any) -> None:
-    """Check that it is True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-
-
 def symmetric(name: str, value: Any, maximum: float) -> Pair:
     """Return the pair, or -a to a for a number `a`."""
     if isinstance(value, tuple):

@@ -4,11 +4,12 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, get_args
 
 from .. import checks
+from ..checks import check_flag
 from ..keys import RandomStream
 from ..warping.fusion import Grid
 from .affine import Affine
 from .base import SelectiveStep
-from .ranges import Pairs, RangePerAxis, as_flag, drawn_for_axes, in_proportion, stretches
+from .ranges import Pairs, RangePerAxis, drawn_for_axes, in_proportion, stretches
 from .warps import stretched
 
 Distribution = Literal["uniform", "log-uniform", "inverse-uniform"]
@@ -67,7 +68,7 @@ class RandomScaling(SelectiveStep):
     _factors: Pairs = field(init=False, compare=False)
 
     def check(self) -> None:
-        as_flag("isotropic", self.isotropic)
+        check_flag("isotropic", self.isotropic)
         checks.check_choice("distribution", self.distribution, DISTRIBUTIONS)
         self._derive(_factors=stretches(self.scale))
 

@@ -116,7 +116,7 @@ def affine_transform(
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
     request = as_request(volume, shape, interpolation, mode, cval, out)
     checks.warn_of_last_channels("volume", volume, stacklevel=2)
-    result: npt.NDArray[Any] = resample([request], shape, affine, None, threads)[0]
+    result: npt.NDArray[Any] = warp_requests([request], shape, affine, None, threads)[0]
     return result
 
 
@@ -185,7 +185,7 @@ def elastic_deform(
     shape = None if output_shape is None else checks.as_shape("output_shape", output_shape)
     request = as_request(volume, shape, interpolation, mode, cval, out)
     checks.warn_of_last_channels("volume", volume, stacklevel=2)
-    result: npt.NDArray[Any] = resample([request], shape, affine, points, threads)[0]
+    result: npt.NDArray[Any] = warp_requests([request], shape, affine, points, threads)[0]
     return result
 
 
@@ -222,7 +222,7 @@ def as_request(
     return Request(name, given, interpolation, mode, fills, out, target)
 
 
-def resample(
+def warp_requests(
     requests: Sequence[Request],
     shape: tuple[int, int, int] | None,
     affine: npt.NDArray[np.float64],

@@ -11,8 +11,9 @@ from .. import checks
 from ..checks import Interpolation
 from .engine.borders import Mode
 from .geometry.inverse import inverse_control_points
+from .geometry.resizing import ALIGNS, Align, resizing_map
 from .grid_map import GridMap
-from .resample import Request, as_request, resample
+from .resample import Request, as_request, warp_requests
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,59 @@ class Warp(GridMap):
     >>> shift.points_to_output([[5, 0, 0]])
     array([[4., 0., 0.]])
     """
+
+    @classmethod
+    def resizing(
+        cls,
+        shape: tuple[int, int, int],
+        output_shape: tuple[int, int, int],
+        align: Align = "edges",
+    ) -> "Warp":
+        """Return the warp that resizes volumes of one shape to another.
+
+        Parameters
+        ----------
+        shape : (3,) ints
+            Shape of the volumes, without channels.
+        output_shape : (3,) ints
+            Shape of the results.
+        align : {"edges", "centers"}, default "edges"
+            What stays in place, as in `resample`.
+
+        Returns
+        -------
+        Warp
+            Its matrix is diagonal.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a shape is not three lengths of at least one voxel, or `align` is unknown.
+
+        See Also
+        --------
+        resample : The same for one volume, by shape or spacing.
+
+        Examples
+        --------
+        Resize an image and its labels, and say where the result lies:
+
+        >>> warp = volaug.Warp.resizing((8, 8, 8), (4, 8, 16))
+        >>> volumes = {"image": np.ones((8, 8, 8)), "label": np.ones((8, 8, 8), np.uint8)}
+        >>> how = {"label": "label"}
+        >>> resized = warp.apply_all(volumes, interpolation=how, mode="nearest")
+        >>> resized["label"].shape
+        (4, 8, 16)
+        >>> to_input = np.vstack([np.c_[warp.matrix, warp.offset], (0, 0, 0, 1)])
+        >>> affine = np.diag((3, 1, 1, 1))  # of the volumes, from voxels to mm
+        >>> (affine @ to_input).diagonal()
+        array([6. , 1. , 0.5, 1. ])
+        """
+        source = checks.as_shape("shape", shape)
+        target = checks.as_shape("output_shape", output_shape)
+        checks.check_choice("align", align, ALIGNS)
+        scales, offsets = resizing_map(source, target, align)
+        return cls(target, np.diag(scales), offsets)
 
     def apply(
         self,
@@ -165,7 +219,7 @@ class Warp(GridMap):
         return dict(zip(volumes, self._resample(requests, threads), strict=True))
 
     def _resample(self, requests: Sequence[Request], threads: int | None) -> list[Any]:
-        return resample(requests, self.shape, self._affine, self.control_points, threads)
+        return warp_requests(requests, self.shape, self._affine, self.control_points, threads)
 
     def inverse(self, input_shape: tuple[int, int, int]) -> "Warp":
         """Return the warp that undoes this one.
