@@ -38,7 +38,7 @@ def guarded(shape, dtype, at_end):
 rng = np.random.default_rng(0)
 both = interpolation in ("nearest", "linear")  # one kernel a size is enough of the others
 dtypes = ("uint8", "float32") if both else ("uint8",)
-shapes = ((1, 1, 1), (2, 3, 1), (1, 5, 9), (5, 6, 16))
+shapes = ((1, 1, 1), (2, 3, 1), (1, 5, 9), (5, 6, 16), (3, 4, 25))
 for shape, at_end, dtype in itertools.product(shapes, (False, True), dtypes):
     volume = guarded(shape, dtype, at_end)
     volume[...] = random_volume(shape, dtype)
@@ -52,6 +52,9 @@ for shape, at_end, dtype in itertools.product(shapes, (False, True), dtypes):
             options = dict(interpolation=interpolation, mode=mode, cval=1)
             for corner in (0, np.subtract(view.shape, 1)):  # rows that stay on one voxel
                 Warp(target, np.eye(3) * 1e-12, corner).apply(view, out=out, **options)
+            for scale in (0.4, 0.9, -0.6, 1.7):  # maps along the axes, by windows of 8 and 16
+                corner = np.subtract(view.shape, 1) if scale < 0 else -0.25
+                Warp(target, np.eye(3) * scale, corner).apply(view, out=out, **options)
             for shift in (0.0, -0.5, 0.5, -1.25):
                 Warp(target, np.eye(3), shift).apply(view, out=out, **options)
                 Warp(target, matrix, shift).apply(view, out=out, **options)

@@ -11,7 +11,7 @@ from ..kernels.warp.samplers import arithmetic_dtype
 from ..threads.limits import thread_count
 from .engine.borders import UNFOLDED, Mode
 from .engine.gaussian import blur
-from .geometry.resizing import ALIGNS, Align, resizing_map
+from .geometry.alignment import ALIGNS, Align, resizing_map
 from .resample import as_request, warp_requests
 
 Shape = tuple[int, int, int]

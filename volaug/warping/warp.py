@@ -11,7 +11,7 @@ from .. import checks
 from ..checks import Interpolation
 from .engine.borders import Mode
 from .geometry.inverse import inverse_control_points
-from .geometry.resizing import ALIGNS, Align, resizing_map
+from .geometry.alignment import ALIGNS, Align, resizing_map
 from .grid_map import GridMap
 from .resample import Request, as_request, warp_requests
 
