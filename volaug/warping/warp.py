@@ -10,8 +10,8 @@ import numpy.typing as npt
 from .. import checks
 from ..checks import Interpolation
 from .engine.borders import Mode
-from .geometry.inverse import inverse_control_points
 from .geometry.alignment import ALIGNS, Align, resizing_map
+from .geometry.inverse import inverse_control_points
 from .grid_map import GridMap
 from .resample import Request, as_request, warp_requests
 

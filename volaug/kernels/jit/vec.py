@@ -154,6 +154,9 @@ class Vec:
     def __xor__(self, other):
         return self.like(self.b.xor(self.value, self._operand(other)))
 
+    def __invert__(self):
+        return self.like(self.b.not_(self.value))
+
     def __lshift__(self, other):
         return self.like(self.b.shl(self.value, self._operand(other)))
 

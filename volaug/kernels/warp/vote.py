@@ -4,13 +4,18 @@ It is what interpolating the indicator of each label linearly and taking the lar
 give, in one pass, whatever the number of labels. Ties go to the label of the nearest voxel,
 half a voxel rounding up; and if that is not among them, to the smallest label.
 
-Most blocks of eight cells lie in one label. The others take a vote that has no branch: each
-corner's label gets the weights of all corners that share it, in all lanes at once. Weights
-are rounded to 2^-17 voxel. Then sums of their products are exact in float64, whatever the
-order of the axes in memory, and what should tie does.
+Most blocks of eight cells lie in one label. Of the others, nearly all are decided by one sum: if
+the nearest voxel's label has half of the weight it wins, and if not, and there is but one other
+label, that one wins. This sum is of float32. Blocks where it is too near to a half, or where a
+voxel has a third label, take a vote that has no branch: each corner's label gets the weights of
+all corners that share it, in all lanes at once. Weights are rounded to 2^-17 voxel. Then sums of
+their products are exact in float64, whatever the order of the axes in memory, and what should tie
+does.
 """
 
+import functools
 import itertools
+import operator
 
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -24,9 +29,46 @@ from .gather import CELL, block_intrinsic, corners
 from .row_runs import fill_ends, in_blocks, sample_runs, shifted
 
 
-def _exact(weight):
-    """A float32 weight as float64, rounded to a multiple of 2^-17: float32 at 64 is so spaced."""
-    return (weight + 64.0 - 64.0).convert("fpext", F64)
+# Farther from a half than this, a sum of float32 is on its side of it: it has three roundings.
+NEAR_TIE = 2.0**-20
+
+
+def _rounded(weight):
+    """A float32 weight, rounded to a multiple of 2^-17: float32 at 64 is so spaced."""
+    return weight + 64.0 - 64.0
+
+
+def _nearest(labels, weights):
+    """The label of the nearest voxel."""
+    for weight in weights:  # of axis 0 first, whose ends are four labels apart
+        far, half = weight >= 0.5, len(labels) // 2
+        pairs = zip(labels[half:], labels[:half], strict=True)
+        labels = [select(far, *pair) for pair in pairs]
+    return labels[0]
+
+
+def _share(same, weights):
+    """The sum of the weights of some corners; `same` says which."""
+    w0, w1, w2 = weights
+    pairs = zip(same[::2], same[1::2], strict=True)
+    a, b, c, d = (select(p, 1.0 - w2, 0.0) + select(q, w2, 0.0) for p, q in pairs)
+    near, far = (b - a).multiply_add(w1, a), (d - c).multiply_add(w1, c)
+    return (far - near).multiply_add(w0, near)
+
+
+def _vote_of_two(labels, weights):
+    """The winner where no more than two labels meet, and which lanes are not sure of it."""
+    nearest = _nearest(labels, weights)
+    same = [label == nearest for label in labels]
+    other = nearest
+    for label, is_same in zip(labels, same, strict=True):
+        other = select(is_same, other, label)
+    known = [is_same | (label == other) for label, is_same in zip(labels, same, strict=True)]
+    third = ~functools.reduce(operator.and_, known)
+    share = _share(same, weights)
+    wins = share >= 0.5
+    near_tie = (share - 0.5).call("fabs") < NEAR_TIE
+    return select(wins, nearest, other), near_tie | (third & ~wins)
 
 
 def _nearest_first(labels, weights):
@@ -71,7 +113,8 @@ def _vote(labels, weights):
     `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
     are those of the far ends.
     """
-    labels, shares = _nearest_first(labels, [_exact(weight) for weight in weights])
+    exact = [_rounded(weight).convert("fpext", F64) for weight in weights]
+    labels, shares = _nearest_first(labels, exact)
     pairs = [p * q for p in shares[0] for q in shares[1]]
     masses = [pair * p for pair in pairs for p in shares[2]]
     return _winner(labels, _totals(labels, masses))
@@ -91,7 +134,10 @@ def _label_block(b, block):
     lanes.store(b, rows[0].pick(ends[0]).value, pointer, block.at)
     with b.if_then((differ != 0).any().value):
         labels = [Vec(b, row.pick(end).value, of.signed) for row in rows for end in ends]
-        lanes.store(b, _vote(labels, block.weights).value, pointer, block.at)
+        winner, unsure = _vote_of_two(labels, [_rounded(weight) for weight in block.weights])
+        lanes.store(b, winner.value, pointer, block.at)
+        with b.if_then(unsure.any().value):
+            lanes.store(b, _vote(labels, block.weights).value, pointer, block.at)
 
 
 label_block = block_intrinsic(_label_block)
