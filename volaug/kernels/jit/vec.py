@@ -96,6 +96,11 @@ class Vec:
         """Whether any lane of a mask is set."""
         return self.bits() != 0
 
+    def any_bit(self):
+        """Whether any bit of any lane of integers is set."""
+        whole = ir.IntType(self.count * self.element.width)
+        return Vec(self.b, self.b.bitcast(self.value, whole)) != 0
+
     def min(self, other):
         """The lesser; `other` in place of NaN."""
         return select(self < other, self, other)
@@ -192,6 +197,25 @@ def select(test, yes, no):
 def vecs(b, values, signed=False):
     """LLVM values, each a `Vec`."""
     return [Vec(b, value, signed) for value in values]
+
+
+def call_apart(name, function, values):
+    """Call `function`, of some values to one of the first one's type, as code by itself.
+
+    Without it LLVM keeps what it shares with the code around, and moves that to the stack. The name
+    must be that of the function and the types.
+    """
+    b, kinds = values[0].b, [value.type for value in values]
+    called = b.module.globals.get(name)
+    if called is None:
+        called = ir.Function(b.module, ir.FunctionType(kinds[0], kinds), name)
+        called.linkage = "internal"
+        called.attributes.add("noinline")
+        inner = ir.IRBuilder(called.append_basic_block())
+        pairs = zip(called.args, values, strict=True)
+        result = function(*(Vec(inner, argument, value.signed) for argument, value in pairs))
+        inner.ret(result.value)
+    return values[0].like(b.call(called, [value.value for value in values]))
 
 
 def fields(b, kind, value):

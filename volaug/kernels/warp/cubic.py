@@ -83,7 +83,7 @@ def _cubic_block(b, block):
         """Four neighbors along the last axis, summed over the other two."""
         picked = [[w.pick([lane] * TAPS) for w in weights[axis]] for axis in (0, 1)]
         starts = _corners(block.source, -1)
-        rows = (block.load_neighbors(corner, [lane], TAPS) for corner in starts)
+        rows = (block.load(corner, [lane], TAPS) for corner in starts)
         return _sum_over_planes(rows, *picked)
 
     sums = join([sum_of_rows(lane) for lane in range(LANES)])

@@ -82,7 +82,7 @@ class Block(NamedTuple):
     read: Any  # dtypes of source and target
     write: Any
     source: Source
-    load_neighbors: Callable  # see `neighbor_loader`
+    load: Callable  # see `neighbor_loader`, or `window_loader` of a block of windows
     weights: list[Vec]  # along axes 0, 1 and 2
     target: Target
     at: Any
@@ -106,6 +106,32 @@ def block_intrinsic(sample):
             load_neighbors = neighbor_loader(b, read, source, cells, at)
             weights = load_weights(b, fraction, cells, at)
             sample(b, Block(read, write, source, load_neighbors, weights, target, at))
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return intrinsic(sample_block)
+
+
+def window_block_intrinsic(sample, window):
+    """As `block_intrinsic`, of voxels that are loaded from windows of a size.
+
+    Its arguments are ``(read, write, fraction, source, cells, number, at, target)``, with the
+    number of the block in the table of windows.
+    """
+
+    def sample_block(typingctx, read, write, fraction, source, cells, number, at, target):
+        signature = types.void(read, write, fraction, source, cells, number, at, target)
+
+        def codegen(context, b, signature, arguments):
+            read, write, fraction = (kind.dtype for kind in signature.args[:3])
+            _, _, _, source, cells, number, at, target = arguments
+            source, cells = fields(b, Source, source), fields(b, Cells, cells)
+            target = fields(b, Target, target)
+            place = source.address, source.first, cells.windows, cells.length, number, window
+            load_window = window_loader(context, b, elements.storage(read), *place)
+            weights = load_weights(b, fraction, cells, at)
+            sample(b, Block(read, write, source, load_window, weights, target, at))
             return context.get_dummy_value()
 
         return signature, codegen

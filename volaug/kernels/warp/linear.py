@@ -66,7 +66,7 @@ def _lerp_block(b, block, exact):
         twice = [lane for lane in group for _ in range(2)]
         w0, w1 = (weight.pick(twice) for weight in block.weights[:2])
         offsets = (row.number(0), row, plane, plane + row)
-        voxels = (block.load_neighbors(offset, group, 2) for offset in offsets)
+        voxels = (block.load(offset, group, 2) for offset in offsets)
         pairs = [elements.to_float(block.read, pair) for pair in voxels]
         near, far = (lerp_lanes(*pairs[k : k + 2], w1, exact) for k in (0, 2))
         return lerp_lanes(near, far, w0, exact)

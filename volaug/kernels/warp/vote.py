@@ -23,11 +23,11 @@ from numba.extending import intrinsic
 from ..jit import dtypes as elements, lanes
 from ..jit.lanes import F64, LANES
 from ..jit.options import device, kernel
-from ..jit.vec import Vec, select, vecs
+from ..jit.vec import Vec, call_apart, select, vecs
 from .cells import cell_of
-from .gather import CELL, block_intrinsic, corners
+from .gather import CELL, block_intrinsic, check_block, corners, window_block_intrinsic
 from .row_runs import fill_ends, in_blocks, sample_runs, shifted
-
+from .windows import NARROW, WIDE
 
 # Farther from a half than this, a sum of float32 is on its side of it: it has three roundings.
 NEAR_TIE = 2.0**-20
@@ -120,27 +120,51 @@ def _vote(labels, weights):
     return _winner(labels, _totals(labels, masses))
 
 
-def _label_block(b, block):
-    of, source, target = block.read, block.source, block.target
-    plane, row = source.plane, source.row
-    corners = [row.number(0), row, plane, plane + row]
-    rows = [block.load_neighbors(corner, range(LANES), 2) for corner in corners]
-    differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
-    for other in rows[1:]:
-        differ = differ | (rows[0] ^ other)
+def _exact_vote(*values):
+    return _vote(list(values[:8]), values[8:])
 
-    pointer = elements.pointer_to(b, of, target.address.value, target.first.value)
-    ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
-    lanes.store(b, rows[0].pick(ends[0]).value, pointer, block.at)
-    with b.if_then((differ != 0).any().value):
-        labels = [Vec(b, row.pick(end).value, of.signed) for row in rows for end in ends]
+
+def _store_votes(b, block, labels, differ):
+    """Write the winners of eight voxels; without votes where no bit of `differ` is set."""
+    pointer = elements.pointer_to(
+        b, block.read, block.target.address.value, block.target.first.value
+    )
+    lanes.store(b, labels[0].value, pointer, block.at)
+    with b.if_then(differ.any_bit().value):
         winner, unsure = _vote_of_two(labels, [_rounded(weight) for weight in block.weights])
         lanes.store(b, winner.value, pointer, block.at)
         with b.if_then(unsure.any().value):
-            lanes.store(b, _vote(labels, block.weights).value, pointer, block.at)
+            name = f"exact_vote.{block.read}"
+            votes = call_apart(name, _exact_vote, [*labels, *block.weights])
+            lanes.store(b, votes.value, pointer, block.at)
+
+
+def _label_block(b, block):
+    rows = [block.load(corner, range(LANES), 2) for corner in _corners(block.source)]
+    differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
+    for other in rows[1:]:
+        differ = differ | (rows[0] ^ other)
+    ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
+    labels = [Vec(b, row.pick(end).value, block.read.signed) for row in rows for end in ends]
+    _store_votes(b, block, labels, differ)
+
+
+def _label_window_block(b, block):
+    rows = [(corner, corner + 1) for corner in _corners(block.source)]
+    labels = [block.load(place) for row in rows for place in row]
+    labels = [Vec(b, label.value, block.read.signed) for label in labels]
+    differences = [labels[0] ^ label for label in labels[1:]]
+    _store_votes(b, block, labels, functools.reduce(operator.or_, differences))
+
+
+def _corners(source):
+    """From a cell to its four rows."""
+    return source.row.number(0), source.row, source.plane, source.plane + source.row
 
 
 label_block = block_intrinsic(_label_block)
+label_narrow = window_block_intrinsic(_label_window_block, NARROW)
+label_wide = window_block_intrinsic(_label_window_block, WIDE)
 
 
 @intrinsic
@@ -170,12 +194,37 @@ def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fil
         elements.set_voxel(dtype, target.address, target.first + i, vote(found, weights))
 
 
+@device
+def window_blocks(block, dtype, fraction, source, cells, first, stop, target):
+    for start in range(first, stop, LANES):
+        at, number = min(start, stop - LANES), (start - first) // LANES
+        check_block(source, cells, at, *CELL)
+        block(dtype, dtype, fraction, source, cells, number, at, target)
+
+
+@device
+def parallel_part(dtype, fraction, source, cells, run, target):
+    """Sample the part of a row that has windows: where it begins and ends."""
+    first, stop = run.parallel_first, run.parallel_stop
+    # a window may reach beyond the row, but not beyond the memory
+    last = source.first + run.high + max(source.plane, 0) + max(source.row, 0) + 1
+    if last + WIDE > source.extent:
+        return 0, 0
+    if run.window == NARROW:
+        window_blocks(label_narrow, dtype, fraction, source, cells, first, stop, target)
+    elif run.window == WIDE:
+        window_blocks(label_wide, dtype, fraction, source, cells, first, stop, target)
+    else:
+        return 0, 0
+    return first, stop
+
+
 @kernel
 def label_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
     fill_ends(write, run, fill, target)
     source = shifted(source, run.shift)
-    none = (0, 0)
+    done = parallel_part(read, fraction, source, cells, run, target)
     sample_runs(
-        blocks, voxels, read, write, fraction, source, wrap_step, cells, run, none, fill, target
+        blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target
     )
