@@ -56,13 +56,19 @@ def _share(same, weights):
     return (far - near).multiply_add(w0, near)
 
 
+def _any_but(labels, excluded):
+    """A label that is not excluded, where there is one; in pairs, not to wait for one another."""
+    while len(labels) > 1:
+        labels = [select(excluded[k], labels[k + 1], labels[k]) for k in range(0, len(labels), 2)]
+        excluded = [a & b for a, b in zip(excluded[::2], excluded[1::2], strict=True)]
+    return labels[0]
+
+
 def _vote_of_two(labels, weights):
     """The winner where no more than two labels meet, and which lanes are not sure of it."""
     nearest = _nearest(labels, weights)
     same = [label == nearest for label in labels]
-    other = nearest
-    for label, is_same in zip(labels, same, strict=True):
-        other = select(is_same, other, label)
+    other = _any_but(labels, same)
     known = [is_same | (label == other) for label, is_same in zip(labels, same, strict=True)]
     third = ~functools.reduce(operator.and_, known)
     share = _share(same, weights)
