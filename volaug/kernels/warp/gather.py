@@ -49,6 +49,7 @@ def load_each_voxel(b, dtype, source, indices, at):
     """The voxels of eight indices from `at` on; `indices` is their address."""
     base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
     where = lanes.load_each(b, b.inttoptr(indices.value, I64.as_pointer()), at)
+    prefetch_next_tile(b, base, where, source.ahead)
     return load_parts(b, dtype, base, where, 1)
 
 

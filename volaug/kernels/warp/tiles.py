@@ -10,7 +10,9 @@ row alone, and so not on tiles or threads.
 from typing import NamedTuple
 
 import numpy as np
+from numba import uint8, uint16, uint32, uint64
 
+from ..jit import dtypes as elements
 from ..jit.dtypes import integers, set_integers
 from ..jit.function_pointers import call_sampler
 from ..jit.lanes import LANES
@@ -37,7 +39,7 @@ def buffer_length(width):
 def workspace_size(band: int, width: int, source_width: int) -> int:
     """Floats, of 4 bytes at least, that hold the cells of a band of rows and their runs."""
     rows = band * (ROWS_OF_CELLS * buffer_length(width) + RUN_SIZE)
-    return 2 * (rows + source_width + 2 * PADDING)
+    return 2 * (rows + source_width + 2 * PADDING + buffer_length(width))
 
 
 length_of_buffers = device(buffer_length)
@@ -51,7 +53,7 @@ def cells_in(workspace, row, band, width, outputs):
     first = workspace + 8 * band * RUN_SIZE  # the runs of the rows come before
     index = first + row * ROWS_OF_CELLS * step
     nearest, fractions, inside = index + step, index + 2 * step, index + 5 * step
-    blended = first + band * ROWS_OF_CELLS * step
+    blended = first + band * ROWS_OF_CELLS * step + step  # a row of a target comes before it
     # the row of `inside` has room for 8 bytes a voxel: itself, and two tables of 2 bytes
     return Cells(index, fractions, length, nearest, inside, inside + length, blended, *outputs)
 
@@ -71,6 +73,7 @@ class Volume(NamedTuple):
     target_channel: int
     target_plane: int
     target_row: int
+    target_step: int  # the stride of axis 2
     fills: int
     fill_step: int  # bytes from one channel's fill to the next
 
@@ -100,16 +103,57 @@ def rows_of_tile(number, tile, depth, height):
 
 
 @device
+def row_buffer(workspace, band, width):
+    """Where a row is written whose voxels do not lie side by side in the target."""
+    return workspace + 8 * band * (RUN_SIZE + ROWS_OF_CELLS * length_of_buffers(width))
+
+
+@device
+def target_of(volume, place, workspace, band, width):
+    """The `Target` of a row that begins at `place`: its own memory, or a buffer."""
+    plane, row = volume.target_plane, volume.target_row
+    if volume.target_step == 1:
+        return Target(volume.target, volume.target_extent, place, plane, row)
+    return Target(row_buffer(workspace, band, width), width, 0, plane, row)
+
+
+@device
+def copy_apart(dtype, buffer, volume, place, width):
+    """Copy a row from a buffer to the target, where its voxels lie apart."""
+    elements.check(place + (width - 1) * volume.target_step, volume.target_extent)
+    for x in range(width):
+        at = place + x * volume.target_step
+        elements.set_voxel(dtype, volume.target, at, elements.voxel(dtype, buffer, x))
+
+
+@device
+def finish_row(volume, place, workspace, band, width):
+    """Bring a row from the buffer to its target, if it was written there."""
+    if volume.target_step == 1:
+        return
+    buffer, itemsize = row_buffer(workspace, band, width), volume.fill_step
+    if itemsize == 1:
+        copy_apart(uint8, buffer, volume, place, width)
+    elif itemsize == 2:
+        copy_apart(uint16, buffer, volume, place, width)
+    elif itemsize == 4:
+        copy_apart(uint32, buffer, volume, place, width)
+    else:
+        copy_apart(uint64, buffer, volume, place, width)
+
+
+@device
 def sample_band(volumes, count, z, y, rows, strides, wrap_step, workspace, band, width, outputs):
     """Sample rows y..y + rows, which are located: channel by channel, each row by row."""
     plane, row, ahead = strides
     for v in range(count):
         volume = integers(volumes, v * COLUMNS, Volume)
         for channel in range(volume.channels):
-            place = volume.target_first + channel * volume.target_channel
-            place += z * volume.target_plane + y * volume.target_row
+            first = volume.target_first + channel * volume.target_channel
+            first += z * volume.target_plane + y * volume.target_row
             begin = volume.source_first + channel * volume.source_channel
             for r in range(rows):
+                place = first + r * volume.target_row
                 call_sampler(
                     volume.sampler,
                     (
@@ -118,15 +162,10 @@ def sample_band(volumes, count, z, y, rows, strides, wrap_step, workspace, band,
                         cells_in(workspace, r, band, width, outputs),
                         integers(workspace, r * RUN_SIZE, Run),
                         volume.fills + channel * volume.fill_step,
-                        Target(
-                            volume.target,
-                            volume.target_extent,
-                            place + r * volume.target_row,
-                            volume.target_plane,
-                            volume.target_row,
-                        ),
+                        target_of(volume, place, workspace, band, width),
                     ),
                 )
+                finish_row(volume, place, workspace, band, width)
 
 
 @kernel
@@ -167,7 +206,8 @@ def warp_tiles(
     buffers = np.int64(workspace.ctypes.data)
     floats = (float(strides[0]), float(strides[1]))
     parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
-    separable = parallel and matrix[2, 0] == 0.0 and matrix[2, 1] == 0.0
+    is_dense = integers(table, 0, Volume).target_step == 1  # rows are repeated in the target
+    separable = is_dense and parallel and matrix[2, 0] == 0.0 and matrix[2, 1] == 0.0
     origins = np.empty(tile[1], np.int64)
     for r in range(band):
         set_integers(buffers, r * RUN_SIZE, run_of(0, 0, False, 0, 0, 0, 0, width))

@@ -26,6 +26,7 @@ class Memory(NamedTuple):
     shape: tuple[int, int, int]  # along the walk's axes
     order: tuple[int, int, int]  # which axis of the array is the walk's axis 0, 1, 2
     backwards: bool  # whether the walk runs against the array's axis `order[2]`
+    step: int = 1  # the stride of the walk's axis 2
 
 
 def memory_of(array: npt.NDArray[Any]) -> Memory | None:
@@ -83,6 +84,23 @@ def _flat_memory(array: npt.NDArray[Any], steps: list[int], counts: list[int]) -
     extent = 1 + sum((n - 1) * abs(s) // item for n, s in zip(counts, steps, strict=True))
     return np.lib.stride_tricks.as_strided(
         forwards, (extent,), (item,), writeable=array.flags.writeable
+    )
+
+
+# A target whose rows are shorter than this is walked along another axis. Measured on a Zen core
+# with two threads, of the time along its own rows: 0.11 for (512, 512, 7), 0.54 for (256, 256, 20),
+# 0.77 for (256, 256, 32), and 1.1 for (256, 256, 48).
+SHORT_ROW = 36
+
+
+def with_long_rows(memory: Memory) -> Memory:
+    """A target as it is walked: along axis 1 if its own rows are short, and those twice as long."""
+    (n0, n1, n2), (channel, plane, row) = memory.shape, memory.strides
+    if n2 >= SHORT_ROW or n1 < 2 * n2 or n1 < 16 or memory.backwards or row < 1:
+        return memory
+    a, b, c = memory.order
+    return memory._replace(
+        strides=(channel, plane, 1), shape=(n0, n2, n1), order=(a, c, b), step=row
     )
 
 

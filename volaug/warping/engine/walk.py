@@ -45,6 +45,7 @@ class Geometry(NamedTuple):
     backwards: bool
     target_order: tuple[int, int, int]
     target_backwards: bool
+    is_dense: bool  # whether a target's row is side by side in memory
     mode: str
     sampler: str  # as `border_rules` takes it
     padding: int
@@ -74,6 +75,7 @@ def warp_volumes(
             copies.append((given, written))
             target = memory_layout.memory_of(written)
             assert target is not None
+        target = memory_layout.with_long_rows(target)
         geometry = _geometry(sampling, source, target, origin)
         walks.setdefault(geometry, []).append((sampling, source, target))
     for geometry, volumes in walks.items():
@@ -131,6 +133,7 @@ def _geometry(
         source.backwards,
         target.order,
         target.backwards,
+        target.step == 1,
         sampling.mode,
         sampler,
         padding,
@@ -189,6 +192,7 @@ def _walk(
                 target_channel=target.strides[0],
                 target_plane=target.strides[1],
                 target_row=target.strides[2],
+                target_step=target.step,
                 fills=_address(sampling.fills),
                 fill_step=sampling.fills.itemsize,
             )
