@@ -233,6 +233,7 @@ COMPILATIONS = {
     "transpose_planes": 3,
     "jacobian_planes": 1,
     "newton": 1,
+    "span_coefficients": 1,
     "block_statistics": 3,
     "scale_and_clip": 3,
     "power_law": 3,

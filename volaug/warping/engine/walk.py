@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 # Rows of a tile along axes 0 and 1. On a Zen 4 core with 1 MB of L2, at 256^3: squares of 8 to 24
 # are alike, and 32 takes 1.5 times as long. The parts of several channels are to stay in the cache
 # together. A row's voxels are in the L1 cache when the next row reads them, unless other channels
-# come in between; so the rows of such a tile are located first, and then sampled channel by channel.
+# come in between; so rows of such a tile are located first, and then sampled channel by channel.
 # Four channels, as multiples of one, on a Zen core with 512 KB of L2 and two threads, at 128^3,
 # (155, 240, 240) and 256^3: 3.0, 3.2 and 3.4; with (16, 8) 3.0, 3.5 and 3.6, with (16, 16) 3.5, 4.0
 # and 4.1, and with (16, 2), which prefetches too late, 5.0 and more.

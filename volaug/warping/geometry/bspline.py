@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .blas import inv, matmul, tensordot
+from ...kernels.spline.polynomials import span_coefficients
+from .blas import inv, tensordot
 
 Floats = npt.NDArray[np.float64]
 
@@ -112,15 +113,11 @@ def row_polynomials(control_points: Floats, length: int) -> tuple[Floats, npt.ND
     """
     count, k0, k1, k2 = control_points.shape
     to_polynomial, starts = span_polynomials(length, k2)
-    function, plane, row, step = control_points.strides
-    windows = np.lib.stride_tricks.as_strided(
-        control_points,
-        (k0, k1, k2 - 3, count, 4),
-        (plane, row, step, function, step),
-        writeable=False,
-    )
-    polynomials = np.ascontiguousarray(matmul(windows, to_polynomial))
-    return polynomials.reshape(k0, k1, 4 * count * (k2 - 3)), starts
+    polynomials = np.empty((k0, k1, 4 * count * (k2 - 3)))
+    # of one layout and kind, so that the kernel is compiled once
+    points = np.require(control_points, np.float64, ["C", "W"])
+    span_coefficients(points, to_polynomial, polynomials)
+    return polynomials, starts
 
 
 @functools.lru_cache(64)
