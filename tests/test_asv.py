@@ -1,4 +1,5 @@
 import inspect
+import itertools
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import cold_start, intensity, operations, pipelines
+from benchmarks import cold_start, geometries, intensity, measured, operations, pipelines, roofline
 from benchmarks.clock import OutsideKernels, share_outside_kernels
 from benchmarks.cold_start import ColdStart
 from benchmarks.problem import as_integers, head, pull_matrix, tiled
@@ -82,6 +83,42 @@ def test_operations_are_not_the_same():
             written.append(benchmark.out)
     assert len(written) == 8
     assert len({array.tobytes() for array in written}) == 8
+
+
+@pytest.mark.slow
+def test_resizing(monkeypatch):
+    monkeypatch.setattr(geometries, "SIDES", {"24 to 40": (24, 40)})
+    _, interpolations, dtypes = geometries.Resized.params
+    left_out = []
+    for arguments in itertools.product(["24 to 40"], interpolations, dtypes):
+        benchmark = geometries.Resized()
+        try:
+            benchmark.setup(*arguments)
+        except NotImplementedError:
+            left_out.append(arguments[1:])
+            continue
+        assert benchmark.track_times_a_copy(*arguments) > 0
+    assert left_out == [("cubic", "float32"), ("label", "float32")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names(geometries.Ratios, ("track_",)))
+def test_ratios(name, monkeypatch):
+    monkeypatch.setattr(measured, "BEST_OF", 1)
+    benchmark = geometries.Ratios()
+    assert benchmark.unit == "times"
+    benchmark.setup()
+    assert getattr(benchmark, name)() > 0
+
+
+@pytest.mark.slow
+def test_the_roofline_is_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(measured, "BEST_OF", 1)
+    path = tmp_path / "roofline.png"
+    roofline.main([str(path), "--sides", "32", "48", "--threads", "1", "--name", "a processor"])
+    assert path.read_bytes()[1:4] == b"PNG"
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:22].strip() for line in lines][:2] == ["copy (np.copyto)", "affine"]
 
 
 def test_affine_and_elastic_differ():

@@ -39,6 +39,7 @@ from .case import Case
 from .contender import Contender, Engine
 from .engines import (
     by_adapters,
+    by_affine_rs,
     by_batchgenerators,
     by_dataloader,
     by_monai,
@@ -46,9 +47,11 @@ from .engines import (
     by_numpy,
     by_scipy,
     by_simpleitk,
+    by_skimage,
     by_torch,
     by_torchio,
     by_volaug,
+    by_volresample,
 )
 from .problems import (
     Change,
@@ -57,6 +60,7 @@ from .problems import (
     Patches,
     Prefilter,
     Problem,
+    Resizing,
     Sample,
     Together,
     Training,
@@ -104,6 +108,19 @@ def warp(
         return Case(volume(side), matrix(side), points, interpolation, threads)
 
     return case
+
+
+def resizing(
+    volume: Callable[[int], Array], factor: float, interpolation: str
+) -> Callable[[int, int], Resizing]:
+    """Return what makes the resizing of a volume, so that the larger side is the job's."""
+
+    def problem(side: int, threads: int) -> Resizing:
+        small = round(side / max(factor, 1 / factor))
+        source, target = (small, side) if factor > 1 else (side, small)
+        return Resizing(volume(source), target, interpolation, threads)
+
+    return problem
 
 
 def patch(classes: int) -> Callable[[int, int], Case]:
@@ -192,7 +209,16 @@ def training(side: int, threads: int) -> Training:
 FIELD = np.random.default_rng(SEED).uniform(-0.2, 0.2, (4, 4, 4))
 CURVE = (0.0, 0.15, 0.45, 0.55, 0.85, 1.0)
 
-ALL = by_volaug.warp, by_numpy.copy, by_scipy.warp, by_simpleitk.warp, by_torch.warp
+ALL = (
+    by_volaug.warp,
+    by_numpy.copy,
+    by_affine_rs.warp,
+    by_scipy.warp,
+    by_simpleitk.warp,
+    by_torch.warp,
+)
+RESIZED = by_volaug.resize, by_volresample.resize, by_scipy.resize, by_skimage.resize
+ALL_RESIZED = *RESIZED, by_torch.resize
 WITH_FIELD = by_volaug.warp, by_scipy.warp, by_simpleitk.warp, by_torch.warp
 ANY_DTYPE = by_volaug.warp, by_scipy.warp, by_simpleitk.warp
 LABELS = by_volaug.warp, by_simpleitk.warp
@@ -206,10 +232,24 @@ JOBS = {
     "elastic + affine": Job(warp(brain, elastic=True), WITH_FIELD),
     "nearest uint8": Job(warp(labels, "nearest"), ANY_DTYPE),
     "linear uint8": Job(
-        warp(uint8), (by_volaug.warp, by_volaug.warp_float32, by_scipy.warp, by_simpleitk.warp)
+        warp(uint8),
+        (
+            by_volaug.warp,
+            by_volaug.warp_float32,
+            by_affine_rs.warp,
+            by_scipy.warp,
+            by_simpleitk.warp,
+        ),
     ),
     "linear int16": Job(warp(int16), ANY_DTYPE),
     "cubic": Job(warp(brain, "cubic"), ANY_DTYPE),
+    "enlarge": Job(resizing(brain, 2.0, "linear"), ALL_RESIZED),
+    "enlarge by 1.48": Job(resizing(brain, 237 / 160, "linear"), ALL_RESIZED),
+    "shrink": Job(resizing(brain, 0.75, "linear"), ALL_RESIZED),
+    "enlarge nearest": Job(resizing(brain, 2.0, "nearest"), ALL_RESIZED),
+    "shrink nearest": Job(resizing(brain, 0.75, "nearest"), ALL_RESIZED),
+    "enlarge nearest uint8": Job(resizing(labels, 2.0, "nearest"), RESIZED),
+    "shrink cubic": Job(resizing(brain, 200 / 256, "cubic"), RESIZED),
     "prefilter": Job(
         lambda side, threads: Prefilter(brain(side), threads),
         (by_volaug.prefilter, by_scipy.prefilter),

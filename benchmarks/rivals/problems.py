@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from ..problem import Array, Volume
-from .case import Case, in_slabs, over_lattice
-from .reference import PICTURE_TOLERANCE, Expected, Reference, Tissues
+from .case import SPLINE_ORDERS, Case, in_slabs, over_lattice
+from .reference import PICTURE_TOLERANCE, Expected, Reference, Tissues, allowed_of_range
 
 BATCH_SIZE = 2
 AHEAD = 10  # so many may be made while others are measured, and do not count
@@ -40,6 +40,42 @@ class Together:
     def references(self) -> list[Reference]:
         """Return the picture of each volume."""
         return [reference for case in self.cases for reference in case.references()]
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """A volume brought to another number of voxels by the half-voxel rule, its edge repeated."""
+
+    volume: Array
+    side: int  # of the result
+    interpolation: str
+    threads: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of the result."""
+        return self.side, self.side, self.side
+
+    @property
+    def voxels(self) -> int:
+        """How many are computed."""
+        return self.side**3
+
+    def references(self) -> list[Reference]:
+        """Return what scipy makes of it in float64."""
+        source = self.volume.astype(np.float64)
+        factor = self.side / len(self.volume)
+        order = SPLINE_ORDERS[self.interpolation]
+        # what is cut off here is an edge, where splines go on in several ways
+        wanted = ndimage.zoom(source, factor, order=order, mode="nearest", grid_mode=True)
+        counts = np.zeros(self.shape, bool)
+        margin = max(2, self.side // 10)
+        counts[(slice(margin, -margin),) * 3] = True
+        if self.interpolation == "nearest":
+            return [Reference(wanted[counts].astype(self.volume.dtype), counts, 0.0)]
+        spread = float(np.ptp(self.volume))
+        allowed = allowed_of_range(self.volume.dtype, spread)
+        return [Reference(wanted[counts], counts, allowed, spread)]
 
 
 @dataclass(frozen=True)

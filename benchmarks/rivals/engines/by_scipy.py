@@ -15,7 +15,7 @@ from ...problem import Array, touched_like
 from ..case import SPLINE_ORDERS, Case, in_slabs
 from ..changes import SIGMA, TRUNCATE
 from ..contender import FEW, SOME, Contender
-from ..problems import Change, Prefilter
+from ..problems import Change, Prefilter, Resizing
 
 
 def warp(case: Case) -> Iterator[Contender]:
@@ -57,6 +57,21 @@ def warp(case: Case) -> Iterator[Contender]:
     if case.threads > 1:
         yield Contender("scipy.ndimage, slabs", scipy.__version__, case.threads, repeats, sliced)
     yield Contender("scipy.ndimage", scipy.__version__, 1, repeats, as_it_comes)
+
+
+def resize(problem: Resizing) -> Iterator[Contender]:
+    """Yield ``zoom`` by the half-voxel rule."""
+    factor = problem.side / len(problem.volume)
+    order = SPLINE_ORDERS[problem.interpolation]
+    out = np.zeros(problem.shape, problem.volume.dtype)
+
+    def run() -> Array:
+        ndimage.zoom(
+            problem.volume, factor, output=out, order=order, mode="nearest", grid_mode=True
+        )
+        return out
+
+    yield Contender("scipy.ndimage.zoom", scipy.__version__, 1, FEW, run)
 
 
 def prefilter(problem: Prefilter) -> Iterator[Contender]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ...problem import Array
 from ..case import Case
 from ..contender import SOME, Contender, needs
+from ..problems import Resizing
 
 
 @needs("torch")
@@ -49,3 +51,20 @@ def grid(case: Case, align_corners: bool) -> Any:
     lengths = np.reshape(case.volume.shape, (3, 1, 1, 1))
     scaled = 2 * places / (lengths - 1) - 1 if align_corners else (2 * places + 1) / lengths - 1
     return torch.from_numpy(np.moveaxis(scaled[::-1], 0, -1).astype(np.float32))[None]
+
+
+@needs("torch")
+def resize(problem: Resizing) -> Iterator[Contender]:
+    """Yield ``interpolate``, which returns a new tensor."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    mode = {"nearest": "nearest-exact", "linear": "trilinear"}[problem.interpolation]
+    tensor = torch.from_numpy(problem.volume)[None, None]
+
+    def run() -> Array:
+        torch.set_num_threads(problem.threads)
+        with torch.inference_mode():
+            return interpolate(tensor, problem.shape, mode=mode)[0, 0].numpy()
+
+    yield Contender("torch.interpolate", torch.__version__, problem.threads, SOME, run)

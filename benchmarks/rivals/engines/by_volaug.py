@@ -24,6 +24,7 @@ from ..problems import (
     Loading,
     Patches,
     Prefilter,
+    Resizing,
     Sample,
     Together,
     Training,
@@ -65,6 +66,22 @@ def warp(case: Case) -> Iterator[Contender]:
     yield contender("volaug, new array", threads, applied(case, threads, None))
     if threads > 1:
         yield contender("volaug", 1, applied(case, 1, touched_like(case.volume)))
+
+
+def resize(problem: Resizing) -> Iterator[Contender]:
+    """Yield the resizing, into an array that exists and into a new one."""
+    volume, interpolation = problem.volume, problem.interpolation
+    exists = np.zeros(problem.shape, volume.dtype)
+
+    def run(out: Array | None, threads: int) -> Array:
+        options: Any = {"interpolation": interpolation, "out": out, "threads": threads}
+        return volaug.resample(volume, problem.shape, **options)
+
+    threads = problem.threads
+    yield contender("volaug", threads, lambda: run(exists, threads))
+    yield contender("volaug, new array", threads, lambda: run(None, threads))
+    if threads > 1:
+        yield contender("volaug", 1, lambda: run(exists, 1))
 
 
 def warp_float32(case: Case) -> Iterator[Contender]:
