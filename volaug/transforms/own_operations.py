@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..serialization import shown
+from ..serialization import PLAIN, shown
 from ..warping.fusion import Fusion
 from ..warping.geometry.bspline import Floats
 from .operation import Kinds, Operation, SpatialOperation, ValueOperation, Voxels
@@ -38,6 +38,12 @@ class OwnOperation(Operation):
         registered(self.step, *self.methods)
         object.__setattr__(self, "parameters", as_parameters(self.step, self.parameters))
 
+    def copied(self) -> dict[str, Any]:
+        """Return the parameters, of which a step may change its copy alone."""
+        if all(type(value) in PLAIN for value in self.parameters.values()):
+            return dict(self.parameters)  # in a third of the time
+        return copy.deepcopy(self.parameters)
+
     def __reduce__(self) -> Any:
         """Pickle the class of the step too, so that its module is imported where it is read."""
         return _reread, (registered(self.step), type(self), vars(self))
@@ -51,12 +57,11 @@ class OwnWarp(OwnOperation, SpatialOperation):
     def fuse(self, fusion: Fusion) -> None:
         kind, grid = registered(self.step), fusion.grid
         if hasattr(kind, "matrix"):
-            matrix = as_matrix(self.step, kind.matrix(grid, **copy.deepcopy(self.parameters)))
-            fusion.move(matrix[:3, :3], matrix[:3, 3])
+            fusion.move(*as_matrix(self.step, kind.matrix(grid, **self.copied())))
             return
 
         def to_input(points: Floats) -> Floats:
-            found = kind.points_to_input(points.copy(), grid, **copy.deepcopy(self.parameters))
+            found = kind.points_to_input(points.copy(), grid, **self.copied())
             return as_finite(f"points_to_input of {self.step}", found, points.shape)
 
         fusion.deform(to_input, self.step)
@@ -77,7 +82,7 @@ class OwnChange(OwnOperation, IntensityOperation):
             given = voxels.astype(kind.dtype)
         before = _some(given).copy()
         more = {"threads": threads} if kind.takes_threads else {}
-        result = kind.change(given, **copy.deepcopy(self.parameters), **more)
+        result = kind.change(given, **self.copied(), **more)
         if result is None:
             result = given
         what = f"change of {self.step}"
@@ -122,17 +127,16 @@ def _some(voxels: Voxels) -> Voxels:
     return voxels[tuple(slice(None, None, -(-n // LOOKED_AT)) for n in voxels.shape)]
 
 
-def as_matrix(step: str, value: Any) -> Floats:
-    """Return the (4, 4) matrix that a step returns, or raise."""
+def as_matrix(step: str, value: Any) -> tuple[Floats, Floats]:
+    """Return the (3, 3) matrix and the translation that a step returns, or raise."""
     what = f"matrix of {step}"
     matrix = as_finite(what, value, (3, 3), (4, 4))
-    found = np.eye(4)
-    found[: len(matrix), : len(matrix)] = matrix
-    if (found[3] != (0, 0, 0, 1)).any():
-        raise ValueError(f"{what} must have the last row 0, 0, 0, 1, got {found[3].tolist()}")
-    if not checks.is_invertible(found[:3, :3]):
-        raise ValueError(f"{what} must have an inverse, got {shown(found[:3, :3].tolist())}")
-    return found
+    if len(matrix) == 4 and matrix[3].tolist() != [0.0, 0.0, 0.0, 1.0]:
+        raise ValueError(f"{what} must have the last row 0, 0, 0, 1, got {matrix[3].tolist()}")
+    linear = matrix[:3, :3]
+    if not checks.is_invertible(linear):
+        raise ValueError(f"{what} must have an inverse, got {shown(linear.tolist())}")
+    return linear, matrix[:3, 3] if len(matrix) == 4 else np.zeros(3)
 
 
 def as_finite(what: str, value: Any, *shapes: tuple[int, ...]) -> Floats:
