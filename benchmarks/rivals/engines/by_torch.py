@@ -65,6 +65,7 @@ def resize(problem: Resizing) -> Iterator[Contender]:
     def run() -> Array:
         torch.set_num_threads(problem.threads)
         with torch.inference_mode():
-            return interpolate(tensor, problem.shape, mode=mode)[0, 0].numpy()
+            result: Array = interpolate(tensor, problem.shape, mode=mode)[0, 0].numpy()
+            return result
 
     yield Contender("torch.interpolate", torch.__version__, problem.threads, SOME, run)
