@@ -71,7 +71,7 @@ def test_equals_torchs_interpolate(shape):
         assert (result != expected).mean() < 0.35
 
 
-@pytest.mark.oracle("nnunetv2")
+@pytest.mark.oracle("nnunetv2", "skimage")
 @EVERY
 def test_equals_nnunets_resampling(shape):
     from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg
@@ -83,7 +83,7 @@ def test_equals_nnunets_resampling(shape):
     np.testing.assert_allclose(np.clip(result, *limits), expected, atol=1e-8)
 
 
-@pytest.mark.oracle("nnunetv2")
+@pytest.mark.oracle("nnunetv2", "skimage")
 @EVERY
 def test_labels_as_nnunets(shape):
     from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg
