@@ -191,17 +191,34 @@ def blend_line(plane, density, y, line):
 
 
 @device
-def surely_inside(affine, first, stop, border, bounds):
-    """Whether voxels first..stop of a row are INSIDE, by the hull of all control points.
+def hull_of(affine, axis, first, stop, bounds):
+    """The least and the greatest coordinate that voxels first..stop of a row can have on an axis.
 
     `bounds` are the minimum and the maximum displacement of each axis over the whole lattice.
     """
+    start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
+    begin, end = start + step * first, start + step * (stop - 1)
+    return min(begin, end) + bounds[2 * axis], max(begin, end) + bounds[2 * axis + 1]
+
+
+@device
+def surely_inside(affine, first, stop, border, bounds):
+    """Whether voxels first..stop of a row are INSIDE, by the hull of all control points."""
     known = True
     for axis in range(3):
-        start, step = affine[2 * axis] - SNAP, affine[2 * axis + 1]
-        begin, end = start + step * first, start + step * (stop - 1)
-        low, high = min(begin, end) + bounds[2 * axis], max(begin, end) + bounds[2 * axis + 1]
+        low, high = hull_of(affine, axis, first, stop, bounds)
         known &= low > MARGIN and high < number_of(border, axis, INNER) - MARGIN
+    return known
+
+
+@device
+def surely_outside(affine, width, border, bounds):
+    """Whether a row is OUTSIDE, by the hull of all control points."""
+    known = False
+    for axis in range(3):
+        low, high = hull_of(affine, axis, 0, width, bounds)
+        known |= high < number_of(border, axis, SUPPORT_LOW) - MARGIN
+        known |= low > number_of(border, axis, SUPPORT_HIGH) + MARGIN
     return known
 
 

@@ -19,7 +19,14 @@ from ..jit.lanes import LANES
 from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Run, Source, Target
 from .coordinates import SNAP
-from .rows import blend_line, blend_plane, locate_affine_row, locate_spline_row, run_of
+from .rows import (
+    blend_line,
+    blend_plane,
+    locate_affine_row,
+    locate_spline_row,
+    run_of,
+    surely_outside,
+)
 from .separable import locate_separable_row
 
 # How much longer than a row its buffers are: a block may run past the end.
@@ -220,13 +227,17 @@ def warp_tiles(
         z_first, z_stop, y_first, y_stop = rows_of_tile(number, tile, depth, height)
         origins[:] = -1
         for z in range(z_first, z_stop):
-            if spline is not None:
-                blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
+            plane_is_blended = False
             for y in range(y_first, y_stop):
                 r = (y - y_first) % band
                 cells = cells_in(buffers, r, band, width, outputs)
                 affine = affine_line(matrix, z, y)
-                if spline is not None:
+                if spline is not None and surely_outside(affine, width, rules, bounds):
+                    run = run_of(0, 0, True, 0, 0, 0, 0, width)
+                elif spline is not None:
+                    if not plane_is_blended:
+                        blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
+                        plane_is_blended = True
                     blend_line(blended, density, y, line)
                     run = locate_spline_row(
                         fraction, cells, line, affine, floats, rules, starts, bounds
