@@ -63,8 +63,6 @@ class Target(NamedTuple):
     address: int
     extent: int
     first: int  # the first voxel of the row
-    plane: int  # strides of axes 0 and 1
-    row: int
 
 
 def tuple_of(kind):
