@@ -172,19 +172,6 @@ def set_integers(typingctx, address, at, values):
 
 
 @intrinsic
-def copy_memory(typingctx, source, target, size):
-    """Copy bytes from one address to another; they do not overlap."""
-    signature = types.void(source, target, size)
-
-    def codegen(context, b, signature, arguments):
-        source, target = (b.inttoptr(address, I8.as_pointer()) for address in arguments[:2])
-        cgutils.raw_memcpy(b, target, source, arguments[2], 1)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
 def _fill(typingctx, dtype, fill, target, place, count):
     signature = types.void(dtype, fill, target, place, count)
 

@@ -63,6 +63,8 @@ class Target(NamedTuple):
     address: int
     extent: int
     first: int  # the first voxel of the row
+    plane: int  # strides of axes 0 and 1
+    row: int
 
 
 def tuple_of(kind):

@@ -79,6 +79,16 @@ def parallel_part(dtype, source, cells, run, target):
 
 
 @device
+def repeat_row(dtype, run, target):
+    """Copy the row of the target that reads the same voxels."""
+    back = target.row if run.repeats == 1 else target.plane
+    elements.check(target.first - back, target.extent)
+    for i in range(target.first, target.first + run.width):
+        voxel = elements.voxel(dtype, target.address, i - back)
+        elements.set_voxel(dtype, target.address, i, voxel)
+
+
+@device
 def copy_voxels(dtype, source, cells, target, first, stop):
     for i in range(first, stop):
         at = source.first + elements.voxel(int64, cells.nearest, i)
@@ -100,6 +110,9 @@ def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fil
 @kernel
 def nearest_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
     """Sample one row of one channel; for the arguments see row_arguments.py."""
+    if run.repeats:
+        repeat_row(read, run, target)
+        return
     fill_ends(write, run, fill, target)
     source = shifted(source, run.nearest_shift)
     done = parallel_part(read, source, cells, run, target)

@@ -82,8 +82,7 @@ class Volume(NamedTuple):
     target_row: int
     target_step: int  # the stride of axis 2
     fills: int
-    fill_step: int  # bytes from one channel's fill to the next: of one voxel
-    repeats: int  # whether rows that read the same nearest voxels are equal
+    fill_step: int  # bytes from one channel's fill to the next
 
 
 COLUMNS = len(Volume._fields)
@@ -119,9 +118,10 @@ def row_buffer(workspace, band, width):
 @device
 def target_of(volume, place, workspace, band, width):
     """The `Target` of a row that begins at `place`: its own memory, or a buffer."""
+    plane, row = volume.target_plane, volume.target_row
     if volume.target_step == 1:
-        return Target(volume.target, volume.target_extent, place)
-    return Target(row_buffer(workspace, band, width), width, 0)
+        return Target(volume.target, volume.target_extent, place, plane, row)
+    return Target(row_buffer(workspace, band, width), width, 0, plane, row)
 
 
 @device
@@ -150,16 +150,6 @@ def finish_row(volume, place, workspace, band, width):
 
 
 @device
-def repeat_row(volume, place, repeats, width):
-    """Copy the row of the target, in the row or plane before, that reads the same voxels."""
-    back, itemsize = volume.target_row if repeats == 1 else volume.target_plane, volume.fill_step
-    elements.check(place - back, volume.target_extent)
-    elements.check(place + width - 1, volume.target_extent)
-    to = volume.target + place * itemsize
-    elements.copy_memory(to - back * itemsize, to, width * itemsize)
-
-
-@device
 def sample_band(volumes, count, z, y, rows, strides, wrap_step, workspace, band, width, outputs):
     """Sample rows y..y + rows, which are located: channel by channel, each row by row."""
     plane, row, ahead = strides
@@ -171,17 +161,13 @@ def sample_band(volumes, count, z, y, rows, strides, wrap_step, workspace, band,
             begin = volume.source_first + channel * volume.source_channel
             for r in range(rows):
                 place = first + r * volume.target_row
-                run = integers(workspace, r * RUN_SIZE, Run)
-                if volume.repeats and run.repeats:
-                    repeat_row(volume, place, run.repeats, width)
-                    continue
                 call_sampler(
                     volume.sampler,
                     (
                         Source(volume.source, volume.source_extent, begin, plane, row, ahead),
                         wrap_step,
                         cells_in(workspace, r, band, width, outputs),
-                        run,
+                        integers(workspace, r * RUN_SIZE, Run),
                         volume.fills + channel * volume.fill_step,
                         target_of(volume, place, workspace, band, width),
                     ),

@@ -197,7 +197,6 @@ def _walk(
                 target_step=target.step,
                 fills=_address(sampling.fills),
                 fill_step=sampling.fills.itemsize,
-                repeats=int(sampling.interpolation == "nearest"),
             )
             for sampling, source, target in volumes
         ],
