@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .. import checks
 from ..serialization import PLAIN, shown
+from ..warping.engine.rounding import rounded
 from ..warping.fusion import Fusion
 from ..warping.geometry.bspline import Floats
 from .operation import Kinds, Operation, SpatialOperation, ValueOperation, Voxels
@@ -105,16 +106,8 @@ class OwnChange(OwnOperation, IntensityOperation):
 def store(values: Voxels, voxels: Voxels) -> None:
     """Write values into voxels: integers round halves away from zero, and saturate."""
     if voxels.dtype.kind in "iu" and values.dtype.kind == "f":
-        limits = np.iinfo(voxels.dtype)
-        whole = np.trunc(values)
-        with np.errstate(invalid="ignore"):  # infinity less infinity
-            values = whole + np.copysign(np.abs(values - whole) >= 0.5, values)
-        too_large = values >= limits.max
-        values = np.clip(values, limits.min, np.nextafter(limits.max, 0.0))
-        np.copyto(voxels, values, casting="unsafe")
-        voxels[too_large] = limits.max
-    else:
-        np.copyto(voxels, values, casting="unsafe")
+        values = rounded(values, voxels.dtype)
+    np.copyto(voxels, values, casting="unsafe")
 
 
 def _reread(step: type, kind: type, values: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from ..kernels.warp.samplers import arithmetic_dtype
 from ..threads.limits import thread_count
 from .engine.borders import UNFOLDED, Mode
 from .engine.gaussian import blur
+from .engine.rounding import rounded
 from .geometry.alignment import ALIGNS, Align, resizing_map
 from .resample import as_request, warp_requests
 
@@ -133,7 +134,7 @@ def resample(
         out=None,
         target=None,
     )
-    result = _rounded(warp_requests([smoothed], target, affine, None, count)[0], given.dtype)
+    result = rounded(warp_requests([smoothed], target, affine, None, count)[0], given.dtype)
     if request.target is None:
         return result
     request.target[...] = result
@@ -181,17 +182,3 @@ def _smoothed(
     for channel in floats[np.newaxis] if floats.ndim == 3 else floats:
         blur(channel, sigmas, reach, threads, beyond)
     return floats
-
-
-def _rounded(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return floats as voxels: as integers, rounded half away from zero, and within the limits."""
-    if dtype.kind == "f":
-        return values.astype(dtype, copy=False)
-    whole = np.trunc(values)
-    whole += np.copysign(np.abs(values - whole) >= 0.5, values)
-    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    result = np.empty_like(values, dtype)
-    beyond = whole >= float(high)  # a float may be the limit of 64 bits only by rounding up
-    result[...] = np.where(beyond, float(low), np.maximum(whole, float(low)))
-    result[beyond] = high
-    return result
