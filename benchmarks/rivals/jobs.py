@@ -5,7 +5,6 @@ engines yield is what the others are times of.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,22 +19,9 @@ from volaug.transforms.low_resolution import LowResolution
 from volaug.transforms.noise import Noise
 from volaug.transforms.per_channel import IntensityOperation
 
-from ..brain import TISSUES, brain, case, labels, parcels
-from ..problem import (
-    LOADED,
-    SEED,
-    Array,
-    Floats,
-    Volume,
-    as_integers,
-    control_points,
-    flip_matrix,
-    pull_matrix,
-    shift_matrix,
-    tiled,
-)
+from ..brain import brain, labels
+from ..problem import SEED, Floats, Volume, flip_matrix, shift_matrix
 from . import changes
-from .case import Case
 from .contender import Contender, Engine
 from .engines import (
     by_adapters,
@@ -53,23 +39,22 @@ from .engines import (
     by_volaug,
     by_volresample,
 )
-from .problems import (
-    Change,
-    LeastDeterminant,
-    Loading,
-    Patches,
-    Prefilter,
-    Problem,
-    Resizing,
-    Sample,
-    Together,
-    Training,
+from .makers import (
+    channels,
+    cubes,
+    determinant,
+    image_and_label,
+    int16,
+    loading,
+    patch,
+    patches,
+    resizing,
+    sample,
+    training,
+    uint8,
+    warp,
 )
-
-CHANNELS = 4
-CASES = 8
-BATCHES = 20
-PASS = CASES  # batches of 2: each case twice
+from .problems import Change, Prefilter, Problem
 
 
 class Job(NamedTuple):
@@ -85,87 +70,6 @@ class Job(NamedTuple):
             yield from engine(problem)
 
 
-def uint8(side: int) -> Array:
-    """Return the brain in 8 bits."""
-    return as_integers(brain(side), "uint8")
-
-
-def int16(side: int) -> Array:
-    """Return the brain in 12 of 16 bits."""
-    return as_integers(brain(side), "int16")
-
-
-def warp(
-    volume: Callable[[int], Array],
-    interpolation: str = "linear",
-    matrix: Callable[[int], Floats] = pull_matrix,
-    elastic: bool = False,
-) -> Callable[[int, int], Case]:
-    """Return what makes the warp of a volume."""
-
-    def case(side: int, threads: int) -> Case:
-        points = control_points() if elastic else None
-        return Case(volume(side), matrix(side), points, interpolation, threads)
-
-    return case
-
-
-def resizing(
-    volume: Callable[[int], Array], factor: float, interpolation: str
-) -> Callable[[int, int], Resizing]:
-    """Return what makes the resizing of a volume, so that the larger side is the job's."""
-
-    def problem(side: int, threads: int) -> Resizing:
-        small = round(side / max(factor, 1 / factor))
-        source, target = (small, side) if factor > 1 else (side, small)
-        return Resizing(volume(source), target, interpolation, threads)
-
-    return problem
-
-
-def patch(classes: int) -> Callable[[int, int], Case]:
-    """Return what makes the warp of labels as in a worker that fills batches of patches.
-
-    The cube has half the side, and there is one thread.
-    """
-    of_parcels = warp(partial(parcels, classes=classes), "label")
-    return lambda side, threads: of_parcels(side // 2, 1)
-
-
-def image_and_label(elastic: bool) -> Callable[[int, int], Together]:
-    """Return what makes the warp of the brain and its labels."""
-    both = warp(brain, elastic=elastic), warp(labels, "label", elastic=elastic)
-    return lambda side, threads: Together(tuple(make(side, threads) for make in both))
-
-
-def channels(side: int, threads: int) -> Together:
-    """Make the warp of channels, no two of which are the same."""
-    volumes = [lambda side, k=k: np.roll(brain(side), k, axis=0) for k in range(CHANNELS)]
-    return Together(tuple(warp(volume)(side, threads) for volume in volumes))
-
-
-def determinant(side: int, threads: int) -> LeastDeterminant:
-    """Make the question whether the elastic warp folds."""
-    return LeastDeterminant(warp(brain, elastic=True)(side, threads))
-
-
-def sample(side: int, threads: int) -> Sample:
-    """Make the random sample of a worker that fills batches: half the side, one thread."""
-    return Sample(brain(side // 2), parcels(side // 2, TISSUES), 1)
-
-
-def patches(elastic: bool) -> Callable[[int, int], Patches]:
-    """Return what makes patches of half the side, out of volumes 5/4, 2 and 4 times as long."""
-
-    def problem(side: int, threads: int) -> Patches:
-        patch = side // 2
-        least = int16(patch * 5 // 4)
-        volumes = tuple(tiled(least, length) for length in (len(least), 2 * patch, 4 * patch))
-        return Patches(volumes, patch, elastic)
-
-    return problem
-
-
 def step(
     operation: IntensityOperation,
     *rivals: Engine,
@@ -178,32 +82,6 @@ def step(
         return Change(volume, None if expected is None else expected(volume), 1)
 
     return Job(problem, (by_volaug.change(operation), by_numpy.copy_afresh, *rivals))
-
-
-def loading(side: int, threads: int) -> Loading:
-    """Make eight cases of the whole brain, and patches of half the side."""
-    image, label = case(max(1, 256 // side))
-    return Loading(rolled(image), rolled(label), side // 2, BATCHES, threads)
-
-
-def cubes(side: int, threads: int) -> Loading:
-    """Make eight cubes of half the side, cut from the brain, and their labels."""
-    half = side // 2
-    return Loading(rolled(brain(half)), rolled(parcels(half, TISSUES)), half, PASS, threads)
-
-
-def rolled(volume: Array) -> tuple[Array, ...]:
-    """Return copies of a volume, no two of which are the same."""
-    return tuple(np.roll(volume, 3 * k, axis=0) for k in range(CASES))
-
-
-def training(side: int, threads: int) -> Training:
-    """Make the patch of half the side that nnU-Net would train with, and one thread."""
-    patch = side // 2
-    loaded = 2 * round(LOADED * patch / 2)
-    image = brain(loaded)
-    normal = (image - image.mean()) / image.std()
-    return Training(normal, parcels(loaded, TISSUES), patch, 1)
 
 
 FIELD = np.random.default_rng(SEED).uniform(-0.2, 0.2, (4, 4, 4))
