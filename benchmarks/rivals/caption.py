@@ -65,22 +65,22 @@ def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool
     if concerns("adapters"):
         lines.append("Adapters: the pipeline's samples, by volaug in the form of other libraries.")
     lines.append(
-        f"ms: {statistics(rows)}; the engines take turns in one process. volaug and scipy write "
-        "into an array that exists (but volaug.spline_filter, and where maps are drawn), others "
-        "return a new one."
+        f"ms: {statistics(rows)}; the engines take turns in one process. volaug, scipy and "
+        "slabs write into an array that exists (but volaug.spline_filter, and where maps are "
+        "drawn), others return a new one."
     )
     if "slabs" in engines:
         lines.append(
-            "scipy's C code has one thread; slabs: its output is cut for a pool of threads, as is "
-            "its prefilter (float32)."
+            "scipy's and DIPY's C code has one thread; slabs: the output is cut for a pool of "
+            "threads, as is scipy's prefilter (float32)."
         )
     if "scipy" in engines and concerns("elastic + affine"):
         lines.append(
             "scipy's B-spline field is made by matrix products, with weights that are ready "
             "before, and its coordinates are float32."
         )
-    if "grid given" in engines:
-        lines.append("Grid given: making the coordinates is not timed.")
+    if "grid given" in engines or "field given" in engines:
+        lines.append("Grid given, field given: making coordinates or displacements is not timed.")
     lines.append(
         "Greatest difference: from a float64 reference, of the range, or the share of voxels with "
         f"another label, over voxels that read at least {BORDER} voxel inside of the volume. An "

@@ -92,6 +92,13 @@ class Case:
         places += plane[:, None]
         return places
 
+    def displacements(self) -> Floats:
+        """Return (3, n0, n1, n2): how far from each voxel lies what it reads."""
+        moves: Floats = self.coordinates(slice(None), self.weights())
+        for axis, length in enumerate(self.volume.shape):
+            moves[axis] -= np.expand_dims(np.arange(length), [a for a in range(3) if a != axis])
+        return moves
+
     def references(self) -> list[Reference]:
         """Return the picture, where each engine reads the interior of the volume."""
         labels = self.interpolation in ("nearest", "label")

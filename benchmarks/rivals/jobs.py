@@ -28,6 +28,7 @@ from .engines import (
     by_affine_rs,
     by_batchgenerators,
     by_dataloader,
+    by_dipy,
     by_monai,
     by_nnunet,
     by_numpy,
@@ -94,10 +95,11 @@ ALL = (
     by_scipy.warp,
     by_simpleitk.warp,
     by_torch.warp,
+    by_dipy.warp,
 )
 RESIZED = by_volaug.resize, by_volresample.resize, by_scipy.resize, by_skimage.resize
 ALL_RESIZED = *RESIZED, by_torch.resize
-WITH_FIELD = by_volaug.warp, by_scipy.warp, by_simpleitk.warp, by_torch.warp
+WITH_FIELD = by_volaug.warp, by_scipy.warp, by_simpleitk.warp, by_torch.warp, by_dipy.warp
 ANY_DTYPE = by_volaug.warp, by_scipy.warp, by_simpleitk.warp
 LABELS = by_volaug.warp, by_simpleitk.warp
 PATCH = by_volaug.warp, by_batchgenerators.label
@@ -108,7 +110,7 @@ SAMPLERS = by_volaug.sample, by_monai.sample, by_torchio.sample, by_batchgenerat
 JOBS = {
     "affine": Job(warp(brain), ALL),
     "elastic + affine": Job(warp(brain, elastic=True), WITH_FIELD),
-    "nearest uint8": Job(warp(labels, "nearest"), ANY_DTYPE),
+    "nearest uint8": Job(warp(labels, "nearest"), (*ANY_DTYPE, by_dipy.warp)),
     "linear uint8": Job(
         warp(uint8),
         (
