@@ -26,6 +26,7 @@ from .contender import Contender, Engine
 from .engines import (
     by_adapters,
     by_affine_rs,
+    by_ants,
     by_batchgenerators,
     by_dataloader,
     by_dipy,
@@ -96,12 +97,20 @@ ALL = (
     by_simpleitk.warp,
     by_torch.warp,
     by_dipy.warp,
+    by_ants.warp,
 )
 RESIZED = by_volaug.resize, by_volresample.resize, by_scipy.resize, by_skimage.resize
 ALL_RESIZED = *RESIZED, by_torch.resize
-WITH_FIELD = by_volaug.warp, by_scipy.warp, by_simpleitk.warp, by_torch.warp, by_dipy.warp
+WITH_FIELD = (
+    by_volaug.warp,
+    by_scipy.warp,
+    by_simpleitk.warp,
+    by_torch.warp,
+    by_dipy.warp,
+    by_ants.warp,
+)
 ANY_DTYPE = by_volaug.warp, by_scipy.warp, by_simpleitk.warp
-LABELS = by_volaug.warp, by_simpleitk.warp
+LABELS = by_volaug.warp, by_simpleitk.warp, by_ants.warp
 PATCH = by_volaug.warp, by_batchgenerators.label
 COPIES = by_volaug.warp, by_numpy.copy
 ADAPTERS = by_adapters.torch, by_adapters.monai, by_adapters.torchio, by_adapters.nnunet
@@ -110,7 +119,7 @@ SAMPLERS = by_volaug.sample, by_monai.sample, by_torchio.sample, by_batchgenerat
 JOBS = {
     "affine": Job(warp(brain), ALL),
     "elastic + affine": Job(warp(brain, elastic=True), WITH_FIELD),
-    "nearest uint8": Job(warp(labels, "nearest"), (*ANY_DTYPE, by_dipy.warp)),
+    "nearest uint8": Job(warp(labels, "nearest"), (*ANY_DTYPE, by_dipy.warp, by_ants.warp)),
     "linear uint8": Job(
         warp(uint8),
         (
@@ -119,10 +128,11 @@ JOBS = {
             by_affine_rs.warp,
             by_scipy.warp,
             by_simpleitk.warp,
+            by_ants.warp,
         ),
     ),
     "linear int16": Job(warp(int16), ANY_DTYPE),
-    "cubic": Job(warp(brain, "cubic"), ANY_DTYPE),
+    "cubic": Job(warp(brain, "cubic"), (*ANY_DTYPE, by_ants.warp)),
     "enlarge": Job(resizing(brain, 2.0, "linear"), ALL_RESIZED),
     "enlarge by 1.48": Job(resizing(brain, 237 / 160, "linear"), ALL_RESIZED),
     "shrink": Job(resizing(brain, 0.75, "linear"), ALL_RESIZED),
