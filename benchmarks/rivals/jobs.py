@@ -38,6 +38,7 @@ from .engines import (
     by_skimage,
     by_torch,
     by_torchio,
+    by_torchtransform,
     by_volaug,
     by_volresample,
 )
@@ -96,6 +97,7 @@ ALL = (
     by_scipy.warp,
     by_simpleitk.warp,
     by_torch.warp,
+    by_torchtransform.warp,
     by_dipy.warp,
     by_ants.warp,
 )
@@ -114,7 +116,13 @@ LABELS = by_volaug.warp, by_simpleitk.warp, by_ants.warp
 PATCH = by_volaug.warp, by_batchgenerators.label
 COPIES = by_volaug.warp, by_numpy.copy
 ADAPTERS = by_adapters.torch, by_adapters.monai, by_adapters.torchio, by_adapters.nnunet
-SAMPLERS = by_volaug.sample, by_monai.sample, by_torchio.sample, by_batchgenerators.sample
+SAMPLERS = (
+    by_volaug.sample,
+    by_torchtransform.sample,
+    by_monai.sample,
+    by_torchio.sample,
+    by_batchgenerators.sample,
+)
 
 JOBS = {
     "affine": Job(warp(brain), ALL),
@@ -128,6 +136,7 @@ JOBS = {
             by_affine_rs.warp,
             by_scipy.warp,
             by_simpleitk.warp,
+            by_torchtransform.warp,
             by_ants.warp,
         ),
     ),
