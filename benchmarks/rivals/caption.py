@@ -154,11 +154,14 @@ def drawn_lines(side: int, concerns: Callable[..., bool]) -> list[str]:
     if concerns("pipeline"):
         lines += [
             "Pipeline: image, float32, and labels, int16, of 4 classes. Each engine draws by its "
-            "own rule, so that the pictures are not the same, but they are moved as far; TorchIO "
-            "and batchgeneratorsv2 have no shear. Labels: by the largest interpolated indicator "
-            "(volaug, batchgeneratorsv2) where nothing else is said; those of others are nearest.",
+            "own rule, so that the pictures are not the same, but they are moved as far; TorchIO, "
+            "batchgeneratorsv2 and AlbumentationsX have no shear. Labels: by the largest "
+            "interpolated indicator (volaug, batchgeneratorsv2) where nothing else is said; those "
+            "of others are nearest.",
             "torchtransform: a B-spline of as many control points, normally distributed with the "
-            "same deviation, which it evaluates at every fourth voxel; linear in between.",
+            "same deviation, which it evaluates at every fourth voxel; linear in between. "
+            "AlbumentationsX: resampled twice; B-splines of two axes at a time, as strong as it "
+            "takes them, which is half as far.",
             "MONAI: without meta data, in float32, with its affine grid cached. Two transforms "
             "resample twice; Rand3DElasticd alone has the affine ranges as well. Its noise is "
             "smoothed as in its own examples; as smooth as the B-spline it would take longer.",

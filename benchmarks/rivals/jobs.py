@@ -26,6 +26,7 @@ from .contender import Contender, Engine
 from .engines import (
     by_adapters,
     by_affine_rs,
+    by_albumentations,
     by_ants,
     by_batchgenerators,
     by_dataloader,
@@ -97,6 +98,7 @@ ALL = (
     by_scipy.warp,
     by_simpleitk.warp,
     by_torch.warp,
+    by_albumentations.warp,
     by_torchtransform.warp,
     by_dipy.warp,
     by_ants.warp,
@@ -108,6 +110,7 @@ WITH_FIELD = (
     by_scipy.warp,
     by_simpleitk.warp,
     by_torch.warp,
+    by_albumentations.warp,
     by_dipy.warp,
     by_ants.warp,
 )
@@ -119,6 +122,7 @@ ADAPTERS = by_adapters.torch, by_adapters.monai, by_adapters.torchio, by_adapter
 SAMPLERS = (
     by_volaug.sample,
     by_torchtransform.sample,
+    by_albumentations.sample,
     by_monai.sample,
     by_torchio.sample,
     by_batchgenerators.sample,
@@ -136,6 +140,7 @@ JOBS = {
             by_affine_rs.warp,
             by_scipy.warp,
             by_simpleitk.warp,
+            by_albumentations.warp,
             by_torchtransform.warp,
             by_ants.warp,
         ),
