@@ -163,6 +163,7 @@ def test_cold_start(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_asv_can_list_the_benchmarks_without_the_rivals():
     rivals = {"SimpleITK", "batchgeneratorsv2", "monai", "nilearn", "torch", "torchio"}
+    rivals |= {"albucore", "albumentations", "ants", "dipy", "nvidia.dali", "torchtransform"}
     run_python(
         f"import importlib, pkgutil, sys; sys.path.insert(0, {str(ROOT)!r}); import benchmarks\n"
         "for module in pkgutil.walk_packages(benchmarks.__path__, 'benchmarks.'):\n"

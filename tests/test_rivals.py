@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from benchmarks.rivals import __main__ as rivals, caption, measure, report
-from benchmarks.rivals.contender import Contender
+from benchmarks.rivals.contender import Contender, is_installed
 from benchmarks.rivals.engines import (
+    by_albumentations,
+    by_ants,
     by_batchgenerators,
+    by_dali,
+    by_dipy,
     by_monai,
     by_simpleitk,
     by_torchio,
+    by_torchtransform,
     by_volaug,
 )
 from benchmarks.rivals.jobs import JOBS, SAMPLERS
@@ -84,11 +89,24 @@ def test_another_result_is_an_error(wrong):
         by_batchgenerators.sample,
         by_monai.sample,
         by_torchio.sample,
+        by_torchtransform.sample,
+        by_torchtransform.warp,
+        by_albumentations.sample,
+        by_albumentations.warp,
+        by_ants.warp,
+        by_dali.warp,
+        by_dipy.warp,
     ],
 )
 def test_a_library_that_is_missing_has_no_row(engine, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert list(engine(case())) == []
+
+
+def test_a_part_of_a_package_that_is_missing_is_missing():
+    assert is_installed("scipy.ndimage")
+    assert not is_installed("scipy.nowhere")
+    assert not is_installed("nowhere.ndimage")
 
 
 @pytest.mark.parametrize("engine", SAMPLERS)

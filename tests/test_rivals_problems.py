@@ -39,6 +39,14 @@ def test_slopes_of_spline_weights():
     np.testing.assert_allclose(np.gradient(fine[0], axis=0)[1:-1], fine[1][1:-1], atol=1e-6)
 
 
+def test_displacements_lead_to_the_coordinates():
+    problem = case(elastic=True)
+    places = problem.coordinates(slice(None), problem.weights())
+    np.testing.assert_allclose(
+        np.indices((SIDE,) * 3) + problem.displacements(), places, atol=1e-12
+    )
+
+
 def test_label_reference_is_the_largest_indicator():
     classes = np.digitize(head(SIDE), (0.1, 0.45, 0.55)).astype(np.uint8)
     problem = replace(case("label", elastic=True), volume=classes)

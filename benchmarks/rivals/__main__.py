@@ -24,7 +24,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.rivals",
         description="volaug beside the libraries that are installed: scipy, SimpleITK, torch, "
-        "MONAI, TorchIO, batchgeneratorsv2.",
+        "MONAI, TorchIO, batchgeneratorsv2, nnU-Net, torchtransform, AlbumentationsX, albucore, "
+        "DIPY, ANTs (antspyx), DALI (nvidia-dali-cuda130), affine-rs, volresample, scikit-image.",
     )
     parser.add_argument("--jobs", help="names, separated by commas; all without it")
     parser.add_argument("--list", action="store_true", help="name the jobs, and stop")

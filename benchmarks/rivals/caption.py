@@ -71,8 +71,8 @@ def caption(rows: Sequence[Row], side: int, spline: float | None, markdown: bool
     )
     if "slabs" in engines:
         lines.append(
-            "scipy's and DIPY's C code has one thread; slabs: the output is cut for a pool of "
-            "threads, as is scipy's prefilter (float32)."
+            "Within a volume, scipy, DIPY and DALI have one thread; slabs: the output is cut for a "
+            "pool of threads, as is scipy's prefilter (float32)."
         )
     if "scipy" in engines and concerns("elastic + affine"):
         lines.append(

@@ -42,13 +42,17 @@ def spline_weights(size: int, points: int, slope: bool = False) -> Floats:
     return weights
 
 
-def in_slabs(work: Callable[[slice], object], length: int, threads: int) -> None:
-    """Call ``work(slab)`` on slabs that make up an axis, in a pool of threads."""
+def slabs(length: int, threads: int) -> list[slice]:
+    """Return slabs that make up an axis, for so many threads."""
     count = SLABS_PER_THREAD * threads
     edges = [length * part // count for part in range(count + 1)]
-    slabs = [slice(start, stop) for start, stop in itertools.pairwise(edges) if start < stop]
+    return [slice(start, stop) for start, stop in itertools.pairwise(edges) if start < stop]
+
+
+def in_slabs(work: Callable[[slice], object], length: int, threads: int) -> None:
+    """Call ``work(slab)`` on slabs that make up an axis, in a pool of threads."""
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, slabs))  # `list` raises what a slab raised
+        list(pool.map(work, slabs(length, threads)))  # `list` raises what a slab raised
 
 
 @dataclass(frozen=True)

@@ -66,13 +66,21 @@ def afresh(volume: Array, call: Callable[[Array], Any]) -> tuple[Callable[[], An
 Engine = Callable[[Any], Iterator[Contender]]  # of a problem
 
 
+def is_installed(library: str) -> bool:
+    """Whether a library can be imported, which may be a part of a package."""
+    try:
+        return importlib.util.find_spec(library) is not None
+    except ModuleNotFoundError:  # nor can the package
+        return False
+
+
 def needs(library: str) -> Callable[[Engine], Engine]:
     """Make an engine that yields nothing where a library is not installed."""
 
     def decorate(engine: Engine) -> Engine:
         @functools.wraps(engine)
         def contenders(problem: Any) -> Iterator[Contender]:
-            if importlib.util.find_spec(library):
+            if is_installed(library):
                 yield from engine(problem)
 
         return contenders

@@ -29,6 +29,7 @@ from .engines import (
     by_albumentations,
     by_ants,
     by_batchgenerators,
+    by_dali,
     by_dataloader,
     by_dipy,
     by_monai,
@@ -102,6 +103,7 @@ ALL = (
     by_torchtransform.warp,
     by_dipy.warp,
     by_ants.warp,
+    by_dali.warp,
 )
 RESIZED = by_volaug.resize, by_volresample.resize, by_scipy.resize, by_skimage.resize
 ALL_RESIZED = *RESIZED, by_torch.resize
@@ -143,6 +145,7 @@ JOBS = {
             by_albumentations.warp,
             by_torchtransform.warp,
             by_ants.warp,
+            by_dali.warp,
         ),
     ),
     "linear int16": Job(warp(int16), ANY_DTYPE),

@@ -1,4 +1,4 @@
-"""ANTs, which resamples by an ITK of its own."""
+"""ANTs, in the package antspyx, which resamples by an ITK of its own."""
 
 import os
 import tempfile
