@@ -7,6 +7,7 @@ from typing import Any
 import numba
 
 from .cache import KernelCache
+from .inlined import InlinedCompiler, without_constants
 from .undisturbed import undisturbed
 
 # Fuse a multiply and an add, forget the sign of zero. `nnan` and `ninf` stay off: with
@@ -28,8 +29,11 @@ OPTIONS = {
 
 def device(function: Callable) -> Any:
     """Compile a function that kernels call; it is cached as a part of them."""
-    # nothing but kernels calls it: without a wrapper for Python it compiles in 0.7 of the time
-    return numba.njit(forceinline=True, no_cpython_wrapper=True, **OPTIONS)(function)
+    if numba.config.DISABLE_JIT:
+        return function
+    # without a wrapper for Python, which nobody calls, it compiles in 0.7 of the time
+    inlined = {"forceinline": True, "no_cpython_wrapper": True, "pipeline_class": InlinedCompiler}
+    return without_constants(numba.njit(**inlined, **OPTIONS)(function))
 
 
 def kernel(function: Callable) -> Any:

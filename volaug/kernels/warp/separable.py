@@ -61,9 +61,8 @@ def parallel_ends(cells, run):
 
 
 @device
-def first_level_run(fraction, cells, line, strides, border, width, origins, repeats):
-    """Locate a level row by itself, and prepare what others take over."""
-    run = locate_affine_row(fraction, cells, line, strides, border, width, True)
+def first_level_run(cells, run, border, origins, repeats):
+    """The run of a level row that was located by itself, with what others take over."""
     first, stop = parallel_ends(cells, run)
     size, nearest_size, low, high = NONE, NONE, 0, 0
     if cells.wants_cells:
@@ -74,7 +73,7 @@ def first_level_run(fraction, cells, line, strides, border, width, origins, repe
         table = cells.windows + 2 * cells.length
         nearest_size = tabulate(cells.nearest, first, stop, limits, table, cells.length)
     parallel = first, stop, run.parallel_first, run.parallel_stop, low, high
-    part = run.first, run.stop, run.plain, *parallel, width
+    part = run.first, run.stop, run.plain, *parallel, run.width
     return Run(*part, size, nearest_size, 0, 0, *origins, 1, repeats)
 
 
@@ -104,20 +103,27 @@ def repetition(origins, place, origin):
 
 
 @device
-def locate_separable_row(fraction, cells, line, strides, border, width, known, last_origins, place):
-    """As `locate_affine_row`, of the row at `place` in its tile along axis 1.
+def locate_straight_row(
+    fraction, cells, line, strides, border, width, parallel, separable, known, last_origins, place
+):
+    """Fill `cells` of a row of an affine warp, and return its `Run`; see `locate_affine_row`.
 
-    `known` is the run of the row that is located in `cells`. `last_origins` are those of the
-    nearest voxels of the last row at each place, or -1.
+    In a `separable` map, `known` is the run of the row that is located in `cells`, and
+    `last_origins` are those of the nearest voxels of the last row at each `place` in a tile along
+    axis 1, or -1.
     """
-    if not (is_level(line, border, 0) and is_level(line, border, 1)):
+    level = separable and is_level(line, border, 0) and is_level(line, border, 1)
+    origins, repeats = (0, 0), 0
+    if level:
+        origins = origin_of(line, strides, 0.0), origin_of(line, strides, 0.5)
+        repeats = repetition(last_origins, place, origins[1])
+        if known.reusable or (repeats and not cells.wants_cells):
+            if cells.wants_cells:
+                z, y = line[0] - SNAP, line[2] - SNAP
+                set_weights(fraction, cells, known, (z - np.floor(z), y - np.floor(y)))
+            return next_level_run(known, origins, repeats)
+    else:
         last_origins[place] = -1
-        return locate_affine_row(fraction, cells, line, strides, border, width, True)
-    origins = origin_of(line, strides, 0.0), origin_of(line, strides, 0.5)
-    repeats = repetition(last_origins, place, origins[1])
-    if not known.reusable and (cells.wants_cells or not repeats):
-        return first_level_run(fraction, cells, line, strides, border, width, origins, repeats)
-    if cells.wants_cells:
-        z, y = line[0] - SNAP, line[2] - SNAP
-        set_weights(fraction, cells, known, (z - np.floor(z), y - np.floor(y)))
-    return next_level_run(known, origins, repeats)
+    # at one place, and so compiled once: it is most of the kernel
+    run = locate_affine_row(fraction, cells, line, strides, border, width, parallel)
+    return first_level_run(cells, run, border, origins, repeats) if level else run

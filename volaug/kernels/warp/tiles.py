@@ -22,12 +22,11 @@ from .coordinates import SNAP
 from .rows import (
     blend_line,
     blend_plane,
-    locate_affine_row,
     locate_spline_row,
     run_of,
     surely_outside,
 )
-from .separable import locate_separable_row
+from .separable import locate_straight_row
 
 # How much longer than a row its buffers are: a block may run past the end.
 PADDING = LANES
@@ -183,6 +182,7 @@ def warp_tiles(
     border,
     matrix,
     spline,
+    origins,
     workspace,
     tile,
     band,
@@ -199,6 +199,8 @@ def warp_tiles(
     border     (3, len(RULE)) float64, see borders.py
     matrix     (3, 4) float64, from output voxels to source voxels
     spline     None, or (lattice, density, starts, bounds), see rows.py
+    origins    (rows of a tile along axis 1,) to work in; None if there is a `spline`, so that a
+               kernel has either kind of rows alone
     workspace  (workspace_size,) for the cells of a band, of the dtype of their fractions
     tile       rows of a tile along axes 0 and 1
     band       how many rows are located before they are sampled
@@ -215,7 +217,6 @@ def warp_tiles(
     parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
     is_dense = integers(table, 0, Volume).target_step == 1  # rows are repeated in the target
     separable = is_dense and parallel and matrix[2, 0] == 0.0 and matrix[2, 1] == 0.0
-    origins = np.empty(tile[1], np.int64)
     for r in range(band):
         set_integers(buffers, r * RUN_SIZE, run_of(0, 0, False, 0, 0, 0, 0, width))
     if spline is not None:
@@ -225,16 +226,31 @@ def warp_tiles(
 
     for number in range(first, stop):
         z_first, z_stop, y_first, y_stop = rows_of_tile(number, tile, depth, height)
-        origins[:] = -1
+        if origins is not None:
+            for i in range(origins.shape[0]):
+                origins[i] = -1
         for z in range(z_first, z_stop):
             plane_is_blended = False
             for y in range(y_first, y_stop):
                 r = (y - y_first) % band
                 cells = cells_in(buffers, r, band, width, outputs)
                 affine = affine_line(matrix, z, y)
-                if spline is not None and surely_outside(affine, width, rules, bounds):
-                    run = run_of(0, 0, True, 0, 0, 0, 0, width)
-                elif spline is not None:
+                run = run_of(0, 0, True, 0, 0, 0, 0, width)
+                if origins is not None:
+                    run = locate_straight_row(
+                        fraction,
+                        cells,
+                        affine,
+                        floats,
+                        rules,
+                        width,
+                        parallel,
+                        separable,
+                        integers(buffers, r * RUN_SIZE, Run),
+                        origins,
+                        y - y_first,
+                    )
+                if spline is not None and not surely_outside(affine, width, rules, bounds):
                     if not plane_is_blended:
                         blend_plane(lattice, density, z, y_first, y_stop - 1, blended)
                         plane_is_blended = True
@@ -242,13 +258,6 @@ def warp_tiles(
                     run = locate_spline_row(
                         fraction, cells, line, affine, floats, rules, starts, bounds
                     )
-                elif separable:
-                    known, place = integers(buffers, r * RUN_SIZE, Run), y - y_first
-                    run = locate_separable_row(
-                        fraction, cells, affine, floats, rules, width, known, origins, place
-                    )
-                else:
-                    run = locate_affine_row(fraction, cells, affine, floats, rules, width, parallel)
                 set_integers(buffers, r * RUN_SIZE, run)
                 if r == band - 1 or y == y_stop - 1:
                     rows = r + 1

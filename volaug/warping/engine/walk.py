@@ -206,6 +206,7 @@ def _walk(
     outputs = (int(interpolations != {"nearest"}), int("nearest" in interpolations))
 
     def work(first: int, stop: int) -> None:
+        origins = np.empty(tile[1], np.int64) if spline is None else None
         workspace = np.empty(workspace_size(band, shape[2], source.shape[2]), geometry.fractions)
         warp_tiles(
             table,
@@ -214,6 +215,7 @@ def _walk(
             border,
             matrix,
             spline,
+            origins,
             workspace,
             tile,
             band,
