@@ -36,8 +36,8 @@ def small(tmp_path):
     package = tmp_path / "small"
     (package / "jit").mkdir(parents=True)
     (package / "__init__.py").touch()
-    for name in ("options.py", "cache.py", "trust.py", "undisturbed.py"):
-        shutil.copy(KERNELS / "jit" / name, package / "jit" / name)
+    for name in ("options", "inlined", "cache", "packs", "versions", "trust", "undisturbed"):
+        shutil.copy(KERNELS / "jit" / f"{name}.py", package / "jit" / f"{name}.py")
     (package / "helper.py").write_text(
         "from .jit.options import device\n\n@device\ndef twice(x):\n    return 2 * x\n"
     )
@@ -101,8 +101,9 @@ helper.write_text(helper.read_text().replace("2 * x", "3 * x"))
 @pytest.mark.parametrize("attribute", ["__module__", "__qualname__"])
 def test_what_a_kernel_is_makes_its_name(attribute, monkeypatch):
     def names(function):
-        cache, codegen = KernelCache(function), cpu_target.target_context.codegen()
-        return {cache._file_name(cache._subject(sig, codegen)) for sig in ((int8,), (int16,))}
+        cache = KernelCache(function)
+        processor = cpu_target.target_context.codegen().magic_tuple()
+        return {cache._file_name(cache._subject(sig, processor)) for sig in ((int8,), (int16,))}
 
     def function(x):
         return x

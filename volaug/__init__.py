@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 # The public names by the module that has them; those of the steps are in their registry. A module
 # is imported when one of its names is used (PEP 562): `volaug --help` need not wait for Numba.
 _HOMES = {
-    "compilation": ("warmup",),
+    "compilation.warmup": ("warmup",),
     "data.cases": ("CaseError",),
     "data.stream": ("Stream",),
     "pipeline.averaging": ("average_predictions",),
@@ -26,7 +26,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:  # the same, for editors and type checkers
     from . import presets as presets
-    from .compilation import warmup as warmup
+    from .compilation.warmup import warmup as warmup
     from .data.cases import CaseError as CaseError
     from .data.stream import Stream as Stream
     from .pipeline.averaging import average_predictions as average_predictions

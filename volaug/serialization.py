@@ -9,7 +9,6 @@ import functools
 import json
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
@@ -158,6 +157,8 @@ def parse_toml(what: str, text: Any, otherwise: str = "give its text") -> dict[s
         )
     if LONG_KEY.search(text):
         raise ValueError(f"a {what} must have keys of at most {MAX_NESTING} parts")
+    import tomllib  # takes 20 ms
+
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -35,7 +35,7 @@ def double(x):
 
 
 def subject_of(cache, dispatcher, signature=(int64,)):
-    return cache._subject(signature, dispatcher.targetctx.codegen())
+    return cache._subject(signature, dispatcher.targetctx.codegen().magic_tuple())
 
 
 @dataclass

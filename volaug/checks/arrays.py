@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
@@ -57,7 +58,8 @@ def as_array(name: str, value: Any) -> npt.NDArray[Any]:
 
 def refuse_masked(name: str, value: Any) -> None:
     """Raise for a masked array, whose mask would be lost."""
-    if isinstance(value, np.ma.MaskedArray):
+    # NumPy imports `ma` when it is asked for, which takes a tenth of a first call
+    if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name} must be an array without a mask, got a masked array: give its "
             "filled(value), or its data"

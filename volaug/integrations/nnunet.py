@@ -19,7 +19,7 @@ from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import (
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 
 from .. import presets
-from ..compilation import warmup
+from ..compilation.warmup import warmup
 from ..pipeline.compose import Compose
 
 TRAINERS = Path(__file__).with_name("nnunet_trainer")

@@ -4,53 +4,37 @@ Numba's own cache does not see an edit in another file or an option that changed
 (numba#1833), numbers its files so that two writers can exchange them (numba#4807), lets a
 truncated file end the program (numba#10656), and executes what anybody has put into its
 folder. Here a compiled kernel is one file, whose name is the digest of all that it depends on
-(the sources of this package, the versions of Python, Numba, llvmlite and NumPy, the
-processor, the kernel, the signature). Its content begins with a checksum, against damage, and
-says what it is. It is loaded from where nobody else can write (`trust.py`). A file that cannot
-be read or written costs a compilation, and one warning a process.
+(`versions.py`, the processor, the kernel, the signature). Its content begins with a checksum,
+against damage, and says what it is. It is loaded from where nobody else can write (`trust.py`). A
+file that cannot be read or written costs a compilation, and one warning a process. What is not in
+the cache is looked for in packs (`packs.py`).
 """
 
-import functools
 import hashlib
+import logging
 import pickle
-import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import llvmlite
 import numba
-import numpy as np
 from numba.core.caching import _Cache, _CacheLocator
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
-from . import trust
+from . import packs, trust
+from .versions import PYTHON, fingerprint
 
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 
-PYTHON = (sys.implementation.cache_tag, getattr(sys, "abiflags", ""))
+log = logging.getLogger("volaug")
 
 _warned = False
-
-
-@functools.cache
-def fingerprint() -> str:
-    """Digest of what every kernel of this package depends on; nothing without its sources."""
-    versions = (numba.__version__, llvmlite.__version__, np.__version__)
-    settings = (numba.config.BOUNDSCHECK, numba.config.OPT)
-    digest = hashlib.sha256(repr(versions + settings).encode())
-    folder = Path(__file__).parents[1]
-    sources = sorted(folder.rglob("*.py"))
-    try:
-        for source in sources:
-            name = source.relative_to(folder).as_posix()
-            digest.update(name.encode() + b"\0" + source.read_bytes())
-    except OSError:
-        return ""
-    return digest.hexdigest() if sources else ""
+_first_compilation: float | None = None  # when it began; 0 after its end
 
 
 class KernelCache(_Cache):
@@ -89,24 +73,29 @@ class KernelCache(_Cache):
         """The compiled kernel for a signature, or None if it has to be compiled."""
         if not self._enabled:
             return None
-        target_context.refresh()
-        subject = self._subject(sig, target_context.codegen())
-        name = self._file_name(subject)
-        for folder in self._folders():
+        # Numba's own cache calls `refresh`, which imports all that code can be compiled from: that
+        # takes as long as all else of a first call. Compiled code needs no more than the runtime.
+        rtsys.initialize(target_context)
+        own = target_context.codegen().magic_tuple()
+        places = [("the kernel cache", folder, own) for folder in self._folders()]
+        for what, folder, processor in (*places, *packs.usable_packs(_warn_once)):
+            subject = self._subject(sig, processor)
             try:
-                payload = self._unseal(subject, trust.read(folder / name))
+                payload = self._unseal(subject, trust.read(folder / self._file_name(subject)))
                 return CompileResult._rebuild(target_context, *pickle.loads(payload))
             except FileNotFoundError:
                 pass
             except Exception as error:  # whatever is wrong with a cache, compiling is the cure
-                _warn_once(f"cannot load {self._function.__name__} from the kernel cache ({error})")
+                _warn_once(f"cannot load {self._function.__name__} from {what} ({error})")
+        _log_first_compilation(self._function.__name__)
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled kernel for the next process."""
+        _log_end_of_compilation()
         if not self._enabled or data.lifted or data.library.has_dynamic_globals:
             return
-        subject = self._subject(sig, data.codegen)
+        subject = self._subject(sig, data.codegen.magic_tuple())
         name = self._file_name(subject)
         try:
             folder = self._write(name, self._seal(subject, dumps(data._reduce())))
@@ -140,11 +129,11 @@ class KernelCache(_Cache):
         # it is relative where the user has no home
         return [source.parent / "__pycache__", *([own / beside] if own.is_absolute() else [])]
 
-    def _subject(self, sig: Any, codegen: Any) -> bytes:
+    def _subject(self, sig: Any, processor: packs.Processor) -> bytes:
         """What a file is of: no two kernels of a version have the same."""
         function = self._function
         place = (function.__module__, function.__qualname__, str(sig))
-        return repr((*place, codegen.magic_tuple(), PYTHON)).encode()
+        return repr((*place, processor, PYTHON)).encode()
 
     def _file_name(self, subject: bytes) -> str:
         digest = hashlib.sha256(subject).hexdigest()[:16]
@@ -164,6 +153,21 @@ class KernelCache(_Cache):
         if found != subject + self._version.encode():
             raise ValueError("the file is of another kernel")
         return payload
+
+
+def _log_first_compilation(name: str) -> None:
+    """Say, once a process, what takes a second or more."""
+    global _first_compilation
+    if _first_compilation is None:
+        _first_compilation = time.perf_counter()
+        log.info("compiling %s, the first kernel that no cache and no pack has", name)
+
+
+def _log_end_of_compilation() -> None:
+    global _first_compilation
+    if _first_compilation:
+        seconds, _first_compilation = time.perf_counter() - _first_compilation, 0.0
+        log.info("took %.1f s; volaug.warmup() compiles all kernels ahead", seconds)
 
 
 def _warn_once(message: str) -> None:

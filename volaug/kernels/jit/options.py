@@ -27,6 +27,9 @@ OPTIONS = {
 }
 
 
+KERNELS: list[Any] = []  # those of the modules that are imported
+
+
 def device(function: Callable) -> Any:
     """Compile a function that kernels call; it is cached as a part of them."""
     if numba.config.DISABLE_JIT:
@@ -44,6 +47,7 @@ def kernel(function: Callable) -> Any:
     dispatcher._cache = KernelCache(function)
     disturbed = dispatcher.compile
     dispatcher.compile = lambda signature: undisturbed(lambda: disturbed(signature))
+    KERNELS.append(dispatcher)
     return dispatcher
 
 
