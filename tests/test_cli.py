@@ -79,3 +79,43 @@ def test_version(monkeypatch, capsys):
         cli.main()
     assert exit_info.value.code == 0
     assert capsys.readouterr().out == f"volaug {__version__}\n"
+
+
+@pytest.mark.slow
+def test_warmup_says_when_the_kernels_are_ready(monkeypatch):
+    result = CliRunner().invoke(app, ["warmup", "float32", "--processes", "1"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("The kernels for float32 are ready, after ")
+
+
+def test_warmup_makes_a_pack(tmp_path, monkeypatch):
+    made = []
+
+    def make_pack(level, into, dtypes, **options):
+        made.append((level, into, dtypes))
+        return into / level
+
+    monkeypatch.setattr("volaug.compilation.pack_making.make_pack", make_pack)
+    target = ["--target", "x86-64-v3", "--into", str(tmp_path)]
+    result = CliRunner().invoke(app, ["warmup", "int16", *target])
+    assert result.stdout == (
+        f"Wrote {tmp_path / 'x86-64-v3'}. Set VOLAUG_PACKS={tmp_path} where it is to be used.\n"
+    )
+    assert made == [("x86-64-v3", tmp_path, ["int16"])]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["complex64"], "dtype must be one of"),
+        (["float33"], "data type 'float33' not understood"),
+        (["--target", "x86-64-v3"], "--target and --into need each other"),
+        (["--into", "."], "--target and --into need each other"),
+        (["--target", "v3", "--into", "."], "level must be one of"),
+    ],
+)
+def test_warmup_says_what_is_wrong(arguments, message):
+    result = CliRunner().invoke(app, ["warmup", *arguments])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"volaug: warmup: {message}")
+    assert result.stderr.count("\n") == 1

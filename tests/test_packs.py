@@ -7,10 +7,8 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-import volaug
 from support.kernel_cache import NOBODY, as_root
 from volaug.compilation import pack_making
 from volaug.compilation.pack_making import make_pack
@@ -64,12 +62,12 @@ def folder(tmp_path_factory):
 
 
 def keep_some(patch, names=NAMES):
-    listed = pack_making.compiled_signatures
+    listed = pack_making.signatures_for
 
-    def few():
-        return [one for one in listed() if any(name.encode() in one for name in names)]
+    def few(dtypes):
+        return [one for one in listed(dtypes) if any(name.encode() in one for name in names)]
 
-    patch.setattr(pack_making, "compiled_signatures", few)
+    patch.setattr(pack_making, "signatures_for", few)
 
 
 @pytest.fixture
@@ -226,7 +224,7 @@ def test_a_pack_that_cannot_be_written(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_kernels_that_do_not_compile(tmp_path, monkeypatch):
-    monkeypatch.setattr(pack_making, "compiled_signatures", lambda: [b"no pickle"])
+    monkeypatch.setattr(pack_making, "signatures_for", lambda dtypes: [b"no pickle"])
     with pytest.raises(RuntimeError, match="1 of 1 kernels were not compiled"):
         make_pack(packs.levels_of_architecture()[0], tmp_path, ["float32"])
     assert not [*tmp_path.iterdir()]
@@ -248,6 +246,9 @@ def test_levels_of_the_table_are_known_to_llvm():
         assert set(packs.LEVELS[name].features) <= known, name
 
 
-def test_kernels_of_this_process_have_signatures():
-    volaug.affine_transform(np.zeros((40, 40, 40), np.float32), np.diag((1, 1, -1)), (0, 0, 39))
-    assert any(b"reverse_planes" in one for one in pack_making.compiled_signatures())
+@pytest.mark.slow
+def test_a_pack_holds_what_its_dtypes_need_and_nothing_else(warmed_up):
+    of_floats = pack_making.signatures_for(["float32"])
+    of_both = pack_making.signatures_for(["float32", "uint8"])
+    assert set(of_floats) < set(of_both)
+    assert len(of_floats) == len(set(of_floats)) == 28

@@ -1,6 +1,8 @@
 """Make packs: kernels for a level of processors, compiled by whatever processor is at hand."""
 
 import pickle
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +11,17 @@ import numpy.typing as npt
 
 from .. import checks
 from ..kernels.jit import packs
-from ..kernels.jit.ahead import compiled_signatures
 from .bar import progress_bar
 from .processes import run_in_parts
 from .warmup import dtype_names, warmup
+
+LIST_SIGNATURES = """
+import pickle
+from volaug.compilation.warmup import warmup
+from volaug.kernels.jit.ahead import compiled_signatures
+warmup({dtypes})
+sys.stdout.buffer.write(pickle.dumps(compiled_signatures()))
+"""
 
 COMPILE_PART = """
 import pickle
@@ -55,8 +64,8 @@ def make_pack(
     """
     names = dtype_names(dtypes)
     checks.check_choice("level", level, packs.levels_of_architecture())
-    warmup(names, processes=processes, progress=progress)  # which says what there is to compile
-    signatures = compiled_signatures()
+    warmup(names, processes=processes, progress=progress)
+    signatures = signatures_for(names)
     with tempfile.TemporaryDirectory() as work:
         # a pack of the level that is there already would be loaded, and nothing be compiled
         settings = {**packs.settings(level), "NUMBA_CACHE_DIR": work, "VOLAUG_PACKS": work}
@@ -71,3 +80,11 @@ def make_pack(
             f"{level}; what the compiler said is above"
         )
     return packs.write(into.absolute() / level, kernels)
+
+
+def signatures_for(dtypes: Sequence[str]) -> list[bytes]:
+    """Return the kernels that some dtypes need, of which this process may have compiled more."""
+    code = f"import sys; sys.path[:] = {sys.path!r}\n" + LIST_SIGNATURES.format(dtypes=dtypes)
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    signatures: list[bytes] = pickle.loads(done.stdout)
+    return signatures

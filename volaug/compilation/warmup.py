@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,9 +108,7 @@ def _tasks(dtypes: Sequence[str]) -> Iterator[Callable[[], object]]:
     control_points = np.zeros((3, 4, 4, 4))
     warp = Warp((CUBE,) * 3, np.eye(3), control_points=control_points)
     volumes = [np.zeros((CUBE,) * 3, dtype) for dtype in dtypes]
-    for volume in volumes:
-        volume[0] = 1  # of one value there would be nothing to change
-        # the walks, and the sampler of both
+    for volume in volumes:  # the walks, and the sampler of both
         yield partial(affine_transform, volume, 0.5 * np.eye(3))
         yield partial(elastic_deform, volume, control_points)
     for volume in volumes:
@@ -121,8 +120,7 @@ def _tasks(dtypes: Sequence[str]) -> Iterator[Callable[[], object]]:
     for volume in volumes:
         for operation in OPERATIONS.values():
             for example in operation.examples() if issubclass(operation, ValueOperation) else ():
-                targets = {"image": volume, "label": volume}
-                yield partial(example.apply, targets, KINDS, 1)
+                yield partial(_apply, example, volume)
     for volume in volumes:
         yield partial(affine_transform, volume, np.eye(3)[::-1])
         yield partial(affine_transform, volume, np.diag((1, 1, -1)), (0, 0, CUBE - 1))
@@ -131,3 +129,9 @@ def _tasks(dtypes: Sequence[str]) -> Iterator[Callable[[], object]]:
         for interpolation in checks.INTERPOLATIONS:
             yield partial(affine_transform, volume, 0.5 * np.eye(3), interpolation=interpolation)
             yield partial(elastic_deform, volume, control_points, interpolation=interpolation)
+
+
+def _apply(operation: ValueOperation, volume: npt.NDArray[Any]) -> None:
+    """Apply an operation in place."""
+    volume[0] = 1  # of one value there would be nothing to change
+    operation.apply({"image": volume, "label": volume}, KINDS, 1)
