@@ -77,7 +77,7 @@ autosummary_context = {
             "boxes_to_output jacobian_determinant min_jacobian_determinant source_box to_dict "
             "from_dict",
         },
-        "volaug.Stream": {"method": "close report"},
+        "volaug.Stream": {"method": "close load_state_dict report state_dict"},
         "volaug.integrations.torch.VolaugDataset": {"method": "set_epoch replay __getitem__"},
         "volaug.integrations.torch.EpochSampler": {"method": "set_epoch"},
         "volaug.integrations.monai.Volaugd": {"method": "__call__ inverse record_of"},

@@ -32,7 +32,7 @@ METHODS = {
     "volaug.Record": "apply invert seen to_dict to_json from_dict from_json",
     "volaug.Warp": "apply apply_all inverse points_to_input points_to_output boxes_to_input "
     "boxes_to_output jacobian_determinant min_jacobian_determinant source_box to_dict from_dict",
-    "volaug.Stream": "close report",
+    "volaug.Stream": "close load_state_dict report state_dict",
     "volaug.integrations.torch.VolaugDataset": "set_epoch replay __getitem__",
     "volaug.integrations.torch.EpochSampler": "set_epoch",
     "volaug.integrations.monai.Volaugd": "__call__ inverse record_of",

@@ -16,7 +16,7 @@ from ..warping.engine.borders import UNFOLDED
 from ..warping.geometry.bounds import Box, union_of
 from ..warping.geometry.bspline import Floats
 from ..warping.geometry.orientation import Reorientation, reorientation
-from .files.opening import affine_of, as_path, is_path, open_volume
+from .files.opening import affine_of, as_path, is_path, open_volume, outline_of
 from .files.safety import FileError, naming
 from .sources import Source, check_lazy, is_array, is_proxy, label_dtype
 
@@ -133,6 +133,12 @@ class Case:
     def is_function(self) -> bool:
         """Whether the case is a function, which is called each time the case is needed."""
         return callable(self._given)
+
+    def outline(self) -> str:
+        """What is known of the case without reading it, whatever folder its files lie in."""
+        if callable(self._given):
+            return "a function"
+        return repr(sorted((name, outline_of(value)) for name, value in self._given.items()))
 
     def open(self) -> OpenCase:
         """Open the volumes, or raise what is wrong with them."""

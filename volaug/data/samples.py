@@ -1,5 +1,7 @@
 """One sample of a stream: its case is opened, a patch is drawn, read and augmented."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,9 +21,11 @@ from ..transforms.group import happens_always
 from ..transforms.label_pyramid import LabelPyramid
 from .batches import shuffled_index, spec_of
 from .cases import Case, CaseError, Given, OpenCase, as_image_dtype, as_parts
+from .decoded import DecodedCases
 from .patches import Foreground, foreground_of, patch_start
 
 MAX_REPEATS = 2**31
+MAX_BYTES = 2**62
 
 # The name and the seconds of each stage of each sample.
 Seconds = list[tuple[str, float]]
@@ -34,7 +38,7 @@ class SampleMaker:
 
     Parameters
     ----------
-    cases, pipeline, patch_shape, seed, samples_per_case, dtype
+    cases, pipeline, patch_shape, seed, samples_per_case, dtype, cache_bytes
         As of `Stream`.
 
     Attributes
@@ -60,6 +64,7 @@ class SampleMaker:
         seed: int,
         samples_per_case: int,
         dtype: npt.DTypeLike | None,
+        cache_bytes: int,
     ) -> None:
         if not isinstance(pipeline, Compose):
             raise TypeError(f"pipeline must be a Compose, got {type(pipeline).__name__}")
@@ -73,8 +78,8 @@ class SampleMaker:
                 "a LabelPyramid of a Stream must happen for each sample, since a batch has arrays "
                 "or lists, not both: give it and the groups around it p=1, and use no OneOf"
             )
-        as_dtype = as_image_dtype(dtype)
-        self._cases = [Case(given, pipeline.table, as_dtype) for given in cases]
+        self._dtype = as_image_dtype(dtype)
+        self._cases = [Case(given, pipeline.table, self._dtype) for given in cases]
         if not self._cases:
             raise ValueError("cases must be one or more, got none")
         self._pipeline = pipeline
@@ -82,6 +87,7 @@ class SampleMaker:
         self._seed = checks.as_seed("seed", seed)
         self._repeats = checks.as_whole("samples_per_case", samples_per_case, 1, MAX_REPEATS)
         self.epoch_size = len(self._cases) * self._repeats
+        self._decoded = DecodedCases(checks.as_whole("cache_bytes", cache_bytes, 0, MAX_BYTES))
         self._known_foreground: dict[int, Foreground] = {}
         try:
             opened = self._cases[0].open()
@@ -94,6 +100,19 @@ class SampleMaker:
     def __getstate__(self) -> dict[str, Any]:
         """The state, with a copy of the foreground, to which threads add."""
         return {**vars(self), "_known_foreground": dict(self._known_foreground)}
+
+    def setup(self) -> dict[str, Any]:
+        """What samples depend on, as plain values that tell one setup from another."""
+        pipeline = self._pipeline.to_dict()
+        pipeline.pop("seed", None)  # the stream has its own
+        return {
+            "pipeline": digest_of(json.dumps(pipeline, sort_keys=True)),
+            "cases": f"{len(self._cases)} ({digest_of(*(case.outline() for case in self._cases))})",
+            "seed": self._seed,
+            "patch_shape": list(self._patch),
+            "samples_per_case": self._repeats,
+            "dtype": None if self._dtype is None else self._dtype.name,
+        }
 
     def make(
         self,
@@ -133,6 +152,9 @@ class SampleMaker:
         number = key.index // self._repeats
         with _timed("open", seconds):
             opened = self._cases[number].open()
+        if not self._cases[number].is_function:
+            with _timed("read", seconds):
+                opened = self._decoded.kept(number, opened)
         with _timed("draw", seconds):
             coordinates = self._foreground(number, opened) if is_foreground else None
             start = patch_start(RandomStream(key, "patch"), opened.shape, self._patch, coordinates)
@@ -166,6 +188,11 @@ class SampleMaker:
         if not self._cases[number].is_function:
             self._known_foreground[number] = found
         return found
+
+
+def digest_of(*texts: str) -> str:
+    """Return a short digest of some texts."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 @contextmanager

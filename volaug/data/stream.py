@@ -1,6 +1,5 @@
 """Streams: batches of augmented patches, made while a network works on earlier ones."""
 
-import os
 import threading
 import weakref
 from collections import deque
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from .. import checks
 from ..pipeline.compose import Compose
+from ..threads.forks import start_afresh_in_children
 from ..threads.limits import thread_count
 from ..threads.ranks import Shard, as_shard, torch_rank, torch_worker
 from ..threads.workers import Workers, holding
@@ -23,6 +23,7 @@ from .batches import Batch, collated
 from .cases import Given
 from .prefetch import Dropped, Pending
 from .progress import Progress, Report
+from .resuming import Resumable
 from .samples import SampleMaker
 
 MAX_COUNT = 2**31
@@ -32,7 +33,7 @@ MAX_WORKERS = 2**10
 ENDLESS = 2**32
 
 
-class Stream:
+class Stream(Resumable):
     """Batches of patches, augmented on the fly in threads of this process.
 
     Parameters
@@ -60,7 +61,7 @@ class Stream:
     epochs : int, optional
         Number of epochs; an incomplete last batch is dropped. Default: endless.
     first_batch : int, default 0
-        Batch to resume at: the `batches` of a stream that has stopped.
+        Batch to resume at: the `batches` of a stream that has stopped, see `state_dict`.
     dtype : {float16, float32, float64}, optional
         Dtype that images are converted to. Default: their own, which all cases must share.
     on_batch : callable, optional
@@ -70,6 +71,9 @@ class Stream:
         same number. Default: the rank of ``torch.distributed`` or torchrun. Workers of a torch
         ``DataLoader`` share these batches; each pass of the loader begins where the last would have
         ended.
+    cache_bytes : int, default 0
+        Bytes of memory for cases that are read: those used last are kept whole, decompressed.
+        Without it, each sample reads its part of the file.
 
     Attributes
     ----------
@@ -105,6 +109,8 @@ class Stream:
     (2, 1, 8, 8, 8)
     """
 
+    _on_drop: "weakref.finalize[..., Stream] | None" = None
+
     def __init__(
         self,
         cases: Sequence[Given],
@@ -122,6 +128,7 @@ class Stream:
         dtype: npt.DTypeLike | None = None,
         on_batch: Callable[["Stream"], None] | None = None,
         shard: tuple[int, int] | None = None,
+        cache_bytes: int = 0,
     ) -> None:
         if on_batch is not None and not callable(on_batch):
             raise TypeError(f"on_batch must be a function of the stream, got {on_batch!r}")
@@ -138,17 +145,21 @@ class Stream:
         # How many passes of a DataLoader each of its workers has begun. The memory is shared by
         # processes, since workers are started anew for each pass.
         self._passes = RawArray(c_int64, MAX_WORKERS)
-        self._maker = SampleMaker(cases, pipeline, patch_shape, seed, samples_per_case, dtype)
+        self._maker = SampleMaker(
+            cases, pipeline, patch_shape, seed, samples_per_case, dtype, cache_bytes
+        )
         samples = None if self._epochs is None else self._epochs * self._maker.epoch_size
         if samples is not None and samples < self._batch_size:
             raise ValueError(
                 f"epochs must make one batch at least, got {samples} samples in {self._epochs} "
                 f"epochs for batches of {self._batch_size}"
             )
-        self._start_afresh()
+        self.start_afresh()
 
-    def _start_afresh(self) -> None:
-        """Set up with nothing under way: at the start, and in a forked child."""
+    def start_afresh(self) -> None:
+        """Set up with nothing under way: at the start, after `close`, and in a forked child."""
+        if self._on_drop is not None:
+            self._on_drop.detach()
         self._workers = Workers("volaug-stream")
         # a stream that is garbage collected does not wait for its workers
         self._on_drop = weakref.finalize(self, self._workers.stop, False)
@@ -161,7 +172,7 @@ class Stream:
         self._skipped = 0
         self._closed = False
         self._progress = Progress()
-        _live.add(self)
+        start_afresh_in_children(self)
 
     def __len__(self) -> int:
         """Return the number of batches left."""
@@ -184,15 +195,14 @@ class Stream:
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without what is under way."""
         under_way = ("_workers", "_on_drop", "_turn", "_pending", "_progress")
-        # a copy, as other threads change it
-        state = {name: value for name, value in dict(vars(self)).items() if name not in under_way}
+        state = {k: v for k, v in dict(vars(self)).items() if k not in under_way}  # of a copy
         if get_spawning_popen() is None:  # only a child that is being started can share it
             del state["_passes"]
         return state | {"_rank": self._found_rank()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update({"_passes": RawArray(c_int64, MAX_WORKERS), **state})
-        self._start_afresh()
+        self.start_afresh()
 
     def __next__(self) -> Batch:
         try:
@@ -284,17 +294,3 @@ class Stream:
             ahead.append(pending)
             self._submitted += 1
             pending.begin(self._workers, self._maker, first, self._first_forced)
-
-
-_live: "weakref.WeakSet[Stream]" = weakref.WeakSet()
-
-
-def _start_all_afresh() -> None:
-    """In a forked child there are no threads of the parent, but maybe locks that they held."""
-    for stream in list(_live):
-        stream._on_drop.detach()
-        stream._start_afresh()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_all_afresh)

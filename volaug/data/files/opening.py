@@ -25,6 +25,14 @@ def as_path(value: Any) -> Path:
     return Path(os.fsdecode(value))
 
 
+def outline_of(value: Any) -> str:
+    """The name of a file, or the shape and dtype of an array."""
+    if is_path(value):
+        return as_path(value).name
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else f"{tuple(shape)} {value.dtype}"
+
+
 def open_volume(path: Path) -> Any:
     """Open a file as a volume that is sliced like an array.
 
