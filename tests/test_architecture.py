@@ -18,6 +18,7 @@ PACKAGE = Path(volaug.__file__).parent
 # for all that has no line of its own within it.
 LAYERS = [
     {"__init__"},
+    {"__main__"},
     {"cli"},
     {"integrations"},
     {"plotting.plot"},
@@ -26,9 +27,9 @@ LAYERS = [
     {"plotting"},
     {"compilation"},
     {"data.stream"},
-    {"data.prefetch", "data.progress"},
+    {"data.prefetch", "data.progress", "data.resuming"},
     {"data.samples"},
-    {"data.batches"},
+    {"data.batches", "data.decoded"},
     {"data.cases", "data.patches"},
     {"data.sources", "data.files", "data"},
     {"presets"},

@@ -3,6 +3,7 @@
 # ruff: noqa: E402 - what the demo needs may be missing
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -79,6 +80,12 @@ def test_version(monkeypatch, capsys):
         cli.main()
     assert exit_info.value.code == 0
     assert capsys.readouterr().out == f"volaug {__version__}\n"
+
+
+def test_it_is_a_module_too():
+    command = [sys.executable, "-m", "volaug", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"volaug {__version__}\n"
 
 
 @pytest.mark.slow
