@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import checks
 from ...warping.geometry.bspline import Floats
+from .b2nd import B2nd
 from .blocks import SUFFIXES
 from .itk import ItkImage
 from .nibabel_files import NibabelImage
@@ -39,8 +40,9 @@ def open_volume(path: Path) -> Any:
     Parameters
     ----------
     path : Path
-        A ``.npy`` file, an image that nibabel reads (NIfTI, MGH, Analyze, AFNI, PAR/REC, MINC), or
-        one that SimpleITK reads: NRRD, MetaImage, or a folder with one DICOM series.
+        A ``.npy`` or ``.b2nd`` file, an image that nibabel reads (NIfTI, MGH, Analyze, AFNI,
+        PAR/REC, MINC), or one that SimpleITK reads: NRRD, MetaImage, or a folder with one DICOM
+        series.
 
     Returns
     -------
@@ -64,6 +66,8 @@ def _opened(path: Path) -> Any:
         raise FileError(str(path), "must be one array in a .npy file, got a .npz of several")
     if suffix == ".npy":
         return Npy(path)
+    if suffix == ".b2nd":
+        return B2nd(path)
     if suffix in (*SUFFIXES, ".dcm") or path.is_dir():
         return ItkImage(path)
     return NibabelImage(path)
