@@ -1,4 +1,4 @@
-"""Build a wheel with kernels compiled ahead, if it is asked for.
+"""Build a wheel that contains compiled kernels. Without the variable below, it has none.
 
     HATCH_BUILD_HOOK_ENABLE_CUSTOM=true pip wheel --no-deps .
 
@@ -9,6 +9,7 @@ and VOLAUG_WHEEL_DTYPES, separated by commas, say what is compiled.
 import os
 import sys
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -35,3 +36,7 @@ class PackHook(BuildHookInterface):
         build_data["force_include"][str(self.folder / "packs")] = "volaug/kernels/packs"
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
+
+    def finalize(self, version, build_data, artifact_path):
+        """Called by hatchling when the wheel is written."""
+        rmtree(self.folder)

@@ -43,7 +43,7 @@ def spline_weights(size: int, points: int, slope: bool = False) -> Floats:
 
 
 def slabs(length: int, threads: int) -> list[slice]:
-    """Return slabs that make up an axis, for so many threads."""
+    """Divide an axis into slabs, one for each thread."""
     count = SLABS_PER_THREAD * threads
     edges = [length * part // count for part in range(count + 1)]
     return [slice(start, stop) for start, stop in itertools.pairwise(edges) if start < stop]

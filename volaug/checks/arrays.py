@@ -58,7 +58,7 @@ def as_array(name: str, value: Any) -> npt.NDArray[Any]:
 
 def refuse_masked(name: str, value: Any) -> None:
     """Raise for a masked array, whose mask would be lost."""
-    # NumPy imports `ma` when it is asked for, which takes a tenth of a first call
+    # without the test NumPy would import `ma` here: a tenth of the time of a first call
     if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name} must be an array without a mask, got a masked array: give its "

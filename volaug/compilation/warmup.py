@@ -97,7 +97,7 @@ def dtype_names(dtypes: Sequence[npt.DTypeLike]) -> list[str]:
 
 
 def compile_part(dtypes: Sequence[str], number: int, parts: int) -> None:
-    """Do every so manieth task, of those that compile kernels for some dtypes."""
+    """Do the tasks ``number``, ``number + parts``, ... that compile kernels for some dtypes."""
     for task in list(_tasks(dtypes))[number::parts]:
         task()
         report_done()

@@ -19,8 +19,8 @@ class Decoded:
     """A volume in memory in place of one that was read part by part, and as such."""
 
     def __init__(self, voxels: Array) -> None:
-        voxels.flags.writeable = False  # samples read it side by side
-        self._voxels = voxels
+        self._voxels = voxels.view()
+        self._voxels.flags.writeable = False  # samples read it side by side
         self.shape, self.dtype = voxels.shape, voxels.dtype
 
     def __getitem__(self, window: Any) -> Array:
@@ -104,7 +104,7 @@ def size_of(case: OpenCase) -> int:
 def decoded(case: OpenCase) -> OpenCase:
     """A case with its volumes in memory."""
     volumes = {
-        name: volume if is_array(volume) else Decoded(np.array(volume[...]))
+        name: volume if is_array(volume) else Decoded(np.asarray(volume[...]))
         for name, volume in case.volumes.items()
     }
     return case._replace(volumes=volumes)

@@ -1,5 +1,6 @@
 """Where a stream stands, so that it, or another process, can go on from there."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ VERSION = 1
 MAX_BATCHES = 2**62
 
 
-class Resumable:
+class Resumable(ABC):
     """The methods of a stream by which training libraries keep its state, as torchdata names them.
 
     The attributes are those of the stream.
@@ -83,11 +84,14 @@ class Resumable:
             "shard": list(self._found_rank()),
         }
 
-    def close(self) -> None:  # noqa: D102 - the stream's own
-        raise NotImplementedError
+    @abstractmethod
+    def close(self) -> None:
+        """End the stream."""
 
-    def start_afresh(self) -> None:  # noqa: D102 - the stream's own
-        raise NotImplementedError
+    @abstractmethod
+    def start_afresh(self) -> None:
+        """Set up with nothing under way."""
 
+    @abstractmethod
     def _found_rank(self) -> Shard:
-        raise NotImplementedError
+        """Return the shard of this rank."""

@@ -12,8 +12,8 @@ from ..contender import SOME, Contender, needs
 from ..problems import Sample
 from .by_torch import grid
 
-# Of the side: it takes no larger displacement of so many control points. As it is a mean over
-# three planes, voxels move half as far as volaug's.
+# As a part of the side: the largest displacement that it accepts for this number of control points.
+# Its field is a mean over three planes, so that voxels move half as far as volaug's.
 MAX_LENGTH = 0.066
 
 # To resample twice blurs what a small cube has of a tissue by more than is allowed in most draws.

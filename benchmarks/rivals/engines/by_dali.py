@@ -14,8 +14,8 @@ from ...problem import Array
 from ..case import Case, slabs
 from ..contender import SOME, Contender, needs
 
-# Its float32 coordinates err the more the longer a row is. In one of so many voxels the picture
-# differs by 7e-4 of the range, where 1e-3 is allowed.
+# Its coordinates are float32, and their error grows along a row. After 256 voxels the picture
+# differs by 7e-4 of the range; 1e-3 is allowed.
 LONGEST = 256
 
 

@@ -75,7 +75,7 @@ def random_pipeline(side: int) -> Any:
 
     turn, shear = (-DEGREES, DEGREES), math.degrees(math.atan(SLOPE))
     slope = (-shear, shear)
-    # as widely spread as what volaug draws evenly, on as many control points
+    # volaug draws from a uniform distribution; this one is normal, with its standard deviation
     elastic = tt.ElasticWarp(MAX_LENGTH * side / math.sqrt(3), side / (KNOTS - SPLINE_DEGREE))
     return tt.Compose(
         *(tt.Flip(axis) for axis in "xyz"),
