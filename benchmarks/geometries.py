@@ -117,10 +117,6 @@ class Ratios(_Measured):
         turned = self.matrix[np.ix_((2, 0, 1), (2, 0, 1))]
         return ratio(call_of(short, self.matrix), call_of(long, turned))
 
-    def track_45_degrees(self) -> float:
-        """A rotation by 45 degrees about axis 0, of one by 15."""
-        return ratio(*(call_of(self.volume, rotation(angle, 0)) for angle in (45.0, 15.0)))
-
     def track_fine_lattice(self) -> float:
         """40^3 control points, of 11^3."""
         points = np.random.default_rng(SEED).normal(0.0, 0.5, (3, 40, 40, 40))
@@ -141,3 +137,21 @@ class Ratios(_Measured):
             for mode in ("reflect", "constant")
         )
         return ratio(reflect, constant)
+
+
+class SteepTurns(_Measured):
+    """A turn by 45 degrees, as a multiple of one by 15.
+
+    Planes of a power of two lie in the same lines of the cache, so that 256^3 is a bad size.
+    """
+
+    params = ([128, 232, 256], [0, 1])
+    param_names = ("side", "axis")
+    unit = "times"
+
+    def setup(self, side: int, axis: int) -> None:
+        self.volume = head(side)
+
+    def track_45_degrees(self, side: int, axis: int) -> float:
+        turns = (call_of(self.volume, rotation(angle, axis)) for angle in (45.0, 15.0))
+        return ratio(*turns)
