@@ -29,10 +29,10 @@ _run_parts = run_parts
 
 
 def run_parts(*arguments, **options):
-    start = _time.perf_counter()
+    start = _time.process_time()
     _run_parts(*arguments, **options)
-    end = _time.perf_counter() + {slowdown} * (_time.perf_counter() - start)
-    while _time.perf_counter() < end:
+    end = _time.process_time() + {slowdown} * (_time.process_time() - start)
+    while _time.process_time() < end:
         pass
 """
 
