@@ -84,7 +84,7 @@ class Files(_Operation):
         if not self.path.exists():
             FORMATS[suffix](self.path, as_integers(head(SIDE), "int16"))
         middle = slice((SIDE - PATCH) // 2, (SIDE + PATCH) // 2)
-        self.patch = (middle, middle, middle)
+        self.patch = (..., middle, middle, middle)
         return as_integers(head(PATCH), "int16")
 
     def call(self) -> None:

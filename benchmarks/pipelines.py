@@ -1,5 +1,7 @@
 """Time and memory of random pipelines: a draw, a sample, presets, and a patch of a large volume."""
 
+from typing import Any
+
 import numpy as np
 
 import volaug
@@ -60,7 +62,9 @@ class Presets(_Operation):
         loaded = round(LOADED * side)
         image, self.classes = head(loaded), labels(loaded).astype(np.int16)
         self.image = (image - image.mean()) / image.std()
-        more = {"deep_supervision": DEEP_SUPERVISION} if name.startswith("nnunet") else {}
+        more: dict[str, Any] = {"swap": set()}  # no label tells left from right
+        if name.startswith("nnunet"):
+            more = {"deep_supervision": DEEP_SUPERVISION}
         self.pipeline = getattr(volaug.presets, name)(side, seed=SEED, **more)
         return head(side)
 

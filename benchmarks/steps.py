@@ -25,7 +25,7 @@ def all_steps(patch: int) -> dict[str, Transform]:
     steps = (
         volaug.CenterCrop(patch),
         volaug.LabelPyramid(DEEP_SUPERVISION),
-        volaug.MaskImage(),
+        volaug.MaskImage(value=-1.0),
         volaug.Normalize(),
         volaug.OneOf([volaug.RandomContrast(p=1.0), volaug.RandomGamma(p=1.0)]),
         volaug.RandomAffine(degrees=DEGREES, scale=SCALE, shear=SLOPE, translation=5.0, p=1.0),
