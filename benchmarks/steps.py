@@ -45,7 +45,7 @@ def all_steps(patch: int) -> dict[str, Transform]:
         volaug.RandomScaling(SCALE, p=1.0),
         volaug.RandomShear(SLOPE, p=1.0),
         volaug.RandomTranslation(5.0, p=1.0),
-        volaug.RemapLabels(3, new=1),
+        volaug.RemapLabels(2, new=1),
     )
     return {type(step).__name__: step for step in steps}
 
@@ -64,6 +64,11 @@ CHANGES: dict[str, IntensityOperation] = {
 CHANNEL = ChannelId("image", 0)
 
 
+def marked_labels(side: int) -> Array:
+    """Return labels whose air is -1, as nnU-Net marks what it did not normalize by."""
+    return labels(side).astype(np.int16) - np.int16(1)
+
+
 class Steps(_Operation):
     """Each step alone in a pipeline: drawn, and applied to an image and its labels."""
 
@@ -73,7 +78,7 @@ class Steps(_Operation):
     def prepare(self, name: str) -> Array:
         # half the side for what crops
         self.pipeline = volaug.Compose([all_steps(SIDE // 2)[name]], seed=SEED)
-        self.label = labels(SIDE)
+        self.label = marked_labels(SIDE)
         return head(SIDE)
 
     def call(self) -> None:

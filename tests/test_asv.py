@@ -24,7 +24,7 @@ from benchmarks import (
 )
 from benchmarks.clock import OutsideKernels, share_outside_kernels
 from benchmarks.cold_start import ColdStart
-from benchmarks.problem import as_integers, head, labels, pull_matrix, tiled
+from benchmarks.problem import as_integers, head, pull_matrix, tiled
 from benchmarks.samples import drawing, random_patch, random_pipeline, sampling
 from test_golden_draws import EVERYTHING
 from test_pipeline_files import NOT_DEFAULT
@@ -145,11 +145,11 @@ def test_every_step_has_a_benchmark_golden_draws_and_a_case_of_files(name):
 def test_the_measured_step_does_something(name, small):
     benchmark = steps.Steps()
     benchmark.setup(name)
-    made = benchmark.pipeline(image=head(SIDE), label=labels(SIDE), index=0)
+    made = benchmark.pipeline(image=head(SIDE), label=benchmark.label, index=0)
     assert [step for step, _ in made.record.steps] or name == "OneOf"
     image, label = made["image"], made["label"]
     label = label[1] if name == "LabelPyramid" else label
-    assert not (np.array_equal(image, head(SIDE)) and np.array_equal(label, labels(SIDE)))
+    assert not (np.array_equal(image, head(SIDE)) and np.array_equal(label, benchmark.label))
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -20,9 +20,8 @@ import volaug
 rng = np.random.default_rng(3)
 image, label = rng.random((40, 44, 48), np.float32), np.zeros((40, 44, 48), np.uint8)
 label[10:20, 10:20, 10:20] = 1
-pipeline = volaug.Compose(
-    [volaug.RandomAffine(p=1.0), volaug.RandomElastic(1.0, p=1.0), volaug.RandomNoise(p=1.0)], seed=5
-)
+steps = [volaug.RandomAffine(p=1.0), volaug.RandomElastic(1.0, p=1.0), volaug.RandomNoise(p=1.0)]
+pipeline = volaug.Compose(steps, seed=5)
 made = pipeline(image=image, label=label, index=2, threads=2)
 parts = [made["image"], made["label"]]
 with volaug.Stream(
