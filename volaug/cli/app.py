@@ -9,12 +9,16 @@ import typer
 
 from .. import __version__
 from .demo_command import demo
+from .preview_command import preview
 from .warmup_command import warmup
 
 app = typer.Typer(
     help="Fast, exact augmentation of large 3D volumes on the CPU.",
     no_args_is_help=True,
     add_completion=False,
+    # plain help: importing what formats it takes longer than all else
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 
@@ -35,5 +39,5 @@ def common(
     """Take the options before the command's name."""
 
 
-for command in (demo, warmup):
+for command in (demo, preview, warmup):
     app.command()(command)

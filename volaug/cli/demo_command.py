@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ..threads.limits import thread_count
 from .failure import fail
 
 DEMO_NEEDS = ("matplotlib", "nibabel", "nilearn", "rich")
@@ -33,6 +32,8 @@ def demo(
         if (error.name or "").partition(".")[0] not in DEMO_NEEDS:
             raise
         fail(f'demo needs {error.name}, which is not installed: pip install "volaug[demo]"')
+    from ..threads.limits import thread_count
+
     try:
         granted = thread_count(threads)
     except (TypeError, ValueError) as error:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ..threads.limits import granted_threads
 from .failure import fail
 
 
@@ -37,6 +36,7 @@ def warmup(
     from ..compilation.pack_making import make_pack
     from ..compilation.warmup import warmup as compile_here
     from ..kernels.jit.trust import UntrustedError
+    from ..threads.limits import granted_threads
 
     wanted = dtypes or ["float32", "int16", "uint8"]
     count = processes or granted_threads()

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from ...keys import Key
 from ...plotting.canvas import DIM, LANDMARK, POINT, Sheet, ring
+from ..replacing import replacing
 from .brain import BACKGROUND, GREY, LANDMARKS, OTHER, WHITE
-from .files import replacing
 from .slices import VIEWS, Slice
 from .words import signed
 
