@@ -22,7 +22,8 @@ LAYERS = [
     {"cli"},
     {"integrations"},
     {"plotting.plot"},
-    {"plotting.figure", "plotting.rows"},
+    {"plotting.figure", "plotting.page"},
+    {"plotting.rows"},
     {"plotting.panels"},
     {"plotting.texts"},
     {"plotting.pictures"},
@@ -71,7 +72,7 @@ LAYERS = [
 # Heavy or optional: imported by whoever needs them, when they do.
 OPTIONAL = {
     "torch", "monai", "torchio", "nibabel", "nilearn", "matplotlib", "contourpy", "SimpleITK",
-    "rich", "typer",
+    "PIL", "rich", "typer",
 }  # fmt: skip
 
 

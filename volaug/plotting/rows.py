@@ -41,7 +41,8 @@ class Row(NamedTuple):
     @property
     def above(self) -> float:
         """What is above the slices and the letters, in pixels: a heading, words and places."""
-        return TITLE_LINE + LINE * (len(self.words) + 1) + 8
+        gap = 12 if self.words else 4
+        return TITLE_LINE + LINE * (len(self.words) + 1) + gap
 
     @property
     def height(self) -> float:

@@ -63,7 +63,9 @@ def contents_of_draws(
     """Return what is shown of the original and of each draw."""
     paths = {"image": image} | ({} if label is None else {"label": label})
     case = Case(paths, pipeline.table).open()
-    volumes: dict[str, Any] = {name: np.asarray(volume[...]) for name, volume in case.volumes.items()}
+    volumes: dict[str, Any] = {
+        name: np.asarray(volume[...]) for name, volume in case.volumes.items()
+    }
     place: dict[str, Any] = {"affine": case.affine} if case.affine is not None else {}
     at = middle_of(volumes.get("label"), case.shape)
     shown = [contents_of({**volumes, **place}, "image", 0, at, None)]
