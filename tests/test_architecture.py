@@ -22,7 +22,7 @@ LAYERS = [
     {"cli"},
     {"integrations"},
     {"plotting.plot"},
-    {"plotting.figure", "plotting.page"},
+    {"plotting.figure", "plotting.page", "plotting.tiles"},
     {"plotting.rows"},
     {"plotting.panels"},
     {"plotting.texts"},

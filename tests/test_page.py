@@ -109,7 +109,7 @@ def test_in_a_browser(tmp_path):
         browser.wait("panels[2].place.textContent === 'axis 2, voxel 26'")
         browser.value("document.getElementById('draw').focus()")
         browser.press("l")
-        browser.wait("document.getElementById('outlines').ariaPressed === 'false'")
+        browser.wait("document.getElementById('outlines').ariaPressed === 'true'")
         for width in (1400, 400):
             browser.resize(width, 900)
             assert browser.value("document.documentElement.scrollWidth") <= width

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from support.volumes import random_volume
 from volaug import Compose, RandomNoise, RandomTranslation
 from volaug.cli.app import app
-from volaug.cli.preview.run import contents_of_draws, middle_of
+from volaug.cli.preview.preview import contents_of_draws, middle_of
 
 SHAPE = (20, 24, 22)
 AFFINE = np.diag((-1.0, 1.0, 1.5, 1.0))

@@ -70,7 +70,8 @@ class Browser:
             if found.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(found["params"])
             if found.get("method") == "Log.entryAdded":
-                self.errors.append(found["params"])
+                entry = found["params"]["entry"]
+                self.errors += [entry] if entry["level"] == "error" else []
             if found.get("method") == "Network.requestWillBeSent":
                 self.requests.append(found["params"]["request"]["url"][:40])
 

@@ -53,7 +53,7 @@ def preview(
     except (TypeError, ValueError) as error:
         fail(f"preview: {error}", 2)
     try:
-        from .preview.run import run_preview
+        from .preview.preview import run_preview
 
         run_preview(image, label, read, f"{pipeline}", out, html, draws, seed)
     except ModuleNotFoundError as error:
