@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .benchmark_command import benchmark
 from .demo_command import demo
+from .doctor_command import doctor
+from .info_command import info
 from .preview_command import preview
 from .warmup_command import warmup
 
@@ -39,5 +42,5 @@ def common(
     """Take the options before the command's name."""
 
 
-for command in (demo, preview, warmup):
+for command in (demo, preview, info, doctor, benchmark, warmup):
     app.command()(command)

@@ -22,9 +22,11 @@ def demo(
     """Augment the MNI152 brain, its tissue labels and landmarks, and time it beside scipy.
 
     Seven strategies are applied one by one, then all of them in one pipeline.
-    Writes images and labels before and after (NIfTI), what was drawn (JSON), one
-    sheet with pictures of all strategies, and one of contrast, noise and the like.
+    Writes images and labels before and after (NIfTI), what was drawn (JSON), a
+    sheet of all strategies, and one of contrast, noise and the like.
     Nothing is downloaded.
+
+    Example: volaug demo volaug-demo --threads 2
     """
     try:
         from .demo.run import run_demo

@@ -28,8 +28,8 @@ def warmup(
 ) -> None:
     """Compile the kernels ahead: for this processor, or for a level of processors.
 
-    Examples: `volaug warmup float32 int16` fills the kernel cache. `volaug warmup --target
-    x86-64-v3 --into /opt/volaug` makes a pack that serves every processor with AVX2.
+    Example: volaug warmup float32 int16 fills the kernel cache.
+    volaug warmup --target x86-64-v3 --into /opt/volaug makes a pack for processors with AVX2.
     """
     if (target is None) != (into is None):
         fail("warmup: --target and --into need each other")
