@@ -64,7 +64,7 @@ def test_errors(sample, options, error, words):
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for name in ("figure", "canvas", "panels", "rows"):
+    for name in ("figure", "canvas", "panels", "sample_rows"):
         monkeypatch.delitem(sys.modules, f"volaug.plotting.{name}", raising=False)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "volaug\[plot\]"'):
         volaug.plot(GIVEN)

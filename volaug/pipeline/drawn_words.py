@@ -85,7 +85,7 @@ def _(operation: Affine, axes: Axes) -> str:
     if any(operation.degrees):
         parts.append(f"rotated by {_turn(operation.degrees)}")
     if any(operation.translation):
-        parts.append(f"moved by {_shift(operation.translation, axes)}")
+        parts.append(f"moved by {_translation(operation.translation, axes)}")
     return "; ".join(parts) or "nothing moves"
 
 
@@ -94,7 +94,7 @@ def _turn(degrees: Sequence[float]) -> str:
     return ", ".join(f"{numbers(angle, 1, '°')} about axis {axis}" for axis, angle in turns)
 
 
-def _shift(lengths: Sequence[float], axes: Axes) -> str:
+def _translation(lengths: Sequence[float], axes: Axes) -> str:
     """Say how far, and to which side of the body if that is known."""
     if not axes.ends[0][0]:
         return f"{numbers(lengths, 1)} {axes.unit}"

@@ -42,7 +42,7 @@ class Sheet:
         written = self.figure.text(x / width, 1 - y / height, text, size=pixels * POINT, **look)
         return float(written.get_window_extent(self.canvas.get_renderer()).x1)
 
-    def line(self, x0: float, y0: float, x1: float, y1: float) -> None:
+    def draw_line(self, x0: float, y0: float, x1: float, y1: float) -> None:
         """Draw a white line from one place to another."""
         width, height = self.size
         ends = (x0 / width, x1 / width), (1 - y0 / height, 1 - y1 / height)

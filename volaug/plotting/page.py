@@ -16,7 +16,7 @@ from ..warping.resizing import resample
 from .contents import Contents
 from .outlines import PROBABLE, color_of
 from .pictures import pictures_of
-from .rows import Window, heading, windows_of
+from .sample_rows import Window, heading, windows_of
 from .views import View, views_of
 
 TEMPLATE = Path(__file__).with_name("page.html")

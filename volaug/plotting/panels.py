@@ -113,7 +113,7 @@ def draw_scale_bar(sheet: Sheet, upper: float, panel: Panel, unit: str) -> None:
     length = round_length(BAR_SHARE * panel.picture.width)
     y = upper + panel.height + panel.gutter + BAR / 2
     end = panel.left + scale * length
-    sheet.line(panel.left, y, end, y)
+    sheet.draw_line(panel.left, y, end, y)
     look: dict[str, Any] = {"color": DIM, "verticalalignment": "center", **MONO}
     sheet.write(end + 8, y, f"{length:g} {unit}", WORD, **look)
 

@@ -102,7 +102,7 @@ def plot(
         raise ValueError("sample must be a sample, or a list of one or more, got an empty list")
     try:
         from .figure import draw
-        from .rows import draw_rows
+        from .sample_rows import draw_rows
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ...plotting.contents import Contents, contents_of
-from ...plotting.tiles import draw_tiles
+from ...plotting.sample_tiles import draw_tiles
 from ..replacing import replacing
 from .brain import LANDMARKS, Brain
 

@@ -36,7 +36,7 @@ def run_preview(
     """
     # what is missing is said before a large image is read
     from ...plotting.page import page_of
-    from ...plotting.rows import draw_rows
+    from ...plotting.sample_rows import draw_rows
 
     if seed is not None or pipeline.seed is None:
         pipeline = replace(pipeline, seed=seed or 0)

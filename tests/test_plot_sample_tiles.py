@@ -9,7 +9,7 @@ pytest.importorskip("nibabel")
 from support.figures import affine_of, check_layout, said
 from support.volumes import random_volume
 from volaug.plotting.contents import contents_of
-from volaug.plotting.tiles import draw_tiles
+from volaug.plotting.sample_tiles import draw_tiles
 
 
 @pytest.mark.parametrize("count", [1, 5])

@@ -9,7 +9,7 @@ from .canvas import DIM, Sheet
 from .contents import Contents
 from .panels import BAR, GUTTER, MARGIN, Panel, draw_scale_bar, draw_slice
 from .pictures import pictures_of
-from .rows import SPACING, Window
+from .sample_rows import SPACING, Window
 from .texts import HEADING, LINE, MONO, PLAIN, TITLE_LINE, WORD, characters, legend_of, wrapped
 
 # In pixels.
