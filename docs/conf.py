@@ -52,7 +52,9 @@ html_title = f"volaug {release}"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_prev_next": False}
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("presets", "integrations", "look", "trust")}
+html_sidebars = {
+    page: [] for page in ("presets", "integrations", "look", "preview", "command_line", "trust")
+}
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # a notebook has its outputs stored
 

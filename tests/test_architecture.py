@@ -22,7 +22,10 @@ LAYERS = [
     {"cli"},
     {"integrations"},
     {"plotting.plot"},
-    {"plotting.figure"},
+    {"plotting.figure", "plotting.page", "plotting.sample_tiles"},
+    {"plotting.sample_rows"},
+    {"plotting.panels"},
+    {"plotting.texts"},
     {"plotting.pictures"},
     {"plotting"},
     {"compilation"},
@@ -32,12 +35,14 @@ LAYERS = [
     {"data.batches", "data.decoded"},
     {"data.cases", "data.patches"},
     {"data.sources", "data.files", "data"},
+    {"pipeline.reading"},
     {"presets"},
     {"pipeline.averaging"},
     {"pipeline.compose"},
     {"pipeline.drawing", "pipeline.stored"},
     {"pipeline.record"},
-    {"pipeline.description"},
+    {"pipeline.step_words"},
+    {"pipeline.description", "pipeline.drawn_words"},
     {"pipeline.drawn"},
     {"pipeline.replay"},
     {"pipeline.sides"},
@@ -67,7 +72,7 @@ LAYERS = [
 # Heavy or optional: imported by whoever needs them, when they do.
 OPTIONAL = {
     "torch", "monai", "torchio", "nibabel", "nilearn", "matplotlib", "contourpy", "SimpleITK",
-    "rich", "typer",
+    "PIL", "rich", "typer",
 }  # fmt: skip
 
 
