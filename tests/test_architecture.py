@@ -27,6 +27,7 @@ LAYERS = [
     {"plotting"},
     {"compilation"},
     {"data.stream"},
+    {"data.feeding"},
     {"data.prefetch", "data.progress", "data.resuming"},
     {"data.samples"},
     {"data.batches", "data.decoded"},
