@@ -43,6 +43,7 @@ INTEGRATIONS = [
     "volaug.integrations.torch.VolaugDataset",
     "volaug.integrations.torch.EpochSampler",
     "volaug.integrations.torch.DeviceStream",
+    "volaug.integrations.torch.StreamDataset",
     "volaug.integrations.monai.Volaugd",
     "volaug.integrations.torchio.RandomVolaug",
     "volaug.integrations.torchio.Volaug",

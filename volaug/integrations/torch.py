@@ -3,3 +3,4 @@
 from .torch_dataset import VolaugDataset as VolaugDataset
 from .torch_sampler import EpochSampler as EpochSampler
 from .torch_stream import DeviceStream as DeviceStream
+from .torch_worker import StreamDataset as StreamDataset
