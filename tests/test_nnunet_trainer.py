@@ -7,12 +7,12 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
 
 from support.nnunet_cases import FLAT, LABELS, PATCH, REGIONS, SLICE, THIRTY, Cases, seeded
+from support.nnunet_loaders import kinds, loaded
 from volaug import Compose, MaskImage, RandomElastic, RandomNoise
 
 torch = pytest.importorskip("torch")
@@ -50,36 +50,6 @@ def found():
 @pytest.fixture(autouse=True)
 def _same_numbers_each_time():
     seeded(0)
-
-
-def loaded(kind, monkeypatch, patch=PATCH, labels=LABELS, cascaded=False, deep=True, processes=0):
-    """The loaders of a trainer without a network: its own `get_dataloaders`."""
-    monkeypatch.setenv("nnUNet_n_proc_DA", str(processes))
-    trainer = object.__new__(kind)
-    trainer.__dict__.update(
-        dataset_class=Cases,
-        configuration_manager=SimpleNamespace(
-            patch_size=list(patch),
-            use_mask_for_norm=[False, True],
-            pool_op_kernel_sizes=[[1] * len(patch), [2] * len(patch), [2] * len(patch)],
-        ),
-        enable_deep_supervision=deep,
-        label_manager=labels,
-        is_cascaded=cascaded,
-        batch_size=2,
-        oversample_foreground_percent=0.33,
-        probabilistic_oversampling=False,
-        device=torch.device("cpu"),
-        local_rank=1,  # writes no log
-        get_tr_and_val_datasets=lambda: (Cases(cascaded), Cases(cascaded)),
-    )
-    return trainer.get_dataloaders()
-
-
-def kinds(batch):
-    """Shapes and dtypes of all tensors."""
-    targets = batch["target"] if isinstance(batch["target"], list) else [batch["target"]]
-    return type(batch["target"]), [(t.shape, t.dtype) for t in (batch["data"], *targets)]
 
 
 CONFIGURATIONS = {
