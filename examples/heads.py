@@ -19,3 +19,12 @@ def head(number: int, side: int = 48) -> dict[str, np.ndarray]:
     image = np.array([0.0, 1.0, 1.6, 0.5], np.float32)[label]
     image += rng.normal(0, 0.2, image.shape).astype(np.float32)
     return {"image": ((image - image.mean()) / image.std())[np.newaxis], "label": label}
+
+
+def network(classes: int = 4):
+    """Return a small network, in place of yours."""
+    from torch import manual_seed, nn
+
+    manual_seed(0)
+    layers = [nn.Conv3d(1, 8, 3, padding=1), nn.InstanceNorm3d(8), nn.LeakyReLU()]
+    return nn.Sequential(*layers, nn.Conv3d(8, classes, 1))
