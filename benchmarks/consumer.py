@@ -16,12 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import torch
-from torch.utils.data import DataLoader
-
 import volaug
 from volaug import Stream, presets
-from volaug.integrations.torch import DeviceStream, StreamDataset
 
 from .brain import case
 
@@ -112,6 +108,8 @@ def stream(side: int, threads: int) -> Stream:
 @contextlib.contextmanager
 def threads_here(side: int, threads: int) -> Iterator[Batches]:
     """Threads of this process, as tensors."""
+    from volaug.integrations.torch import DeviceStream
+
     with DeviceStream(stream(side, threads), "cpu") as batches:
         yield batches
 
@@ -119,6 +117,10 @@ def threads_here(side: int, threads: int) -> Iterator[Batches]:
 @contextlib.contextmanager
 def worker_process(side: int, threads: int) -> Iterator[Batches]:
     """One worker process with as many threads, of a DataLoader."""
+    from torch.utils.data import DataLoader
+
+    from volaug.integrations.torch import StreamDataset
+
     with stream(side, threads) as made:
         loader = DataLoader(StreamDataset(made), None, num_workers=1, prefetch_factor=PREFETCH)
         yield iter(loader)
@@ -129,6 +131,8 @@ LOADERS = {"threads in process": threads_here, "one worker process": worker_proc
 
 def main() -> None:
     """Measure each loader, and print a table."""
+    import torch  # here, as asv imports this module, also where there is no torch
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

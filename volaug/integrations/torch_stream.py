@@ -61,7 +61,7 @@ class DeviceStream:
     you keep it: its memory is used again when nobody refers to it, and its copy has ended.
 
     Use a batch in the CUDA stream that was current when it was given; for another one, call
-    ``record_stream`` as for any tensor. Memory on the device holds the batch in use and one more.
+    ``record_stream`` as for any tensor. The device holds the batch in use and up to two more.
 
     Examples
     --------
