@@ -13,7 +13,7 @@ import pytest
 
 from support.nnunet_cases import FLAT, LABELS, PATCH, REGIONS, SLICE, THIRTY, Cases, seeded
 from support.nnunet_loaders import kinds, loaded
-from volaug import Compose, MaskImage, RandomElastic, RandomNoise
+from volaug import Compose, MaskImage, RandomElastic, RandomNoise, presets
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("nnunetv2")
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.oracle("nnunetv2")
 
 PAGE = Path(__file__).parent.parent / "docs" / "integrations.md"
 NAMES = ["nnUNetTrainerVolaug", "nnUNetTrainerVolaugElastic"]
+STREAMS = ["nnUNetTrainerVolaugStream", "nnUNetTrainerVolaugStreamElastic"]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def found():
         if importlib.util.find_spec("timm") is None:  # of architectures that no trainer here has
             for name in ("timm", "timm.layers", "timm.models", "timm.models.eva"):
                 patch.setitem(sys.modules, name, MagicMock())
-        return {name: recursive_find_trainer_class_by_name(name) for name in NAMES}
+        return {name: recursive_find_trainer_class_by_name(name) for name in (*NAMES, *STREAMS)}
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +82,12 @@ def test_batches_are_as_nnunets(found, name, options, monkeypatch):
         for target in targets:
             assert set(target.unique().tolist()) <= {0, 1, 2}
             assert target.any()
+
+
+def test_trainers_with_streams_are_found_and_take_their_presets(found):
+    for name, preset in zip(STREAMS, (presets.nnunet, presets.nnunet_elastic), strict=True):
+        assert found[name].__name__ == name
+        assert found[name].preset is preset
 
 
 def test_trainers_take_their_presets(found):
