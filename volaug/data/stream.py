@@ -21,7 +21,6 @@ from ..threads.workers import Workers, holding
 from ..transforms.ranges import as_number
 from .batches import Batch, collated
 from .cases import Given
-from .feeding import Feeding
 from .prefetch import Dropped, Pending
 from .progress import Progress, Report
 from .resuming import Resumable
@@ -34,15 +33,14 @@ MAX_WORKERS = 2**10
 ENDLESS = 2**32
 
 
-class Stream(Resumable, Feeding):
+class Stream(Resumable):
     """Batches of patches, augmented on the fly in threads of this process.
 
     Parameters
     ----------
     cases : sequence of mappings, or of functions that return them
-        Keys: names of the pipeline's targets, "spacing", "affine", "foreground". Values: arrays,
-        paths, or what is sliced like an array. Shapes may differ; channels and (but see `dtype`)
-        dtypes must not.
+        Keys: targets of the pipeline, "spacing", "affine", "foreground". Values: arrays, paths, or
+        what is sliced like an array. Shapes may differ; channels and (see `dtype`) dtypes must not.
     pipeline : Compose
         Applied to each patch; its spatial steps can read outside of the patch.
     patch_shape : int or (3,) ints
@@ -56,9 +54,8 @@ class Stream(Resumable, Feeding):
     prefetch : int, default 2
         Number of batches made ahead.
     foreground : float, default 0.33
-        Share of each batch (its last samples) with patches around a voxel whose label is over 0:
-        the class is drawn first, as in nnU-Net. Channel 0 of one-hot labels is background. A case
-        can give the voxels as "foreground": by class, (N, 3) ints, or a function that returns that.
+        Share of each batch (its last samples) with patches around a voxel of the foreground: label
+        over 0, or as the case says ((N, 3) ints by class). First the class is drawn, as in nnU-Net.
     samples_per_case : int, default 1
         Samples of each case in an epoch; each epoch has its own order.
     epochs : int, optional
