@@ -25,6 +25,7 @@ Given = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 # What a case may have besides its targets.
 UNITS = ("spacing", "affine")
+FOREGROUND = "foreground"
 
 # Dtypes that images can be converted to.
 IMAGE_DTYPES = ("float16", "float32", "float64")
@@ -91,6 +92,7 @@ class OpenCase(NamedTuple):
     spacing: Any
     affine: Any
     shape: Shape
+    foreground: Any = None  # voxels by class, or a function that returns them
 
 
 class Case:
@@ -101,7 +103,8 @@ class Case:
     given : mapping, or function that returns one
         Keys: the names of a pipeline's targets. Values: arrays, paths of files (see `open_volume`),
         or objects that are sliced like arrays and read then (of h5py, zarr, blosc2). It can have
-        "spacing" or "affine", which image files need not. A function is called for each sample.
+        "spacing" or "affine", which image files need not, and "foreground", see `as_foreground`.
+        A function is called for each sample.
     table : mapping from names to Target
         The targets of the pipeline.
     dtype : numpy.dtype, optional
@@ -152,7 +155,7 @@ class Case:
     def _opened(self, given: Any) -> OpenCase:
         if not isinstance(given, Mapping):
             raise TypeError(f"a case must be a mapping from names, got {type(given).__name__}")
-        named = {name: value for name, value in given.items() if name not in UNITS}
+        named = {name: value for name, value in given.items() if name not in (*UNITS, FOREGROUND)}
         units = {name: given[name] for name in UNITS if name in given}
         check_names("target of a case", named, self._table)
         volumes = {name: v for name, v in named.items() if self._table[name].has_voxels}
@@ -177,7 +180,7 @@ class Case:
         grid = common_grid({_title(name, paths): volume for name, volume in volumes.items()})
         if not units and world is not None:
             spacing, affine = checks.as_voxel_size(None, world)
-        return OpenCase(volumes, coordinates, spacing, affine, grid)
+        return OpenCase(volumes, coordinates, spacing, affine, grid, given.get(FOREGROUND))
 
     def _dtype_of(self, name: str, voxels: Any, path: Path | None) -> np.dtype[Any] | None:
         """The dtype to convert the voxels of a target to, or None."""

@@ -22,7 +22,7 @@ from ..transforms.label_pyramid import LabelPyramid
 from .batches import shuffled_index, spec_of
 from .cases import Case, CaseError, Given, OpenCase, as_image_dtype, as_parts
 from .decoded import DecodedCases
-from .patches import Foreground, foreground_of, patch_start
+from .patches import Foreground, as_foreground, foreground_of, patch_start
 
 MAX_REPEATS = 2**31
 MAX_BYTES = 2**62
@@ -179,12 +179,15 @@ class SampleMaker:
     def _foreground(self, number: int, opened: OpenCase) -> Foreground | None:
         """The foreground of a case: found once, or each time if the case is a function."""
         labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
-        if not labels:
+        if not labels and opened.foreground is None:
             return None
         known = self._known_foreground.get(number)
         if known is not None:
             return known
-        found = foreground_of(np.asarray(opened.volumes[labels[0]][...]))
+        if opened.foreground is None:
+            found = foreground_of(np.asarray(opened.volumes[labels[0]][...]))
+        else:
+            found = as_foreground(opened.foreground, opened.shape)
         if not self._cases[number].is_function:
             self._known_foreground[number] = found
         return found

@@ -39,8 +39,8 @@ class Stream(Resumable):
     Parameters
     ----------
     cases : sequence of mappings, or of functions that return them
-        Keys: names of the pipeline's targets, "spacing", "affine". Values: arrays, paths, or what
-        is sliced like an array. Shapes may differ; channels and (but see `dtype`) dtypes must not.
+        Keys: targets of the pipeline, "spacing", "affine", "foreground". Values: arrays, paths, or
+        what is sliced like an array. Shapes may differ; channels and (see `dtype`) dtypes must not.
     pipeline : Compose
         Applied to each patch; its spatial steps can read outside of the patch.
     patch_shape : int or (3,) ints
@@ -54,8 +54,8 @@ class Stream(Resumable):
     prefetch : int, default 2
         Number of batches made ahead.
     foreground : float, default 0.33
-        Share of each batch (its last samples) with patches around a voxel whose label is over 0:
-        the class is drawn first, as in nnU-Net. Channel 0 of one-hot labels is background.
+        Share of each batch (its last samples) with patches around a voxel of the foreground: label
+        over 0, or as the case says ((N, 3) ints by class). First the class is drawn, as in nnU-Net.
     samples_per_case : int, default 1
         Samples of each case in an epoch; each epoch has its own order.
     epochs : int, optional
@@ -229,7 +229,7 @@ class Stream(Resumable):
         pending = ahead[0]
         samples = pending.samples(self._workers, self._threads)
         ahead.popleft()
-        batch = collated(pending.slots, samples)
+        batch = collated(pending.slots, samples, self._empty)
         with suppress(Dropped):  # closed meanwhile: this batch is still given
             self._submit(ahead)
         self._progress.add(start, len(samples), pending.seconds)
@@ -288,7 +288,7 @@ class Stream(Resumable):
                 raise Dropped
             of_rank = self._submitted * self._worker.total + self._worker.number + self._skipped
             first = (of_rank * self._rank.total + self._rank.number) * self._batch_size
-            slots = self._maker.spec.slots(self._batch_size)
+            slots = self._maker.spec.slots(self._batch_size, self._empty)
             pending = Pending(slots, self._batch_size)
             self._workers.start(self._threads)
             ahead.append(pending)
