@@ -32,6 +32,7 @@ LAYERS = [
     {"data.batches", "data.decoded"},
     {"data.cases", "data.patches"},
     {"data.sources", "data.files", "data"},
+    {"pipeline.reading"},
     {"presets"},
     {"pipeline.averaging"},
     {"pipeline.compose"},
