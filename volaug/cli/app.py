@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .augment_command import augment
 from .demo_command import demo
 from .warmup_command import warmup
 
@@ -35,5 +36,5 @@ def common(
     """Take the options before the command's name."""
 
 
-for command in (demo, warmup):
+for command in (augment, demo, warmup):
     app.command()(command)

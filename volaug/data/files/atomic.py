@@ -57,7 +57,9 @@ def write_new(path: Path, content: bytes) -> None:
             view = view[stream.write(view) :]
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all."""
+def write_text(path: Path, text: str) -> str:
+    """Write a text file in UTF-8, whole or not at all, and return the SHA-256 of its bytes."""
+    content = text.encode("utf-8", "surrogateescape")
     with replacing(path) as partial:
-        write_new(partial, text.encode("utf-8", "surrogateescape"))
+        write_new(partial, content)
+    return hashlib.sha256(content).hexdigest()

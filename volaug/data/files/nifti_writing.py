@@ -93,9 +93,7 @@ def mgh_content(source: NibabelImage, voxels: Array, start: Start) -> list[bytes
     return [image.to_bytes()]
 
 
-def new_nifti_content(
-    source: Any, voxels: Array, start: Start
-) -> list[bytes | memoryview]:
+def new_nifti_content(source: Any, voxels: Array, start: Start) -> list[bytes | memoryview]:
     """Return the parts of a NIfTI file of a volume that came in another format.
 
     Its header has the shape, the dtype and the place.

@@ -182,7 +182,8 @@ def _bound(path: Path, head: bytes) -> int:
     """How many bytes a file may have at most, decompressed, by its header."""
     header = image_class(path, head).header_class.from_fileobj(io.BytesIO(head[:HEADER_BYTES]))
     voxels = int(np.prod(header.get_data_shape(), dtype=object))
-    return int(header.get_data_offset()) + voxels * header.get_data_dtype().itemsize + MAX_PADDING
+    itemsize = int(header.get_data_dtype().itemsize)
+    return int(header.get_data_offset()) + voxels * itemsize + MAX_PADDING
 
 
 def _content(

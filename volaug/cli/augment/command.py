@@ -1,0 +1,137 @@
+"""`volaug augment` from beginning to end."""
+
+import signal
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import typer
+
+from ...data.augmenting.dataset import Augmentation
+from ...data.files.safety import words_of
+from ...pipeline.reading import read_pipeline
+from ..failure import FAILED, INTERRUPTED, USAGE, one_line
+from .report import Report
+
+
+class Request(NamedTuple):
+    """What was asked for: the options of the command."""
+
+    source: Path
+    destination: Path
+    pipeline: str
+    copies: int
+    originals: bool
+    seed: int | None
+    threads: int
+    shard: tuple[int, int]
+    resume: bool
+    stops: bool
+    dry_run: bool
+    debug: bool
+
+
+def augment_dataset(request: Request) -> int:
+    """Do what was asked for, and return the exit code.
+
+    0: all is done; 1: some cases failed, or no file can be written; 2: nothing was begun, as the
+    arguments or the dataset are wrong; 130: interrupted.
+    """
+    try:
+        with interrupted_by_sigterm(), warnings_in_lines():
+            return _augmented(request)
+    except KeyboardInterrupt:
+        say("interrupted before anything was written")
+        return INTERRUPTED
+
+
+def _augmented(request: Request) -> int:
+    try:
+        pipeline = read_pipeline(request.pipeline)
+        seed = request.seed if request.seed is not None else pipeline.seed or 0
+        augmentation = Augmentation(
+            request.source, request.destination, pipeline, seed, request.copies,
+            request.originals, request.shard, request.resume,
+        )  # fmt: skip
+        pipeline.warn_of_sides(
+            {
+                name: pipeline.table[name]
+                for case in augmentation.layout.cases
+                for name in case.files
+                if name in pipeline.table
+            }
+        )
+    except (OSError, TypeError, ValueError) as error:
+        return _failed(error, request.debug, USAGE)
+    report = Report(augmentation, request.pipeline)
+    if request.dry_run:
+        report.plan()
+        return 0
+    try:
+        return _run(augmentation, report, request)
+    except (OSError, ValueError) as error:
+        return _failed(error, request.debug, FAILED)
+
+
+def _run(augmentation: Augmentation, report: Report, request: Request) -> int:
+    with augmentation.started() as manifest:
+        code = 0
+        try:
+            with report.progress():
+                for done in augmentation.run(manifest, request.threads):
+                    report.add(done)
+                    if done.error is not None:
+                        code = FAILED
+                        if request.debug:
+                            traceback.print_exception(done.error)
+                    if done.is_fatal or (done.error is not None and request.stops):
+                        break
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        names = augmentation.finish()
+    report.end(names, code == INTERRUPTED)
+    return code
+
+
+def _failed(error: Exception, debug: bool, code: int) -> int:
+    if debug:
+        traceback.print_exception(error)
+    text = str(error) if not isinstance(error, OSError) or error.errno is None else words_of(error)
+    say(text or type(error).__name__)
+    return code
+
+
+def say(text: str) -> None:
+    """Say something in one line on standard error."""
+    typer.echo(f"volaug: {one_line(text)}", err=True)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: cluster managers send it before they kill."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def warnings_in_lines() -> Iterator[None]:
+    """Show warnings in a line each, without the program's source."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        say(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = show
+        yield
