@@ -9,6 +9,7 @@ import typer
 
 from ..threads.limits import thread_count
 from .failure import USAGE, fail
+from .interruption import interruptible
 
 AUGMENT_NEEDS = ("nibabel", "rich")
 MAX_COPIES = 999_999
@@ -80,17 +81,21 @@ def augment(
     `manifest.jsonl` says of each from what and how it was made. The same seed gives the same files.
     """
     part = as_shard(shard)
-    try:
-        from .augment.command import Request, augment_dataset
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in AUGMENT_NEEDS:
-            raise
-        fail(f'augment needs {error.name}, which is not installed: pip install "volaug[cli,files]"')
-    try:
-        request = Request(
-            source, destination, pipeline, copies, originals, seed, thread_count(threads), part,
-            resume, on_error == OnError.STOP, dry_run, debug,
-        )  # fmt: skip
-    except (TypeError, ValueError) as error:
-        fail(f"augment: {error}", USAGE)
-    raise typer.Exit(augment_dataset(request))
+    with interruptible():
+        try:
+            from .augment.command import Request, augment_dataset
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in AUGMENT_NEEDS:
+                raise
+            fail(
+                f"augment needs {error.name}, which is not installed: "
+                'pip install "volaug[cli,files]"'
+            )
+        try:
+            request = Request(
+                source, destination, pipeline, copies, originals, seed, thread_count(threads), part,
+                resume, on_error == OnError.STOP, dry_run, debug,
+            )  # fmt: skip
+        except (TypeError, ValueError) as error:
+            fail(f"augment: {error}", USAGE)
+        raise typer.Exit(augment_dataset(request))

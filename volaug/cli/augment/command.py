@@ -1,12 +1,10 @@
 """`volaug augment` from beginning to end."""
 
-import signal
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import typer
@@ -41,12 +39,8 @@ def augment_dataset(request: Request) -> int:
     0: all is done; 1: some cases failed, or no file can be written; 2: nothing was begun, as the
     arguments or the dataset are wrong; 130: interrupted.
     """
-    try:
-        with interrupted_by_sigterm(), warnings_in_lines():
-            return _augmented(request)
-    except KeyboardInterrupt:
-        say("interrupted before anything was written")
-        return INTERRUPTED
+    with warnings_in_lines():
+        return _augmented(request)
 
 
 def _augmented(request: Request) -> int:
@@ -108,20 +102,6 @@ def _failed(error: Exception, debug: bool, code: int) -> int:
 def say(text: str) -> None:
     """Say something in one line on standard error."""
     typer.echo(f"volaug: {one_line(text)}", err=True)
-
-
-@contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does: cluster managers send it before they kill."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class Report:
         """Show a bar on a terminal; elsewhere a line now and then."""
         jobs, skipped = self._augmentation.jobs, self._augmentation.skipped
         title = self._augmentation.layout.title
-        there = f"; {skipped} copies are there already" if skipped else ""
+        there = f"; {_count(skipped, 'copy')} before that" if skipped else ""
         self._print(f"{title}: {self._counted(jobs)}, by {self._pipeline}, "
                     f"seed {self._augmentation.seed}{there}")  # fmt: skip
         with self._bar:
@@ -91,31 +91,29 @@ class Report:
             self._last_line = now
             left = len(self._augmentation.jobs) - self._copies
             seconds = (now - self._start) / self._copies * left
-            self._print(f"  {self._copies} copies, {left} left: about {seconds:.0f} s")
+            self._print(f"  {_count(self._copies, 'copy')}, {left} left: about {seconds:.0f} s")
 
     def end(self, summaries: list[str], was_interrupted: bool) -> None:
         """Say how it ended."""
         seconds = time.monotonic() - self._start
         self._print(
-            f"Wrote {self._files} files of {self._copies} copies to "
+            f"Wrote {_count(self._copies, 'copy')}, {_count(self._files, 'file')}, to "
             f"{self._augmentation.destination} in {seconds:.1f} s"
         )
         if summaries:
             self._print(f"For the whole dataset: {', '.join(summaries)}")
         if self._failed:
-            self._say(f"{len(self._failed)} of {len(self._augmentation.layout.cases)} cases failed")
+            total = len(self._augmentation.layout.cases)
+            self._say(f"{len(self._failed)} of {_count(total, 'case')} failed")
         left = len(self._augmentation.jobs) - self._copies
-        if was_interrupted:
-            self._say(
-                f"interrupted, {left} copies are left; the same command with --resume goes on"
-            )
-        elif left:
-            self._say(f"{left} copies are left; the same command with --resume tries them again")
+        if left:
+            reason = "interrupted, " if was_interrupted else ""
+            self._say(f"{reason}{_count(left, 'copy')} left; the same with --resume goes on")
 
     def _counted(self, jobs: list[Job]) -> str:
         cases = len({job.place for job in jobs})
         files = sum(len(job.outputs) for job in jobs)
-        return f"{cases} cases, {len(jobs)} copies of {files} files"
+        return f"{_count(cases, 'case')}, {_count(len(jobs), 'copy')}, {_count(files, 'file')}"
 
     def _print(self, text: str) -> None:
         typer.echo(one_line(text))
@@ -126,6 +124,12 @@ class Report:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             typer.echo(line, err=True)
+
+
+def _count(number: int, noun: str) -> str:
+    """A number with its noun: 1 copy, 2 copies."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def _reason(error: Exception) -> str:

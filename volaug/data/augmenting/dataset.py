@@ -10,9 +10,9 @@ from ...pipeline.compose import Compose
 from ..datasets.finding import find_layout
 from ..files.atomic import write_text
 from .copying import Copier, digest_of
-from .manifest import Line, Manifest, all_lines, manifests, name_of_manifest
+from .manifest import Manifest, all_lines, manifests, name_of_manifest
 from .plan import Job, all_jobs, check_destination, mark_of
-from .resumption import check_same_run, complete_copies, is_done, remove_partial_files
+from .resumption import Written, check_same_run, complete_copies, remove_partial_files
 from .running import Done, compressing, in_threads, share_of_threads
 from .targets import check_pipeline, with_targets
 
@@ -90,9 +90,10 @@ class Augmentation:
         try:
             if self.goes_on:
                 remove_partial_files(self.jobs, self.destination)
-                lines: dict[str, Line] = {line["file"]: line for line in manifest.lines}
-                left = [job for job in self.jobs if not is_done(job, lines, self.destination)]
+                written = Written(manifest.lines, self.destination)
+                left = [job for job in self.jobs if not written.has(job)]
                 self.skipped, self.jobs = len(self.jobs) - len(left), left
+                manifest.forget({output.name for job in left for output in job.outputs})
             yield manifest
         finally:
             manifest.close()

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,13 +50,28 @@ class Manifest:
         self._path = path
         if path.is_symlink():
             raise ValueError(f"{path} must not be a symbolic link")
-        lines, is_whole = _lines(path)
+        self._open()
+        self.lines, is_whole = _lines(path)
         if not is_whole:  # a process was killed while it wrote the last line
-            with replacing(path) as partial:
-                write_new(partial, "".join(map(_text, lines)).encode())
-        self.lines = lines
-        self._stream = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
+            self._write(self.lines)
+
+    def _open(self) -> None:
+        self._stream = open(self._path, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
         self._lock()
+
+    def _write(self, lines: list[Line]) -> None:
+        """Replace all lines."""
+        with replacing(self._path) as partial:
+            write_new(partial, "".join(map(_text, lines)).encode())
+        self._stream.close()
+        self.lines = lines
+        self._open()
+
+    def forget(self, files: Collection[str]) -> None:
+        """Remove the lines about files that are to be written anew."""
+        left = [line for line in self.lines if line["file"] not in files]
+        if len(left) < len(self.lines):
+            self._write(left)
 
     def _lock(self) -> None:
         try:

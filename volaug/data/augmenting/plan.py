@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..datasets.layout import DatasetCase, Layout
-from ..files.scans import suffix_of
+from ..files.scans import parts_of
 
 # At least so many digits, so that more copies can be added to a dataset under the same names.
 DIGITS = 3
@@ -81,23 +81,6 @@ def _outputs(layout: Layout, case: DatasetCase, copy: int) -> Iterable[Output]:
                 continue
             for part in parts_of(file):
                 yield Output(target, part, layout.name_of_original(part).as_posix())
-
-
-# The other file of an image of two, by the suffix of the first.
-PARTNERS = {
-    ".img": (".hdr", ".mat"), ".head": (".brik", ".brik.gz"), ".par": (".rec",),
-    ".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".raw.gz"),
-}  # fmt: skip
-
-
-def parts_of(file: Path) -> list[Path]:
-    """The files that an image consists of: a folder of DICOM files, or a pair."""
-    if file.is_dir():
-        return sorted(path for path in file.iterdir() if path.is_file())
-    partners = PARTNERS.get(suffix_of(file).lower(), ())
-    ends = [end for partner in partners for end in (partner, partner.upper())]
-    others = {file.with_suffix(end) for end in ends}
-    return [file, *sorted(path for path in others if path.exists())]
 
 
 def _check_names(jobs: list[Job]) -> None:

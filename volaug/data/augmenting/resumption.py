@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ..files.atomic import partial_path
 from ..files.safety import FileError
-from ..files.scans import sha256_of
+from ..files.scans import parts_of, sha256_of
 from .manifest import Line, all_lines
-from .plan import Job
+from .plan import Job, Output
 
 
 def check_same_run(lines: Iterable[Line], pipeline: str, seed: int) -> None:
@@ -35,24 +35,42 @@ def check_same_run(lines: Iterable[Line], pipeline: str, seed: int) -> None:
             )
 
 
-def is_done(job: Job, lines: dict[str, Line], destination: Path) -> bool:
-    """Whether all files of a copy are there, with the bytes that the manifest says.
+class Written:
+    """What a manifest says was written.
 
     Parameters
     ----------
-    lines : dict
-        Of the manifest, by file.
+    lines : iterable of dict
+        Of the manifest.
+    destination : Path
     """
-    for output in job.outputs:
-        line = lines.get(output.name)
-        if line is None or line.get("source") != str(output.source):
+
+    def __init__(self, lines: Iterable[Line], destination: Path) -> None:
+        self._lines = {line["file"]: line for line in lines}
+        self._destination = destination
+        self._sources: dict[Path, str] = {}
+
+    def has(self, job: Job) -> bool:
+        """Whether all files of a copy are there as they were written, and of the same sources."""
+        return all(self._is_there(output) for output in job.outputs)
+
+    def _is_there(self, output: Output) -> bool:
+        line = self._lines.get(output.name)
+        if line is None or line.get("source_sha256") != self._source(output.source):
             return False
         try:
-            if sha256_of(destination / output.name) != line["sha256"]:
-                return False
-        except FileError:
+            return sha256_of(self._destination / output.name) == str(line["sha256"])
+        except FileError:  # it is not there
             return False
-    return True
+
+    def _source(self, path: Path) -> str:
+        """The SHA-256 of a source, empty if it cannot be read."""
+        if path not in self._sources:
+            try:
+                self._sources[path] = sha256_of(*parts_of(path))
+            except FileError:
+                self._sources[path] = ""
+        return self._sources[path]
 
 
 def remove_partial_files(jobs: Iterable[Job], destination: Path) -> None:

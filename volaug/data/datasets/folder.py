@@ -3,8 +3,8 @@
 from pathlib import Path, PurePath
 
 from ..files.landmarks import MARKUPS
-from ..files.scans import stem_of, suffix_of
-from .layout import DatasetCase, Layout, marked, walk
+from ..files.scans import SUFFIXES, suffix_of
+from .layout import DatasetCase, Layout, marked, split, walk
 
 # `brain_seg.nii.gz` is the label of `brain.nii.gz` beside it.
 LABEL_ENDINGS = ("_label", "_labels", "_seg", "_segmentation", "_mask")
@@ -33,6 +33,10 @@ class Folder(Layout):
     title = "folder"
 
     def __init__(self, source: Path) -> None:
+        if source.is_file() and not suffix_of(source):
+            raise ValueError(
+                f"{source}: must be a scan ({', '.join(SUFFIXES)}), a list or a folder"
+            )
         is_one = source.is_file() or is_series(source)
         root = source.parent if is_one else source
         folders = [root, _label_folder(root)] if is_one else [folder for folder, _ in walk(root)]
@@ -53,7 +57,7 @@ class Folder(Layout):
     def name_of_copy(self, file: Path, mark: str) -> PurePath:
         """Where a copy lies: `brain_seg.nii.gz` becomes `brain_aug001_seg.nii.gz`."""
         endings = (*LABEL_ENDINGS, LANDMARK_ENDING)
-        ending = next((e for e in endings if _stem(file).endswith(e)), "")
+        ending = next((e for e in endings if split(file)[0].endswith(e)), "")
         return self.name_of_original(file).with_name(marked(file, mark, ending))
 
 
@@ -70,12 +74,8 @@ def _scans_of(folder: Path) -> list[Path]:
     return [e for e in entries if (is_series(e) if e.is_dir() else suffix_of(e))]
 
 
-def _stem(file: Path) -> str:
-    return stem_of(file) if suffix_of(file) else file.name.partition(".")[0]
-
-
 def _is_label(file: Path) -> bool:
-    return file.parent.name.startswith(LABEL_FOLDER) or _stem(file).endswith(LABEL_ENDINGS)
+    return file.parent.name.startswith(LABEL_FOLDER) or split(file)[0].endswith(LABEL_ENDINGS)
 
 
 def _label_folder(folder: Path) -> Path:
@@ -88,10 +88,10 @@ def _label_folder(folder: Path) -> Path:
 
 def _case(root: Path, image: Path, labels: set[Path]) -> DatasetCase:
     """An image with its label and its landmarks."""
-    stem = _stem(image)
+    stem = split(image)[0]
     endings = {stem + ending for ending in LABEL_ENDINGS}
     beside = {_label_folder(image.parent): endings | {stem}, image.parent: endings}
-    found = sorted(f for f in labels if _stem(f) in beside.get(f.parent, ()))
+    found = sorted(f for f in labels if split(f)[0] in beside.get(f.parent, ()))
     if len(found) > 1:
         raise ValueError(
             f"{image}: has {len(found)} labels, {found[0].name} and {found[1].name}; name the "

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from ..files.landmarks import MARKUPS
 from ..files.scans import stem_of, suffix_of, suffix_of_copy
 
 # Marks of the finished copies of each case, by its name; the mark of an original is empty.
@@ -70,11 +71,16 @@ class Layout(ABC):
 
 def marked(file: Path, mark: str, ending: str = "") -> str:
     """The name of a copy: a mark before an ending of the name, and the suffix of its format."""
-    stem = stem_of(file).removesuffix(ending)
-    suffix = suffix_of_copy(file) if suffix_of(file) or file.is_dir() else file.suffix
-    if not suffix_of(file):
-        stem = stem.removesuffix(file.suffix) if not file.is_dir() else stem
-    return f"{stem}_{mark}{ending}{suffix}"
+    stem, suffix = split(file)
+    return f"{stem.removesuffix(ending)}_{mark}{ending}{suffix}"
+
+
+def split(file: Path) -> tuple[str, str]:
+    """The name of a scan or of landmarks without its suffix, and the suffix of copies of it."""
+    if suffix_of(file) or file.is_dir():
+        return stem_of(file), suffix_of_copy(file)
+    suffix = MARKUPS if file.name.endswith(MARKUPS) else file.suffix
+    return file.name.removesuffix(suffix), suffix
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:

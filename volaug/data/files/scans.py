@@ -33,6 +33,12 @@ DICOM = ".nii.gz"
 IN_MEMORY = (".nii.gz", ".nii", ".mgz", ".mgh")
 COMPRESSED = (".nii.gz", ".mgz")
 
+# The other file of an image of two, by the suffix of the first.
+PARTNERS = {
+    ".img": (".hdr", ".mat"), ".head": (".brik", ".brik.gz"), ".par": (".rec",),
+    ".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".raw.gz"),
+}  # fmt: skip
+
 # Enough for the header of each of them.
 HEADER_BYTES = 2**12
 
@@ -46,7 +52,7 @@ class Scan(NamedTuple):
     volume : object
         Sliced like an array, as `open_volume` returns it.
     sha256 : str
-        Of its bytes; of several files, in the order of their names.
+        Of its bytes; of several files, in the order of `parts_of`.
     """
 
     path: Path
@@ -73,6 +79,16 @@ def suffix_of_copy(path: Path) -> str:
     return suffix if suffix.lower() == wanted else wanted
 
 
+def parts_of(file: Path) -> list[Path]:
+    """The files that an image consists of: a folder of DICOM files, or a pair."""
+    if file.is_dir():
+        return sorted(path for path in file.iterdir() if path.is_file())
+    partners = PARTNERS.get(suffix_of(file).lower(), ())
+    ends = [end for partner in partners for end in (partner, partner.upper())]
+    others = {file.with_suffix(end) for end in ends}
+    return [file, *sorted(path for path in others if path.exists())]
+
+
 def read_scan(path: Path) -> Scan:
     """Read a file.
 
@@ -85,7 +101,7 @@ def read_scan(path: Path) -> Scan:
     suffix = suffix_of(path).lower()
     if suffix not in IN_MEMORY:
         volume = open_volume(path)
-        return Scan(path, volume, sha256_of(*sorted(_files_of(volume, path))))
+        return Scan(path, volume, sha256_of(*parts_of(path)))
     stored = read_bytes(path)
     digest = hashlib.sha256(stored).hexdigest()
     with naming(path):
@@ -202,11 +218,6 @@ def _content(
     if suffix in IN_MEMORY:
         return nifti_writing.nifti_content(volume, voxels, start)
     return nifti_writing.new_nifti_content(volume, voxels, start)
-
-
-def _files_of(volume: Any, path: Path) -> list[Path]:
-    """The files that an image consists of."""
-    return list(volume.states) if hasattr(volume, "states") else [path]
 
 
 def _check_itk(partial: Path, scan: Scan, voxels: Array) -> None:
