@@ -11,7 +11,7 @@ from ..threads.limits import thread_count
 from .failure import USAGE, fail
 from .interruption import interruptible
 
-AUGMENT_NEEDS = ("nibabel", "rich")
+AUGMENT_NEEDS = ("nibabel", "rich", "distributed", "dask")
 MAX_COPIES = 999_999
 
 
@@ -63,6 +63,10 @@ def augment(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was interrupted.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Dask scheduler, such as tcp://host:8786, or local; needs volaug[dask]."),
+    ] = None,
     on_error: Annotated[
         OnError, typer.Option(help="After a case that fails: go on with the others, or stop.")
     ] = OnError.SKIP,
@@ -94,7 +98,7 @@ def augment(
         try:
             request = Request(
                 source, destination, pipeline, copies, originals, seed, thread_count(threads), part,
-                resume, on_error == OnError.STOP, dry_run, debug,
+                resume, scheduler, on_error == OnError.STOP, dry_run, debug,
             )  # fmt: skip
         except (TypeError, ValueError) as error:
             fail(f"augment: {error}", USAGE)

@@ -2,14 +2,15 @@
 
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
 
 from ...data.augmenting.dataset import Augmentation
+from ...data.augmenting.running import Done
 from ...data.files.safety import words_of
 from ...pipeline.reading import read_pipeline
 from ..failure import FAILED, INTERRUPTED, USAGE, one_line
@@ -28,6 +29,7 @@ class Request(NamedTuple):
     threads: int
     shard: tuple[int, int]
     resume: bool
+    scheduler: str | None
     stops: bool
     dry_run: bool
     debug: bool
@@ -75,8 +77,9 @@ def _run(augmentation: Augmentation, report: Report, request: Request) -> int:
     with augmentation.started() as manifest:
         code = 0
         try:
-            with report.progress():
-                for done in augmentation.run(manifest, request.threads):
+            with report.progress(), closing(_copies(augmentation, request)) as copies:
+                for done in copies:
+                    manifest.add(done.lines)
                     report.add(done)
                     if done.error is not None:
                         code = FAILED
@@ -89,6 +92,16 @@ def _run(augmentation: Augmentation, report: Report, request: Request) -> int:
         names = augmentation.finish()
     report.end(names, code == INTERRUPTED)
     return code
+
+
+def _copies(augmentation: Augmentation, request: Request) -> Generator[Done, None, None]:
+    """Make all copies, in threads or on a cluster, and say what became of each."""
+    if request.scheduler is None:
+        yield from augmentation.in_threads(request.threads)
+        return
+    from ...integrations.dask import on_cluster
+
+    yield from on_cluster(augmentation, request.scheduler, request.threads)
 
 
 def _failed(error: Exception, debug: bool, code: int) -> int:

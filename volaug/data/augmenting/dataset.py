@@ -1,18 +1,18 @@
 """Augment a dataset on disk: from what a user asks for to the last file."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...pipeline.compose import Compose
 from ..datasets.finding import find_layout
-from ..files.atomic import write_text
+from ..files.atomic import remove_partial_files, write_text
 from .copying import Copier, digest_of
 from .manifest import Manifest, all_lines, manifests, name_of_manifest
 from .plan import Job, all_jobs, check_destination, mark_of
-from .resumption import Written, check_same_run, complete_copies, remove_partial_files
+from .resumption import Written, check_same_run, complete_copies
 from .running import Done, compressing, in_threads, share_of_threads
 from .targets import check_pipeline, with_targets
 
@@ -89,7 +89,9 @@ class Augmentation:
         manifest = Manifest(self.destination / name_of_manifest(*self.shard))
         try:
             if self.goes_on:
-                remove_partial_files(self.jobs, self.destination)
+                remove_partial_files(
+                    self.destination / output.name for job in self.jobs for output in job.outputs
+                )
                 written = Written(manifest.lines, self.destination)
                 left = [job for job in self.jobs if not written.has(job)]
                 self.skipped, self.jobs = len(self.jobs) - len(left), left
@@ -98,15 +100,18 @@ class Augmentation:
         finally:
             manifest.close()
 
-    def run(self, manifest: Manifest, threads: int) -> Iterator[Done]:
-        """Make all copies that are not there, and say what became of each.
+    def in_threads(self, threads: int) -> Generator[Done, None, None]:
+        """Make all copies that are not there, in threads of this process.
 
         Parameters
         ----------
-        manifest : Manifest
-            As `started` gives it.
         threads : int
             How many processors to use.
+
+        Yields
+        ------
+        Done
+            What became of each copy.
         """
         at_once, kernel_threads = share_of_threads(len(self.jobs), threads)
         with compressing(kernel_threads) as run:
@@ -115,9 +120,8 @@ class Augmentation:
                 threading.Semaphore(at_once),
             )  # fmt: skip
             copier.expect(self.jobs)
-            for done in in_threads(copier, self.jobs, at_once):
-                manifest.add(done.lines)
-                yield done
+            with closing(in_threads(copier, self.jobs, at_once)) as ended:
+                yield from ended
 
     def finish(self) -> list[str]:
         """Write the files about the whole dataset, and return their names.
@@ -129,7 +133,7 @@ class Augmentation:
             before = _states(self.destination)
             complete = complete_copies(self._all, self.destination)
             marks = {name: [mark_of(copy) for copy in copies] for name, copies in complete.items()}
-            texts = self.layout.summaries(marks)
+            texts = self.layout.summaries(marks) if marks else {}
             for name, text in texts.items():
                 write_text(self.destination / name, text)
             if _states(self.destination) == before:

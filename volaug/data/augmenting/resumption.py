@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..files.atomic import partial_path
 from ..files.safety import FileError
 from ..files.scans import parts_of, sha256_of
 from .manifest import Line, all_lines
@@ -71,13 +70,6 @@ class Written:
             except FileError:
                 self._sources[path] = ""
         return self._sources[path]
-
-
-def remove_partial_files(jobs: Iterable[Job], destination: Path) -> None:
-    """Remove what processes left behind that were killed while they wrote a file of these jobs."""
-    for job in jobs:
-        for output in job.outputs:
-            partial_path(destination / output.name).unlink(missing_ok=True)
 
 
 def complete_copies(jobs: Iterable[Job], destination: Path) -> dict[str, list[int]]:

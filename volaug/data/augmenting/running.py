@@ -2,7 +2,7 @@
 
 import errno
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -57,7 +57,7 @@ def compressing(threads: int) -> Iterator[Map]:
         yield pool.map
 
 
-def in_threads(copier: Copier, jobs: Iterable[Job], at_once: int) -> Iterator[Done]:
+def in_threads(copier: Copier, jobs: Iterable[Job], at_once: int) -> Generator[Done, None, None]:
     """Do jobs, and say what became of each, in the order in which they end.
 
     If the consumer stops, no job is begun any more, and those under way end before this returns:

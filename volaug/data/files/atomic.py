@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,24 +12,38 @@ PREFIX = ".volaug-"
 
 
 def partial_path(path: Path) -> Path:
-    """A hidden name beside a file, with its suffixes, always the same for that file.
+    """A hidden name beside a file, with its suffixes, which no other writer has.
 
     It is short whatever the name is, so that it is never too long for the file system.
     """
-    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     # dots in a name do not all begin a suffix; a format is known by the last two at most
     suffixes = "".join(path.suffixes[-2:]) if len(path.suffix) < 8 else ""
-    return path.with_name(f"{PREFIX}{digest}{suffixes[-16:]}")
+    return path.with_name(f"{_beginning(path)}{secrets.token_hex(6)}{suffixes[-16:]}")
+
+
+def _beginning(path: Path) -> str:
+    """What names of partial files of a file begin with."""
+    return f"{PREFIX}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
+
+
+def remove_partial_files(paths: Iterable[Path]) -> None:
+    """Remove what processes left behind that were killed while they wrote one of some files."""
+    by_folder: dict[Path, set[str]] = {}
+    for path in paths:
+        by_folder.setdefault(path.parent, set()).add(_beginning(path))
+    for folder, beginnings in by_folder.items():
+        for left in folder.glob(f"{PREFIX}*"):
+            if left.name[: len(PREFIX) + 17] in beginnings:
+                left.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write to. That file replaces `path` if the block succeeds.
 
-    The bytes are on the disk before the file gets its name, and no symbolic link is followed.
+    The bytes are on the disk before the file gets its name.
     """
     partial = partial_path(path)
-    partial.unlink(missing_ok=True)  # of a process that was killed, or a link of somebody else's
     try:
         yield partial
         with open(partial, "rb+") as stream:
