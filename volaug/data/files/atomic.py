@@ -64,7 +64,7 @@ def sync_folder(folder: Path) -> None:
             os.close(number)
 
 
-def write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes | memoryview) -> None:
     """Write a file that must not exist, so that nothing is ever written through a link."""
     with open(path, "xb", buffering=0) as stream:
         view = memoryview(content)

@@ -19,7 +19,7 @@ and 69 to 146 ms by zlib. Without zlib-ng, zlib at level 6 is used.
 
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ RAW, MEMBER = -15, 31  # how zlib names a stream without a header, and one of gz
 CHUNK = 2**16  # what is read at once; of gzip it makes at most 64 MiB
 MAX_PIECE = 2**22
 
+# Bytes, or what is read like them.
+Buffer = bytes | memoryview
+
 # How to do independent calls: `map`, or that of a pool of threads.
 Map = Callable[..., Iterable[Any]]
 
@@ -51,7 +54,7 @@ def library() -> tuple[Any, int, str]:
     return found, 5, f"zlib-ng {zlib_ng.__version__}"
 
 
-def gzip_bytes(content: bytes | memoryview, run: Map = map) -> bytes:
+def gzip_bytes(content: Buffer, run: Map = map) -> bytes:
     """Return the bytes of a gzip file of one member.
 
     Parameters
@@ -96,9 +99,18 @@ def gzip_content(path: Path, compressed: bytes, bound: Callable[[bytes], int]) -
     FileError
         If it is damaged, cut short, or holds more.
     """
+    return b"".join(_pieces(path, compressed, bound))
+
+
+def gzip_length(path: Path, compressed: bytes, longest: int) -> int:
+    """Return how many bytes a gzip file holds, whose checksums are right; at most `longest`."""
+    return sum(map(len, _pieces(path, compressed, lambda _: longest)))
+
+
+def _pieces(path: Path, compressed: bytes, bound: Callable[[bytes], int]) -> Iterator[bytes]:
+    """The content of a gzip file, piece by piece."""
     inflate, _, _ = library()
-    pieces: list[bytes] = []
-    found, limit = 0, 0
+    found = limit = 0
     view, at, given = memoryview(compressed), 0, b""
     stream = inflate.decompressobj(MEMBER)
     try:
@@ -112,14 +124,13 @@ def gzip_content(path: Path, compressed: bytes, bound: Callable[[bytes], int]) -
                 stream = inflate.decompressobj(MEMBER)
             piece = stream.decompress(given, MAX_PIECE)
             given = stream.unused_data if stream.eof else stream.unconsumed_tail
-            if piece and not pieces:
+            if piece and not found:
                 limit = bound(piece)
             found += len(piece)
             if found > limit:
                 raise FileError(str(path), f"holds more than the {limit} bytes of its header")
-            pieces.append(piece)
+            yield piece
     except (zlib.error, inflate.error) as error:
         raise FileError(str(path), f"is damaged: {error}") from None
     if not stream.eof:
         raise FileError(str(path), "is cut short: its compressed data has no end")
-    return b"".join(pieces)

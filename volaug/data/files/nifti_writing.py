@@ -16,8 +16,8 @@ Start = tuple[int, int, int]
 SCANNER = 1  # NIfTI's code for the coordinates of the scanner
 
 
-def nifti_content(source: NibabelImage, voxels: Array, start: Start) -> list[bytes | memoryview]:
-    """Return the parts of a NIfTI file that is a copy of one with other voxels.
+def nifti_content(source: NibabelImage, voxels: Array, start: Start) -> memoryview:
+    """Return what a NIfTI file holds that is a copy of one with other voxels.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def nifti_content(source: NibabelImage, voxels: Array, start: Start) -> list[byt
 
     Returns
     -------
-    list of bytes
+    memoryview
         The header with its extensions, and the voxels.
     """
     assert source.content is not None
@@ -49,9 +49,14 @@ def nifti_content(source: NibabelImage, voxels: Array, start: Start) -> list[byt
         _move_origin(header, start)
     stream = io.BytesIO()
     header.write_to(stream)
-    padding = int(header["vox_offset"]) - stream.tell()
-    stream.write(b"\0" * max(0, padding))
-    return [stream.getvalue(), _fortran_bytes(stored.voxels, header.get_data_dtype())]
+    offset = max(int(header["vox_offset"]), stream.tell())
+    dtype = header.get_data_dtype()
+    content = np.zeros(offset + stored.voxels.size * dtype.itemsize, np.uint8)
+    content[: stream.tell()] = np.frombuffer(stream.getbuffer(), np.uint8)
+    # the first axis is the fastest, channels the slowest
+    last = channels_last(stored.voxels)
+    np.ndarray(last.shape, dtype, content.data, offset, order="F")[...] = last
+    return content.data
 
 
 def _set_shape(header: Any, spatial: tuple[int, ...]) -> None:
@@ -75,26 +80,18 @@ def _move_origin(header: Any, start: Start) -> None:
         header[name] = float(header[name]) + moved
 
 
-def _fortran_bytes(voxels: Array, dtype: np.dtype[Any]) -> memoryview:
-    """The voxels in the order of NIfTI: the first axis is the fastest, channels the slowest."""
-    spatial = voxels.ndim - 3
-    reversed_axes = (*range(spatial), *range(voxels.ndim - 1, spatial - 1, -1))
-    turned = np.ascontiguousarray(voxels.transpose(reversed_axes), dtype)
-    return turned.reshape(-1).view(np.uint8).data
-
-
-def mgh_content(source: NibabelImage, voxels: Array, start: Start) -> list[bytes | memoryview]:
-    """Return the parts of an MGH file that is a copy of one with other voxels."""
+def mgh_content(source: NibabelImage, voxels: Array, start: Start) -> bytes:
+    """Return what is in an MGH file that is a copy of one with other voxels."""
     from nibabel import MGHImage
 
     affine = moved(source.affine, start)
     values = stored_voxels(voxels, np.dtype(source.header.get_data_dtype())).voxels
     image = MGHImage(channels_last(values), affine, source.header)
-    return [image.to_bytes()]
+    return bytes(image.to_bytes())
 
 
-def new_nifti_content(source: Any, voxels: Array, start: Start) -> list[bytes | memoryview]:
-    """Return the parts of a NIfTI file of a volume that came in another format.
+def new_nifti_content(source: Any, voxels: Array, start: Start) -> bytes:
+    """Return what is in a NIfTI file of a volume that came in another format.
 
     Its header has the shape, the dtype and the place.
     """
@@ -107,7 +104,7 @@ def new_nifti_content(source: Any, voxels: Array, start: Start) -> list[bytes | 
     image.set_sform(affine, code=SCANNER)
     image.set_qform(affine, code=SCANNER)
     image.header.set_xyzt_units("mm")
-    return [image.to_bytes()]
+    return bytes(image.to_bytes())
 
 
 def channels_last(voxels: Array) -> Array:

@@ -48,13 +48,13 @@ class Npy:
         return part.T if self._fortran else part
 
 
-def npy_content(source: Npy, voxels: Array) -> list[bytes | memoryview]:
-    """Return the parts of a ``.npy`` file that is a copy of one with other voxels."""
+def npy_content(source: Npy, voxels: Array) -> memoryview:
+    """Return what a ``.npy`` file holds that is a copy of one with other voxels."""
     stream = io.BytesIO()
     np.lib.format.write_array(
         stream, stored_voxels(voxels, source.dtype).voxels.astype(source.dtype), allow_pickle=False
     )
-    return [stream.getbuffer()]
+    return stream.getbuffer()
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

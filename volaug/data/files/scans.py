@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .atomic import replacing, write_new
-from .deflate import Map, gzip_bytes, gzip_content
+from .deflate import Buffer, Map, gzip_bytes, gzip_content, gzip_length
 from .itk import ItkImage
 from .nibabel_files import MAX_PADDING, NibabelImage, image_class
 from .npy import Npy, npy_content
@@ -151,11 +151,11 @@ def write_scan(
             write_itk(scan.volume, voxels, start, partial)
             _check_itk(partial, scan, voxels)
             return sha256_of(partial)
-        joined = b"".join(content)
-        stored = joined
+        stored: Buffer = content
         if target.name.lower().endswith((".gz", ".mgz")):
-            stored = gzip_bytes(joined, run)
-            if gzip_content(target, stored, lambda _: len(joined)) != joined:
+            stored = gzip_bytes(content, run)
+            # its checksum is that of the content, and is compared with what is decompressed
+            if gzip_length(target, stored, len(content)) != len(content):
                 raise OSError(f"{target}: the compressed bytes are not those that were written")
         write_new(partial, stored)
         digest = hashlib.sha256(stored).hexdigest()
@@ -202,10 +202,8 @@ def _bound(path: Path, head: bytes) -> int:
     return int(header.get_data_offset()) + voxels * itemsize + MAX_PADDING
 
 
-def _content(
-    scan: Scan, voxels: Array, start: tuple[int, int, int]
-) -> list[bytes | memoryview] | None:
-    """The parts of a copy; None if SimpleITK writes it."""
+def _content(scan: Scan, voxels: Array, start: tuple[int, int, int]) -> Buffer | None:
+    """What a copy holds, decompressed; None if SimpleITK writes it."""
     volume, suffix = scan.volume, suffix_of(scan.path).lower()
     if isinstance(volume, Npy):
         return npy_content(volume, voxels)
