@@ -105,8 +105,9 @@ def in_memory_seconds(source: Path, pipeline: Path, count: int) -> float:
 
     from volaug.pipeline.reading import read_pipeline
 
-    brain, label = (nibabel.load(source / f"brain00{end}.nii.gz") for end in ("", "_seg"))
-    volumes = {"image": np.asarray(brain.dataobj), "label": np.asarray(label.dataobj)}
+    brain: Any = nibabel.load(source / "brain00.nii.gz")
+    label: Any = nibabel.load(source / "brain00_seg.nii.gz")
+    volumes: Any = {"image": np.asarray(brain.dataobj), "label": np.asarray(label.dataobj)}
     made = read_pipeline(pipeline)
     start = time.process_time()
     for index in range(count):

@@ -16,11 +16,11 @@ from ...warping.geometry.orientation import Reorientation
 from ..datasets.layout import DatasetCase
 from ..files.deflate import Map
 from ..files.scans import copy_file, write_scan
+from .case_targets import with_targets
 from .loaded import LoadedCase, load_case
 from .manifest import Line, versions
 from .plan import Job, Output
 from .shared import Shared
-from .targets import with_targets
 
 
 class Stopped(Exception):
@@ -115,7 +115,7 @@ class Copier:
             number = numbers[output.target]
             numbers[output.target] += 1
             sha256 = self._write(output, number, loaded, sample)
-            line = self._line(job, output, sha256, loaded.sha256[output.source], start)
+            line = self._entry(job, output, sha256, loaded.sha256[output.source], start)
             lines.append({**line, "record": sample.record.to_dict()})
         return lines
 
@@ -136,7 +136,7 @@ class Copier:
 
     def _original(self, job: Job, output: Output, start: float) -> Line:
         sha256 = copy_file(output.source, self._folder_of(output))
-        return {**self._line(job, output, sha256, sha256, start), "record": None}
+        return {**self._entry(job, output, sha256, sha256, start), "record": None}
 
     def _folder_of(self, output: Output) -> Path:
         """The path of a file, whose folder is there and within the destination."""
@@ -146,7 +146,7 @@ class Copier:
             raise OSError(f"{path} lies outside of {self._destination}, by a symbolic link")
         return path
 
-    def _line(self, job: Job, output: Output, sha256: str, source: str, start: float) -> Line:
+    def _entry(self, job: Job, output: Output, sha256: str, source: str, start: float) -> Line:
         key = Key(self._seed, job.copy, job.place)
         return {
             "file": output.name,

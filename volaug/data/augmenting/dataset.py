@@ -9,12 +9,12 @@ from pathlib import Path
 from ...pipeline.compose import Compose
 from ..datasets.finding import find_layout
 from ..files.atomic import remove_partial_files, write_text
+from .case_targets import check_pipeline, with_targets
 from .copying import Copier, digest_of
 from .manifest import Manifest, all_lines, manifests, name_of_manifest
 from .plan import Job, all_jobs, check_destination, mark_of
 from .resumption import Written, check_same_run, complete_copies
 from .running import Done, compressing, in_threads, share_of_threads
-from .targets import check_pipeline, with_targets
 
 
 @dataclass

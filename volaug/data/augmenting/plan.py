@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..datasets.layout import DatasetCase, Layout
+from ..datasets.layout import DatasetCase, DatasetLayout
 from ..files.scans import parts_of
 
 # At least so many digits, so that more copies can be added to a dataset under the same names.
@@ -55,7 +55,7 @@ def mark_of(copy: int) -> str:
     return f"aug{copy:0{DIGITS}d}" if copy else ""
 
 
-def all_jobs(layout: Layout, copies: int, originals: bool) -> list[Job]:
+def all_jobs(layout: DatasetLayout, copies: int, originals: bool) -> list[Job]:
     """Return every copy of every case, case by case.
 
     Raises
@@ -73,7 +73,7 @@ def all_jobs(layout: Layout, copies: int, originals: bool) -> list[Job]:
     return jobs
 
 
-def _outputs(layout: Layout, case: DatasetCase, copy: int) -> Iterable[Output]:
+def _outputs(layout: DatasetLayout, case: DatasetCase, copy: int) -> Iterable[Output]:
     for target, files in case.files.items():
         for file in files:
             if copy:

@@ -18,7 +18,7 @@ from ... import __version__
 from ...warping.geometry.orientation import reorientation
 from ..files.safety import naming
 from ..files.scans import stem_of, suffix_of, suffix_of_copy
-from .layout import Complete, DatasetCase, Layout
+from .layout import Complete, DatasetCase, DatasetLayout
 
 DESCRIPTION, PARTICIPANTS = "dataset_description.json", "participants.tsv"
 LABELS = ("dseg", "mask")
@@ -27,7 +27,7 @@ IN_SUBJECTS = ("sub-*/anat", "sub-*/ses-*/anat")
 DERIVATIVES = "derivatives"
 
 
-class Bids(Layout):
+class Bids(DatasetLayout):
     """Anatomical scans of a BIDS dataset. Those of a session in one grid get one warp.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import Any
 from . import bids, nnunet_raw
 from .bids import Bids
 from .folder import TEST_FOLDERS, Folder, is_series
-from .layout import Layout
+from .layout import DatasetLayout
 from .lists import TRAINING, CaseList
 from .nnunet_raw import NnunetRaw
 
@@ -16,7 +16,7 @@ LISTS = (".csv", ".tsv", ".json")
 MAX_BYTES = 2**28
 
 
-def find_layout(source: Path, targets: Collection[str]) -> Layout:
+def find_layout(source: Path, targets: Collection[str]) -> DatasetLayout:
     """Return the layout of what a path leads to.
 
     Parameters

@@ -28,7 +28,7 @@ class DatasetCase(NamedTuple):
     files: dict[str, tuple[Path, ...]]
 
 
-class Layout(ABC):
+class DatasetLayout(ABC):
     """A dataset on disk.
 
     Attributes

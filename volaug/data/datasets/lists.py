@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from .layout import Complete, DatasetCase, Layout
+from .layout import Complete, DatasetCase, DatasetLayout
 
 MAX_BYTES = 2**28
 
@@ -19,7 +19,7 @@ LANDMARKS = {"landmarks": "points"}  # what else a column of landmarks may be ca
 Row = dict[str, Any]
 
 
-class CaseList(Layout):
+class CaseList(DatasetLayout):
     """A list with a row for each case, whose columns name files.
 
     Parameters

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..files.scans import suffix_of_copy
-from .layout import Complete, DatasetCase, Layout
+from .layout import Complete, DatasetCase, DatasetLayout
 
 DATASET, SPLITS = "dataset.json", "splits_final.json"
 IMAGES, LABELS, TEST_IMAGES = "imagesTr", "labelsTr", "imagesTs"
@@ -22,7 +22,7 @@ IMAGES, LABELS, TEST_IMAGES = "imagesTr", "labelsTr", "imagesTs"
 FOLDS, FOLDS_SEED = 5, 12345
 
 
-class NnunetRaw(Layout):
+class NnunetRaw(DatasetLayout):
     """A raw dataset of nnU-Net. All channels of a case and its label get one warp.
 
     Parameters
