@@ -12,7 +12,7 @@ from ..files.atomic import remove_partial_files, write_text
 from .case_targets import check_pipeline, with_targets
 from .copying import Copier, digest_of
 from .manifest import Manifest, all_lines, manifests, name_of_manifest
-from .plan import Job, all_jobs, check_destination, mark_of
+from .plan import all_jobs, check_destination, mark_of
 from .resumption import Written, check_same_run, complete_copies
 from .running import Done, compressing, in_threads, share_of_threads
 
@@ -142,12 +142,3 @@ class Augmentation:
 
 def _states(destination: Path) -> list[tuple[str, int]]:
     return [(path.name, path.stat().st_size) for path in manifests(destination)]
-
-
-def bytes_needed(jobs: list[Job]) -> int:
-    """About how many bytes the copies will take: as many as their sources."""
-    sizes = {output.source: 0 for job in jobs for output in job.outputs}
-    for path in sizes:
-        files = path.rglob("*") if path.is_dir() else [path]
-        sizes[path] = sum(file.stat().st_size for file in files if file.is_file())
-    return sum(sizes[output.source] for job in jobs for output in job.outputs)
