@@ -13,7 +13,7 @@ from ...pipeline.compose import Compose
 from ...pipeline.record import Record, Sample
 from ...pipeline.targets import channels_of
 from ...warping.geometry.orientation import Reorientation
-from ..datasets.layout import DatasetCase
+from ..datasets.dataset_layout import DatasetCase
 from ..files.deflate import Map
 from ..files.scans import copy_file, write_scan
 from .case_targets import with_targets
@@ -96,8 +96,7 @@ class Copier:
 
     def _load(self, case: DatasetCase) -> LoadedCase:
         pipeline = with_targets(self._pipeline, case.files)
-        with self._computing:
-            return load_case(case, pipeline.table)
+        return load_case(case, pipeline.table, self._computing)
 
     def _written(
         self,
@@ -131,8 +130,8 @@ class Copier:
             voxels = voxels[number]
         start = start_in(turn, sample.record)
         voxels = voxels if turn is None else turn.undo(voxels)
-        with self._computing:
-            return write_scan(loaded.scans[output.target][number], voxels, start, path, self._run)
+        scan = loaded.scans[output.target][number]
+        return write_scan(scan, voxels, start, path, self._run, self._computing)
 
     def _original(self, job: Job, output: Output, start: float) -> Line:
         sha256 = copy_file(output.source, self._folder_of(output))

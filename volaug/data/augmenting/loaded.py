@@ -1,6 +1,7 @@
 """The files of a case, read, and brought into one grid."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from ...pipeline.targets import Target
 from ...warping.geometry.bspline import Floats
 from ...warping.geometry.orientation import Reorientation
 from ..cases import Case
-from ..datasets.layout import DatasetCase
+from ..datasets.dataset_layout import DatasetCase
 from ..files.landmarks import Landmarks, read_landmarks
 from ..files.safety import FileError
 from ..files.scans import Scan, read_scan, sha256_of
@@ -49,7 +50,9 @@ class LoadedCase(NamedTuple):
     sha256: dict[Path, str]
 
 
-def load_case(case: DatasetCase, table: Mapping[str, Target]) -> LoadedCase:
+def load_case(
+    case: DatasetCase, table: Mapping[str, Target], computing: AbstractContextManager[Any]
+) -> LoadedCase:
     """Read the files of a case.
 
     Parameters
@@ -57,6 +60,8 @@ def load_case(case: DatasetCase, table: Mapping[str, Target]) -> LoadedCase:
     case : DatasetCase
     table : mapping from names to Target
         The targets of the pipeline.
+    computing : context manager
+        What is held while a processor is busy, and not while the disk is.
 
     Raises
     ------
@@ -68,9 +73,22 @@ def load_case(case: DatasetCase, table: Mapping[str, Target]) -> LoadedCase:
         for name, files in case.files.items() if table[name].kind == "points"
     }  # fmt: skip
     scans = {
-        name: tuple(read_scan(path) for path in files)
+        name: tuple(read_scan(path, computing) for path in files)
         for name, files in case.files.items() if table[name].has_voxels
     }  # fmt: skip
+    sha256 = {scan.path: scan.sha256 for found in scans.values() for scan in found}
+    sha256 |= {found.path: sha256_of(found.path) for found in landmarks.values()}
+    with computing:
+        return _in_one_grid(scans, landmarks, table, sha256)
+
+
+def _in_one_grid(
+    scans: dict[str, tuple[Scan, ...]],
+    landmarks: dict[str, Landmarks],
+    table: Mapping[str, Target],
+    sha256: dict[Path, str],
+) -> LoadedCase:
+    """The files of a case in the grid of its first image."""
     # each file is checked as a target of its own: an error names it
     parts = {name: _names(name, len(found)) for name, found in scans.items()}
     by_path = {scan.path: scan.volume for found in scans.values() for scan in found}
@@ -87,8 +105,6 @@ def load_case(case: DatasetCase, table: Mapping[str, Target]) -> LoadedCase:
     turns = {name: tuple(opened.turns.get(part) for part in parts[name]) for name in scans}
     affine = opened.affine
     coordinates = {name: found.voxels(affine) for name, found in landmarks.items()}
-    sha256 = {scan.path: scan.sha256 for found in scans.values() for scan in found}
-    sha256 |= {found.path: sha256_of(found.path) for found in landmarks.values()}
     return LoadedCase(scans, landmarks, volumes, coordinates, affine, turns, sha256)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..datasets.layout import DatasetCase, DatasetLayout
+from ..datasets.dataset_layout import DatasetCase, DatasetLayout
 from ..files.scans import parts_of
 
 # At least so many digits, so that more copies can be added to a dataset under the same names.

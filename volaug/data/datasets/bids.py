@@ -18,7 +18,7 @@ from ... import __version__
 from ...warping.geometry.orientation import reorientation
 from ..files.safety import naming
 from ..files.scans import stem_of, suffix_of, suffix_of_copy
-from .layout import Complete, DatasetCase, DatasetLayout
+from .dataset_layout import Complete, DatasetCase, DatasetLayout
 
 DESCRIPTION, PARTICIPANTS = "dataset_description.json", "participants.tsv"
 LABELS = ("dseg", "mask")

@@ -7,8 +7,8 @@ from typing import Any
 
 from . import bids, nnunet_raw
 from .bids import Bids
+from .dataset_layout import DatasetLayout
 from .folder import TEST_FOLDERS, Folder, is_series
-from .layout import DatasetLayout
 from .lists import TRAINING, CaseList
 from .nnunet_raw import NnunetRaw
 

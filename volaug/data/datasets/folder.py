@@ -4,7 +4,7 @@ from pathlib import Path, PurePath
 
 from ..files.landmarks import MARKUPS
 from ..files.scans import SUFFIXES, suffix_of
-from .layout import DatasetCase, DatasetLayout, marked, split, walk
+from .dataset_layout import DatasetCase, DatasetLayout, marked, split, walk
 
 # `brain_seg.nii.gz` is the label of `brain.nii.gz` beside it.
 LABEL_ENDINGS = ("_label", "_labels", "_seg", "_segmentation", "_mask")

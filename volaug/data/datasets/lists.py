@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from .layout import Complete, DatasetCase, DatasetLayout
+from .dataset_layout import Complete, DatasetCase, DatasetLayout
 
 MAX_BYTES = 2**28
 

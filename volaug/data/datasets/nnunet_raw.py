@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..files.scans import suffix_of_copy
-from .layout import Complete, DatasetCase, DatasetLayout
+from .dataset_layout import Complete, DatasetCase, DatasetLayout
 
 DATASET, SPLITS = "dataset.json", "splits_final.json"
 IMAGES, LABELS, TEST_IMAGES = "imagesTr", "labelsTr", "imagesTs"

@@ -36,7 +36,7 @@ class Landmarks(NamedTuple):
         Signs that turn them into mm to the right, anterior and superior; None if they are voxels.
     document : object
         All of the file: rows of a CSV file, or what the JSON is.
-    places : list
+    positions : list
         Where in the document each landmark is: the mapping and the keys of its three numbers.
     """
 
@@ -44,7 +44,7 @@ class Landmarks(NamedTuple):
     numbers: Floats
     to_world: Floats | None
     document: Any
-    places: list[tuple[Any, Sequence[Any]]]
+    positions: list[tuple[Any, Sequence[Any]]]
 
     def voxels(self, affine: Floats | None) -> Floats:
         """The landmarks (N, 3) in voxels of an image with this affine."""
@@ -70,7 +70,7 @@ class Landmarks(NamedTuple):
             known = self._known(affine)
             numbers = (voxels @ known[:3, :3].T + known[:3, 3]) * self.to_world
         document = json.loads(json.dumps(self.document))
-        for (container, keys), values in zip(_places(document, self.path), numbers, strict=True):
+        for (container, keys), values in zip(_positions(document, self.path), numbers, strict=True):
             for key, value in zip(keys, values.tolist(), strict=True):
                 container[key] = round(value, DIGITS)
         is_csv = target.suffix.lower() == ".csv"
@@ -107,12 +107,12 @@ def read_landmarks(path: Path) -> Landmarks:
         text = b"".join(iter(lambda: stream.read(2**20), b"")).decode("utf-8-sig")
     with naming(path):
         document = _rows(text) if path.suffix.lower() == ".csv" else json.loads(text)
-        places = _places(document, path)
-        rows = [[_number(container[key]) for key in keys] for container, keys in places]
+        positions = _positions(document, path)
+        rows = [[_number(container[key]) for key in keys] for container, keys in positions]
         numbers = np.array(rows, np.float64).reshape(-1, 3)
         if not np.isfinite(numbers).all():
             raise FileError(str(path), "must have finite numbers for its landmarks")
-        return Landmarks(path, numbers, _to_world(document, places), document, places)
+        return Landmarks(path, numbers, _to_world(document, positions), document, positions)
 
 
 def _number(value: Any) -> float:
@@ -143,7 +143,7 @@ def _csv_text(rows: list[dict[str, Any]]) -> str:
     return stream.getvalue()
 
 
-def _places(document: Any, path: Path) -> list[tuple[Any, Sequence[Any]]]:
+def _positions(document: Any, path: Path) -> list[tuple[Any, Sequence[Any]]]:
     """Where the numbers of each landmark are in a document."""
     if isinstance(document, Mapping) and isinstance(document.get("markups"), list):
         points = [p for markup in document["markups"] for p in markup.get("controlPoints", [])]
@@ -156,7 +156,7 @@ def _places(document: Any, path: Path) -> list[tuple[Any, Sequence[Any]]]:
     raise FileError(str(path), "must have x, y, z (mm) or i, j, k (voxels) for each landmark")
 
 
-def _to_world(document: Any, places: list[tuple[Any, Sequence[Any]]]) -> Floats | None:
+def _to_world(document: Any, positions: list[tuple[Any, Sequence[Any]]]) -> Floats | None:
     """Signs that turn the numbers into mm to the right, anterior and superior."""
     if isinstance(document, Mapping):
         systems = {markup.get("coordinateSystem", "LPS") for markup in document["markups"]}
@@ -164,4 +164,4 @@ def _to_world(document: Any, places: list[tuple[Any, Sequence[Any]]]) -> Floats 
             raise ValueError(f"must have one coordinate system, LPS or RAS, got {systems}")
         is_lps = systems <= {"LPS", "1", 1}
         return np.array((-1.0, -1.0, 1.0) if is_lps else (1.0, 1.0, 1.0))
-    return np.ones(3) if not places or tuple(places[0][1]) == WORLD else None
+    return np.ones(3) if not positions or tuple(positions[0][1]) == WORLD else None

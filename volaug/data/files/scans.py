@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,8 +90,14 @@ def parts_of(file: Path) -> list[Path]:
     return [file, *sorted(path for path in others if path.exists())]
 
 
-def read_scan(path: Path) -> Scan:
+def read_scan(path: Path, computing: AbstractContextManager[Any] | None = None) -> Scan:
     """Read a file.
+
+    Parameters
+    ----------
+    path : Path
+    computing : context manager, optional
+        What is held while a processor is busy, and not while the disk is.
 
     Raises
     ------
@@ -103,8 +110,8 @@ def read_scan(path: Path) -> Scan:
         volume = open_volume(path)
         return Scan(path, volume, sha256_of(*parts_of(path)))
     stored = read_bytes(path)
-    digest = hashlib.sha256(stored).hexdigest()
-    with naming(path):
+    with computing or nullcontext(), naming(path):
+        digest = hashlib.sha256(stored).hexdigest()
         content = stored
         if suffix in COMPRESSED:
             content = gzip_content(path, stored, lambda head: _bound(path, head))
@@ -116,7 +123,12 @@ def read_scan(path: Path) -> Scan:
 
 
 def write_scan(
-    scan: Scan, voxels: Array, start: tuple[int, int, int], target: Path, run: Map = map
+    scan: Scan,
+    voxels: Array,
+    start: tuple[int, int, int],
+    target: Path,
+    run: Map = map,
+    computing: AbstractContextManager[Any] | None = None,
 ) -> str:
     """Write a copy of a file with other voxels, whole or not at all, and read it back.
 
@@ -132,6 +144,8 @@ def write_scan(
         File to write, whose suffix is `suffix_of_copy`.
     run : function
         `map`, or that of a pool of threads, which then share the compression.
+    computing : context manager, optional
+        What is held while a processor is busy, and not while the disk is.
 
     Returns
     -------
@@ -143,25 +157,34 @@ def write_scan(
     OSError
         If it cannot be written; nothing is left then.
     """
-    content = _content(scan, voxels, start)
+    with computing or nullcontext():
+        stored = _stored(scan, voxels, start, target, run)
     with replacing(target) as partial:
-        if content is None:
+        if stored is None:
             from .itk_writing import write_itk
 
             write_itk(scan.volume, voxels, start, partial)
             _check_itk(partial, scan, voxels)
             return sha256_of(partial)
-        stored: Buffer = content
-        if target.name.lower().endswith((".gz", ".mgz")):
-            stored = gzip_bytes(content, run)
-            # its checksum is that of the content, and is compared with what is decompressed
-            if gzip_length(target, stored, len(content)) != len(content):
-                raise OSError(f"{target}: the compressed bytes are not those that were written")
         write_new(partial, stored)
         digest = hashlib.sha256(stored).hexdigest()
         if sha256_of(partial) != digest:
             raise OSError(f"{target}: the disk returns other bytes than were written")
     return digest
+
+
+def _stored(
+    scan: Scan, voxels: Array, start: tuple[int, int, int], target: Path, run: Map
+) -> Buffer | None:
+    """The bytes of a copy; None if SimpleITK writes it."""
+    content = _content(scan, voxels, start)
+    if content is None or not target.name.lower().endswith((".gz", ".mgz")):
+        return content
+    compressed = gzip_bytes(content, run)
+    # its checksum is that of the content, and is compared with what is decompressed
+    if gzip_length(target, compressed, len(content)) != len(content):
+        raise OSError(f"{target}: the compressed bytes are not those that were written")
+    return compressed
 
 
 def copy_file(source: Path, target: Path) -> str:
