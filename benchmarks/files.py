@@ -187,7 +187,7 @@ def main() -> None:
             by_torchio(folder / "in", folder)
         torchio = (time.perf_counter() - start) / SAMPLED
         print(
-            f"torchio-transform: {1e3 * torchio:.0f} ms a copy, {torchio * total / wall:.1f} times"
+            f"tiotr of TorchIO: {1e3 * torchio:.0f} ms a copy, {torchio * total / wall:.1f} times"
         )
         script, _ = run([sys.executable, "-c", SCRIPT, str(folder / "in"), name, str(SAMPLED)])
         script /= SAMPLED
