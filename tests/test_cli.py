@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from volaug import __version__, cli
 from volaug.cli.app import app
-from volaug.cli.replacing import replacing
+from volaug.data.files.atomic import replacing
 
 
 def test_says_that_out_is_a_file(tmp_path):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import __version__
+from .augment_command import augment
 from .benchmark_command import benchmark
 from .demo_command import demo
 from .doctor_command import doctor
@@ -23,7 +24,8 @@ PLAIN: dict[str, Any] = {
     "pretty_exceptions_enable": False,
 }
 COMMANDS = {
-    command.__name__: command for command in (demo, preview, info, doctor, benchmark, warmup)
+    command.__name__: command
+    for command in (demo, augment, preview, info, doctor, benchmark, warmup)
 }
 
 app = typer.Typer(

@@ -92,6 +92,7 @@ class OpenCase(NamedTuple):
     spacing: Any
     affine: Any
     shape: Shape
+    turns: dict[str, Reorientation]  # of files that know where they lie, into the common grid
     foreground: Any = None  # voxels by class, or a function that returns them
 
 
@@ -109,6 +110,8 @@ class Case:
         The targets of the pipeline.
     dtype : numpy.dtype, optional
         Dtype to convert images to.
+    opener : function, optional
+        Makes a volume of a path. Default: `open_volume`.
 
     Notes
     -----
@@ -122,13 +125,14 @@ class Case:
         given: Given,
         table: Mapping[str, Target],
         dtype: np.dtype[Any] | None = None,
+        opener: Callable[[Path], Any] = open_volume,
     ) -> None:
         if not callable(given) and not isinstance(given, Mapping):
             raise TypeError(
                 "a case must be a mapping from names to arrays or files, or a function that "
                 f"returns one, got {type(given).__name__}"
             )
-        self._given, self._table, self._dtype = given, table, dtype
+        self._given, self._table, self._dtype, self._opener = given, table, dtype, opener
         # not `functools.cached_property`: another thread may hold its lock at a fork
         self._once: OpenCase | None = None
 
@@ -160,7 +164,7 @@ class Case:
         check_names("target of a case", named, self._table)
         volumes = {name: v for name, v in named.items() if self._table[name].has_voxels}
         paths = {name: as_path(value) for name, value in volumes.items() if is_path(value)}
-        volumes |= {name: open_volume(path) for name, path in paths.items()}
+        volumes |= {name: self._opener(path) for name, path in paths.items()}
         for name, value in volumes.items():
             if not is_array(value):
                 check_lazy(name, value)
@@ -180,7 +184,8 @@ class Case:
         grid = common_grid({_title(name, paths): volume for name, volume in volumes.items()})
         if not units and world is not None:
             spacing, affine = checks.as_voxel_size(None, world)
-        return OpenCase(volumes, coordinates, spacing, affine, grid, given.get(FOREGROUND))
+        known = given.get(FOREGROUND)
+        return OpenCase(volumes, coordinates, spacing, affine, grid, turns, known)
 
     def _dtype_of(self, name: str, voxels: Any, path: Path | None) -> np.dtype[Any] | None:
         """The dtype to convert the voxels of a target to, or None."""

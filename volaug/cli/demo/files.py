@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 
-from ..replacing import partial_path, replacing
+from ...data.files.atomic import partial_path, replacing
 
 # The code of NIfTI for "aligned to another scan", as in nilearn's template.
 ALIGNED = 2
@@ -37,9 +37,3 @@ def write_nifti(
     nifti.header["descrip"] = description
     with replacing(path) as partial:
         nibabel.save(nifti, partial)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text, and a newline after it."""
-    with replacing(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")

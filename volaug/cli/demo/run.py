@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ... import Record, Warp
+from ...data.files.atomic import write_text
 from .brain import Brain, load_brain
 from .contrast_sheet import draw_contrast
-from .files import make_folder, write_nifti, write_text
+from .files import make_folder, write_nifti
 from .sheet import TISSUES, draw_sheet, tile
 from .strategies import INDEX, Strategy, demo_strategies
 from .table import timing_table
@@ -64,7 +65,7 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
             progress.update(task, description=f"{strategy.title}: files", refresh=True)
             after, record = augmented(strategy, brain, threads)
             write_brain(out, strategy.stem, after)
-            write_text(out / f"{strategy.stem}_record.json", record.to_json())
+            write_text(out / f"{strategy.stem}_record.json", record.to_json() + "\n")
             tiles.append(tile(strategy.title, strategy.words(record), after))
             warps[strategy.title] = record.warp
             progress.advance(task)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...plotting.contents import Contents, contents_of
 from ...plotting.sample_tiles import draw_tiles
-from ..replacing import replacing
+from ...data.files.atomic import replacing
 from .brain import LANDMARKS, Brain
 
 TITLE = "volaug demo: a brain, its tissue labels and landmarks, augmented together"

@@ -12,7 +12,7 @@ from ...data.cases import Case
 from ...pipeline.compose import Compose
 from ...pipeline.record import Sample
 from ...plotting.contents import Contents, Voxel, contents_of
-from ..replacing import replacing
+from ...data.files.atomic import replacing, write_text
 
 
 def run_preview(
@@ -52,8 +52,7 @@ def run_preview(
         typer.echo(f"Wrote {out}, {draws} draws.")
     if html is not None:
         text = page_of(contents, title)
-        with replacing(html) as partial:
-            partial.write_text(text, encoding="utf-8")
+        write_text(html, text)
         typer.echo(f"Wrote {html}, {len(text) / 1e6:.1f} MB. Open it in a browser.")
 
 
