@@ -19,6 +19,8 @@ class UNet(nn.Module):  # type: ignore[misc, unused-ignore]
         Channels of each level, from the finest on.
     deep_supervision : bool, default False
         Whether to return logits of each level but the coarsest, from the finest on.
+    halved : bool, default False
+        Whether the first level has half of the image's resolution, which costs an eighth.
 
     References
     ----------
@@ -27,17 +29,25 @@ class UNet(nn.Module):  # type: ignore[misc, unused-ignore]
     """
 
     def __init__(
-        self, channels: int, classes: int, features: Sequence[int], deep_supervision: bool = False
+        self,
+        channels: int,
+        classes: int,
+        features: Sequence[int],
+        deep_supervision: bool = False,
+        halved: bool = False,
     ) -> None:
         super().__init__()
         self.deep_supervision = deep_supervision
         inputs = [channels, *features[:-1]]
-        strides = [1] + [2] * (len(features) - 1)
+        strides = [1 + halved] + [2] * (len(features) - 1)
         self.down = nn.ModuleList(map(_level, inputs, features, strides))
         pairs = list(itertools.pairwise(features))
         self.enlarge = nn.ModuleList(nn.ConvTranspose3d(low, high, 2, 2) for high, low in pairs)
         self.up = nn.ModuleList(_level(2 * high, high, 1) for high, _ in pairs)
-        self.heads = nn.ModuleList(nn.Conv3d(high, classes, 1) for high, _ in pairs)
+        width = 1 + halved
+        self.heads = nn.ModuleList(
+            nn.ConvTranspose3d(high, classes, width, width) for high, _ in pairs
+        )
 
     def forward(self, image: Any) -> Any:
         """Return the logits of an image (B, C, n0, n1, n2)."""

@@ -75,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         for job in as_completed(jobs):
             outcomes.append(job.result())
+            if options.json:  # what is there is kept if the rest is interrupted
+                content = as_json(outcomes, asdict(setting))
+                options.json.write_text(json.dumps(content, indent=1) + "\n")
             run, loss = outcomes[-1].run, outcomes[-1].loss
             print(
                 f"{len(outcomes)} of {len(runs)}: {run.arm}, {run.trained_on}, seed {run.seed}: "
@@ -83,8 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
     outcomes.sort(key=lambda outcome: runs.index(outcome.run))
     print(table(outcomes))
-    if options.json:
-        options.json.write_text(json.dumps(as_json(outcomes, asdict(setting)), indent=1) + "\n")
     if options.figure:
         from .figure import draw
 

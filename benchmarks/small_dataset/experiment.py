@@ -27,7 +27,7 @@ class Setting:
     spacing: float = 5.0  # mm
     steps: int = 200
     moves: int = 6  # test images of each strength
-    features: tuple[int, ...] = (6, 12, 24, 48)
+    features: tuple[int, ...] = (16, 32, 48)
     rate: float = 5e-3
 
 
@@ -66,7 +66,7 @@ def carry_out(
 def trained(run: Run, setting: Setting, pair: Pair) -> tuple[UNet, float]:
     """Return a network that has seen one head, and its loss in the end."""
     torch.manual_seed(run.seed)
-    network = UNet(1, len(CLASSES) + 1, setting.features)
+    network = UNet(1, len(CLASSES) + 1, setting.features, halved=True)
     optimizer = torch.optim.AdamW(network.parameters(), setting.rate)
     plan = torch.optim.lr_scheduler.PolynomialLR(optimizer, setting.steps, 0.9)
     image, label = pair
