@@ -29,6 +29,7 @@ LAYERS = [
     {"data.stream"},
     {"data.prefetch", "data.progress", "data.resuming"},
     {"data.samples"},
+    {"data.optional"},
     {"data.batches", "data.decoded"},
     {"data.cases", "data.patches"},
     {"data.sources", "data.files", "data"},

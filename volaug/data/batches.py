@@ -13,6 +13,9 @@ from .cases import OpenCase
 
 Batch = dict[str, Any]
 
+# The key of a batch that says which of its samples have an optional target.
+PRESENT = "{}_present"
+
 # Advice in the error for cases of different dtypes.
 CONVERSION = {
     "image": "dtype= of the stream converts images",
@@ -96,15 +99,16 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
+def form_of(kind: str, volume: Any) -> Form:
+    """The form of an image or label, which may be anything with a shape and a dtype."""
+    channels = int(volume.shape[0]) if len(volume.shape) == 4 else 1
+    return Form(kind, np.dtype(volume.dtype), channels)
+
+
 def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
     """The spec of a sample, from its case and from a draw for it."""
     forms = {
-        name: Form(
-            record.targets[name].kind,
-            np.dtype(v.dtype),
-            int(v.shape[0]) if len(v.shape) == 4 else 1,
-        )
-        for name, v in opened.volumes.items()
+        name: form_of(record.targets[name].kind, volume) for name, volume in opened.volumes.items()
     }
     units = {"spacing": opened.spacing, "affine": opened.affine}
     others = {*opened.coordinates, *(name for name, value in units.items() if value is not None)}
@@ -117,7 +121,7 @@ def collated(slots: Mapping[str, Any], samples: Sequence[Sample]) -> Batch:
     for name in samples[0]:
         values = [sample[name] for sample in samples]
         if name not in slots:
-            batch[name] = values
+            batch[name] = np.array(values) if isinstance(values[0], bool) else values
         elif isinstance(values[0], list):
             levels = zip(*values, strict=True)
             batch[name] = [level_of(slots[name], each) for each in levels]
@@ -131,5 +135,4 @@ def level_of(slot: Any, levels: Sequence[Any]) -> Any:
     """The labels of a batch at one resolution; at full resolution, the slot itself."""
     if np.shares_memory(levels[0], slot):
         return slot
-    stacked = np.stack(levels)
-    return stacked if stacked.ndim == 5 else stacked[:, np.newaxis]
+    return np.stack([level if level.ndim == 4 else level[np.newaxis] for level in levels])
