@@ -15,9 +15,9 @@ from volaug.threads.limits import granted_threads
 
 from .arms import ARMS
 from .experiment import FIRST_MOVE, STRENGTHS, Outcome, Run, Setting, carry_out
-from .heads import load_heads
+from .heads import Head, load_heads
 from .moves import Pair, at_rest, moved
-from .results import as_json, table
+from .results import as_json, from_json, table
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -29,9 +29,15 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "the AAL (Debian: apt-get download mricron-data; dpkg -x mricron-data_*.deb FOLDER).",
     )
     parser.add_argument("--ch2", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--drawn-from",
+        type=Path,
+        metavar="FILE",
+        help="JSON of an earlier run, of which only the table and the figure are made",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="networks of each arm (3)")
     parser.add_argument("--steps", type=int, default=Setting.steps, help="of a training (200)")
-    parser.add_argument("--spacing", type=float, default=Setting.spacing, help="in mm (5)")
+    parser.add_argument("--spacing", type=float, default=Setting.spacing, help="in mm (6)")
     parser.add_argument("--processes", type=int, default=granted_threads())
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="write a PNG there")
@@ -47,6 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"benchmarks.small_dataset: {error}", file=sys.stderr)
         return 1
+    if options.drawn_from:
+        outcomes = from_json(json.loads(options.drawn_from.read_text()))
+    else:
+        outcomes = carried_out(heads, setting, options)
+    print(table(outcomes))
+    if options.figure:
+        from .figure import draw
+
+        draw(outcomes, heads["MNI152"], setting.spacing, options.figure)
+    return 0
+
+
+def carried_out(
+    heads: dict[str, Head], setting: Setting, options: argparse.Namespace
+) -> list[Outcome]:
+    """Train and test all networks, in processes of one thread."""
     training = {name: at_rest(head, setting.spacing) for name, head in heads.items()}
     tests: dict[str, dict[float, list[Pair]]] = {
         name: {
@@ -85,12 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
     outcomes.sort(key=lambda outcome: runs.index(outcome.run))
-    print(table(outcomes))
-    if options.figure:
-        from .figure import draw
-
-        draw(outcomes, heads[second], setting.spacing, options.figure)
-    return 0
+    return outcomes
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
 class Setting:
     """What all runs have in common."""
 
-    spacing: float = 5.0  # mm
+    spacing: float = 6.0  # mm
     steps: int = 200
     moves: int = 6  # test images of each strength
-    features: tuple[int, ...] = (16, 32, 48)
+    features: tuple[int, ...] = (16, 32, 64, 64)
     rate: float = 5e-3
 
 

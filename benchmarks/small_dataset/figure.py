@@ -32,13 +32,13 @@ def draw(outcomes: Sequence[Outcome], head: Head, spacing: float, file: Path) ->
         f"{head.name}, moved by SimpleITK: the first test image of each strength", fontsize=11
     )
     panels = below.subplots(1, 2, sharey=True)
-    for axes, (one, other) in zip(panels, directions(outcomes), strict=True):
+    for axes, (one, other) in zip(panels, directions(outcomes), strict=False):
         _curves(axes, outcomes, one)
         axes.set_title(f"trained on {one}, tested on {other}", fontsize=11)
         axes.set_xlabel("strength of the move")
     panels[0].set_ylabel(f"mean Dice of {len(CLASSES)} classes")
     panels[0].set_ylim(0, 1)
-    panels[1].legend(frameon=False)
+    panels[0].legend(frameon=False)
     figure.savefig(file, format="png")
 
 
@@ -65,6 +65,8 @@ def _curves(axes: Any, outcomes: Sequence[Outcome], trained_on: str) -> None:
     """Draw the mean over seeds of each arm, and the single seeds as a band."""
     for arm, color, marker in zip(ARMS, COLORS, MARKERS, strict=False):
         runs = of_arm(outcomes, arm, trained_on)
+        if not runs:  # of a run that was interrupted
+            continue
         scores = [[mean_dice(run, strength) for run in runs] for strength in STRENGTHS]
         axes.plot(STRENGTHS, list(map(statistics.fmean, scores)), marker, ls="-", color=color,
                   label=arm)  # fmt: skip

@@ -20,7 +20,7 @@ NOISE = 0.04  # of the intensity's 99th percentile, standard deviation
 
 # Standard deviation over width of a Gaussian whose width at half height is 1.
 SIGMA = 1 / 2.355
-MULTIPLE = 8  # the lengths of all axes, for a network with three halvings
+MULTIPLE = 16  # the lengths of all axes, for a network with four halvings
 
 Pair = tuple[Image, Label]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..rivals.report import machine
 from .arms import ARMS
-from .experiment import STRENGTHS, Outcome
+from .experiment import STRENGTHS, Outcome, Run
 from .heads import CLASSES
 
 
@@ -34,9 +34,11 @@ def table(outcomes: Sequence[Outcome]) -> str:
     ]
     for one, other in directions(outcomes):
         for arm in ARMS:
-            cells = []
+            runs, cells = of_arm(outcomes, arm, one), []
+            if not runs:  # of a run that was interrupted
+                continue
             for strength in STRENGTHS:
-                scores = [mean_dice(o, strength) for o in of_arm(outcomes, arm, one)]
+                scores = [mean_dice(o, strength) for o in runs]
                 spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
                 cells.append(f"{statistics.fmean(scores):.2f} ± {spread:.2f}")
             lines.append(f"| {one} | {other} | {arm} | {' | '.join(cells)} |")
@@ -54,3 +56,16 @@ def as_json(outcomes: Sequence[Outcome], setting: dict[str, Any]) -> dict[str, A
             for o in outcomes
         ],
     }
+
+
+def from_json(content: dict[str, Any]) -> list[Outcome]:
+    """Return the results that `as_json` gave."""
+    return [
+        Outcome(
+            Run(run["arm"], run["trained_on"], run["tested_on"], run["seed"]),
+            {float(strength): scores for strength, scores in run["dice"].items()},
+            run["loss"],
+            run["seconds"],
+        )
+        for run in content["runs"]
+    ]
