@@ -34,6 +34,7 @@ LAYERS = [
     {"data.feeding"},
     {"data.prefetch", "data.progress"},
     {"data.samples"},
+    {"data.optional"},
     {"data.batches", "data.decoded"},
     {"data.augmenting"},
     {"data.cases", "data.patches"},

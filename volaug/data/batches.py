@@ -16,6 +16,9 @@ Batch = dict[str, Any]
 # Makes an array of a shape and a dtype whose values are arbitrary, as `np.empty` does.
 Empty = Callable[[tuple[int, ...], np.dtype[Any]], np.ndarray[Any, Any]]
 
+# The key of a batch that says which of its samples have an optional target.
+PRESENT = "{}_present"
+
 # Advice in the error for cases of different dtypes.
 CONVERSION = {
     "image": "dtype= of the stream converts images",
@@ -99,15 +102,16 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
+def form_of(kind: str, volume: Any) -> Form:
+    """The form of an image or label, which may be anything with a shape and a dtype."""
+    channels = int(volume.shape[0]) if len(volume.shape) == 4 else 1
+    return Form(kind, np.dtype(volume.dtype), channels)
+
+
 def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
     """The spec of a sample, from its case and from a draw for it."""
     forms = {
-        name: Form(
-            record.targets[name].kind,
-            np.dtype(v.dtype),
-            int(v.shape[0]) if len(v.shape) == 4 else 1,
-        )
-        for name, v in opened.volumes.items()
+        name: form_of(record.targets[name].kind, volume) for name, volume in opened.volumes.items()
     }
     units = {"spacing": opened.spacing, "affine": opened.affine}
     others = {*opened.coordinates, *(name for name, value in units.items() if value is not None)}
@@ -120,7 +124,7 @@ def collated(slots: Mapping[str, Any], samples: Sequence[Sample], empty: Empty) 
     for name in samples[0]:
         values = [sample[name] for sample in samples]
         if name not in slots:
-            batch[name] = values
+            batch[name] = np.array(values) if isinstance(values[0], bool) else values
         elif isinstance(values[0], list):
             levels = zip(*values, strict=True)
             batch[name] = [level_of(slots[name], each, empty) for each in levels]

@@ -72,8 +72,11 @@ class Stream(Resumable):
         ``DataLoader`` share these batches; each pass of the loader begins where the last would have
         ended.
     cache_bytes : int, default 0
-        Bytes of memory for cases that are read: those used last are kept whole, decompressed.
-        Without it, each sample reads its part of the file.
+        Bytes of memory for cases that are read, those used last, whole and decompressed. Without,
+        each sample reads its part of the file.
+    optional : list of str, default ()
+        Images and labels that cases may lack: they are 0 there, and bools (B,) in the batch, such
+        as ``batch["label_present"]``, say which samples have them.
 
     Attributes
     ----------
@@ -129,6 +132,7 @@ class Stream(Resumable):
         on_batch: Callable[["Stream"], None] | None = None,
         shard: tuple[int, int] | None = None,
         cache_bytes: int = 0,
+        optional: Sequence[str] = (),
     ) -> None:
         if on_batch is not None and not callable(on_batch):
             raise TypeError(f"on_batch must be a function of the stream, got {on_batch!r}")
@@ -146,7 +150,7 @@ class Stream(Resumable):
         # processes, since workers are started anew for each pass.
         self._passes = RawArray(c_int64, MAX_WORKERS)
         self._maker = SampleMaker(
-            cases, pipeline, patch_shape, seed, samples_per_case, dtype, cache_bytes
+            cases, pipeline, patch_shape, seed, samples_per_case, dtype, cache_bytes, optional
         )
         samples = None if self._epochs is None else self._epochs * self._maker.epoch_size
         if samples is not None and samples < self._batch_size:
@@ -254,9 +258,9 @@ class Stream(Resumable):
         Returns
         -------
         Report
-            Times of opening, drawing, reading and augmenting a sample, and of waiting.
+            Times of the stages of a sample and of waiting; what bounds the speed, and advice.
         """
-        return self._progress.report(self.batches)
+        return self._progress.report(self.batches, self._threads)
 
     def _plan(self) -> dict[str, Any]:
         """Return which batches this process makes; called at its first request."""

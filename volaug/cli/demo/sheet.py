@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...data.files.atomic import replacing
 from ...plotting.contents import Contents, contents_of
 from ...plotting.sample_tiles import draw_tiles
-from ...data.files.atomic import replacing
 from .brain import LANDMARKS, Brain
 
 TITLE = "volaug demo: a brain, its tissue labels and landmarks, augmented together"

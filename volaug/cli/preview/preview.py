@@ -9,10 +9,10 @@ import numpy as np
 import typer
 
 from ...data.cases import Case
+from ...data.files.atomic import replacing, write_text
 from ...pipeline.compose import Compose
 from ...pipeline.record import Sample
 from ...plotting.contents import Contents, Voxel, contents_of
-from ...data.files.atomic import replacing, write_text
 
 
 def run_preview(
