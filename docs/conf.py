@@ -52,7 +52,9 @@ html_title = f"volaug {release}"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_prev_next": False}
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("presets", "integrations", "look", "trust")}
+html_sidebars = {
+    page: [] for page in ("presets", "integrations", "look", "preview", "command_line", "trust")
+}
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # a notebook has its outputs stored
 
@@ -80,6 +82,10 @@ autosummary_context = {
         "volaug.Stream": {"method": "close load_state_dict report state_dict"},
         "volaug.integrations.torch.VolaugDataset": {"method": "set_epoch replay __getitem__"},
         "volaug.integrations.torch.EpochSampler": {"method": "set_epoch"},
+        "volaug.integrations.torch.DeviceStream": {
+            "method": "close load_state_dict report set_epoch state_dict",
+            "property": "batches",
+        },
         "volaug.integrations.monai.Volaugd": {"method": "__call__ inverse record_of"},
         "volaug.integrations.nnunet.NnunetTransform": {"method": "get_parameters apply"},
     }
