@@ -50,11 +50,26 @@ exclude_patterns = ["_build", "templates"]
 templates_path = ["templates"]
 html_title = f"volaug {release}"
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_prev_next": False}
+html_theme_options = {
+    "navbar_center": [],  # the sidebar has all pages, by subject
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "show_toc_level": 2,
+}
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("presets", "integrations", "look", "trust")}
+html_sidebars = {"**": ["contents.html"], "search": []}
+html_static_path = ["static"]
+html_css_files = ["pages.css"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # a notebook has its outputs stored
+myst_enable_extensions = ["dollarmath"]
+
+# Pages with code cells are executed where they changed; a notebook has its outputs stored.
+nb_execution_mode = "cache"
+nb_execution_excludepatterns = ["*.ipynb"]
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600  # with kernels that are compiled first
+nb_merge_streams = True
+suppress_warnings = ["mystnb.unknown_mime_type"]
 
 default_role = "py:obj"  # `RandomFlip` is a link, and other names in backticks are plain
 add_module_names = False
