@@ -1,10 +1,12 @@
 """Configuration of the built documentation: ``sphinx-build -W docs docs/_build``."""
 
 import dataclasses
+import hashlib
 import importlib.util
 import inspect
 import sys
 import types
+from pathlib import Path
 
 import volaug
 
@@ -61,7 +63,6 @@ html_sidebars = {"**": ["contents.html"], "search": []}
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
 myst_heading_anchors = 3
-myst_enable_extensions = ["dollarmath"]
 
 # Pages with code cells are executed where they changed; a notebook has its outputs stored.
 nb_execution_mode = "cache"
@@ -117,6 +118,17 @@ def signature_of_dataclass(app, what, name, obj, options, signature, annotation)
     return text, annotation
 
 
+def run_cells_again_if_code_changed(app, config):
+    """Keep what cells showed by the code that they call: theirs alone would not do."""
+    sources = [
+        Path(app.confdir) / "pictures.py",
+        *sorted(Path(volaug.__file__).parent.rglob("*.py")),
+    ]
+    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
+    config.nb_execution_cache_path = str(Path(app.outdir) / ".cells" / code.hexdigest()[:16])
+
+
 def setup(app):
     """Connect what this file adds to Sphinx."""
+    app.connect("config-inited", run_cells_again_if_code_changed)
     app.connect("autodoc-process-signature", signature_of_dataclass)

@@ -19,7 +19,7 @@ from volaug.plotting.views import views_of
 SQUARE = 20  # mm, a side of the chessboard's squares
 WINDOW = 0.0, 1.0  # black and white of the strengths
 PIXELS = 1.4  # of a strength's picture, per mm
-LEGEND = 70  # pixels at the bottom of a figure without words
+LEGEND = 70  # pixels at the bottom of a figure without words, the colors of the label
 VIEWS = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
@@ -37,14 +37,16 @@ def chessboard(shape: tuple[int, ...]) -> np.ndarray:
     return (sum(grid // SQUARE for grid in grids) % 2 + 1).astype(np.uint8)
 
 
-def before_and_after(before: dict[str, Any], sample: volaug.Sample) -> NotebookFigure:
-    """Draw an input above its sample, both by `volaug.plot`."""
-    pictures = []
-    for shown, cut in ((before, LEGEND), (sample, 0)):
-        figure = volaug.plot(shown)
-        figure.canvas.draw()
-        pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
-        pictures.append(pixels[: len(pixels) - cut])
+def picture_of(shown: dict[str, Any], cut: int = 0) -> np.ndarray:
+    """Return what `volaug.plot` draws, as pixels, without some rows at the bottom."""
+    figure = volaug.plot(shown)
+    figure.canvas.draw()
+    pixels = np.array(figure.canvas.buffer_rgba())[..., :3]
+    return pixels[: len(pixels) - cut]
+
+
+def one_above_another(pictures: list[np.ndarray]) -> NotebookFigure:
+    """Return a figure of pictures, one above another."""
     width = max(picture.shape[1] for picture in pictures)
     rows = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0))) for p in pictures]
     together = np.concatenate(rows)
