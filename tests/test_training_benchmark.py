@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+pytest.importorskip("torch")
+pytest.importorskip("psutil")
+
 from benchmarks.training import __main__ as training, report
 from benchmarks.training.measure import Speed
 from benchmarks.training.task import made_task
