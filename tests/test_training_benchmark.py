@@ -40,7 +40,7 @@ def ways():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-@pytest.mark.parametrize("name", ways())
+@pytest.mark.parametrize("name", list(ways()))
 def test_a_way_gives_the_batches_of_the_task(name):
     import torch
 
