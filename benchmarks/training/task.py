@@ -64,7 +64,7 @@ class Task:
     @property
     def pins(self) -> bool:
         """Whether loaders are asked for pinned memory."""
-        return self.device.type == "cuda"
+        return str(self.device.type) == "cuda"
 
     def pipeline(self) -> Compose:
         """Return volaug's pipeline."""
