@@ -51,12 +51,12 @@ class UNet(nn.Module):  # type: ignore[misc, unused-ignore]
 
     def forward(self, image: Any) -> Any:
         """Return the logits of an image (B, C, n0, n1, n2)."""
-        found: list[Any] = []
-        logits: list[Any] = []
+        found = []
         for level in self.down:
             image = level(image)
             found.append(image)
         image = found.pop()
+        logits: list[Any] = []
         for place in reversed(range(len(found))):
             image = torch.cat([self.enlarge[place](image), found[place]], dim=1)
             image = self.up[place](image)
