@@ -106,7 +106,8 @@ def measure(before: dict[str, Any], sample: volaug.Sample) -> list[str]:
     voxels = np.argwhere(brain_voxels)[:: brain_voxels.sum() // 2000].astype(np.float64)
     moved = np.linalg.norm(record.warp.points_to_input(voxels) - voxels, axis=1)
     if moved.max() > 1e-6:
-        lines = [f"moves {moved.mean():.2g} mm"]
+        mean = float(moved.mean())
+        lines = [f"moves {mean:.{2 if mean < 1 else 1 if mean < 10 else 0}f} mm"]
         if record.warp.control_points is not None:
             smallest = record.warp.min_jacobian_determinant()
             volume = f"volume {smallest:.2f}".replace("-", "\N{MINUS SIGN}")
