@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 
-from volaug.cli.demo.files import replacing
+from volaug.data.files.atomic import replacing
 from volaug.kernels.jit import trust
 
 ROOT = Path(__file__).parents[1]
@@ -160,3 +162,34 @@ def test_a_file_that_opens_at_the_second_attempt(monkeypatch):
     attempts.clear()
     with pytest.raises(PermissionError):
         trust.insist((), open_later, "path")
+
+
+AUGMENT = """
+import sys
+sys.argv = ["volaug", "augment", *{arguments}]
+from volaug.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_files_are_augmented_without_locks_of_files(tmp_path):
+    scans, pipeline = tmp_path / "scans", tmp_path / "pipeline.toml"
+    scans.mkdir()
+    volume = np.random.default_rng(2).random((12, 13, 14), np.float32)
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), scans / "scan.nii")
+    pipeline.write_text(
+        'format = "volaug.pipeline"\nversion = 1\nswap = []\n'
+        '[[transforms]]\ntype = "RandomContrast"\np = 1.0\n'
+    )
+    written = []
+    for system in (None, "windows"):
+        folder = tmp_path / f"augmented-{system}"
+        arguments = [str(scans), str(folder), "--pipeline", str(pipeline), "--seed", "3"]
+        code = AUGMENT.format(arguments=arguments)
+        run_here(code) if system is None else run_elsewhere(system, code)
+        (made,) = folder.rglob("*.nii")
+        assert (folder / "manifest.jsonl").exists()
+        written.append(np.asarray(nibabel.load(made).dataobj))
+    np.testing.assert_array_equal(*written)
+    assert not np.array_equal(written[0], volume)
