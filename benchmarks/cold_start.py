@@ -1,5 +1,7 @@
 """What a fresh process waits for before its first warp."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 from volaug.compilation.pack_making import make_pack
 from volaug.kernels.jit.packs import supported_levels
 
-from .measured import DTYPES
+from .measured import COMPILATION, DTYPES, _Measured
 
 # asv runs `setup_cache` and the benchmarks after it in one temporary folder.
 FILLED, PACKS = Path("kernels"), Path("packs")
@@ -15,7 +17,6 @@ FILLED, PACKS = Path("kernels"), Path("packs")
 # asv's ASV_PYTHONPATH reaches this process, but not its children.
 SAME_PATH = f"import sys; sys.path[:] = {sys.path!r}"
 
-FIRST_CALL = "volaug.elastic_deform(volume, control_points)"
 WARMUP = f"volaug.warmup({DTYPES})"
 
 
@@ -27,8 +28,8 @@ def preset(name: str) -> str:
 
 FIRST_CALLS = {
     "affine": "volaug.affine_transform(volume, 0.5 * numpy.eye(3))",
-    "elastic": FIRST_CALL,
-    **{name: preset(name) for name in ("nnunet", "nnunet_elastic", "mild_mri", "strong_mri")},
+    "elastic": "volaug.elastic_deform(volume, control_points)",
+    "nnunet": preset("nnunet"),
 }
 
 
@@ -49,27 +50,28 @@ control_points = numpy.zeros((3, 4, 4, 4))
 """
 
 
-def with_empty_cache() -> str:
-    """Return code that makes a new folder, which Python takes away at exit."""
-    return preparation("temporary.name")
-
-
 def with_filled_cache() -> str:
-    """Return code that takes the folder that `ColdStart.setup_cache` has filled."""
+    """Return code that takes the folder that `fill_cache` has filled."""
     return preparation(repr(str(FILLED.absolute())))
 
 
+def fill_cache() -> None:
+    """Compile all kernels of the usual dtypes into a folder of the run."""
+    subprocess.run([sys.executable, "-c", with_filled_cache() + WARMUP], check=True)
+
+
 class ColdStart:
-    """Import, the first elastic warp, and all kernels, with an empty and with a filled cache."""
+    """Imports, and all kernels from a filled cache, in a fresh process."""
 
     number = 1
     repeat = (3, 5, 30.0)
+    rounds = 1
     timeout = 300
 
     def setup_cache(self) -> None:
-        subprocess.run([sys.executable, "-c", with_filled_cache() + WARMUP], check=True)
+        fill_cache()
 
-    setup_cache.timeout = 300  # type: ignore[attr-defined]
+    setup_cache.timeout = 900  # type: ignore[attr-defined]
 
     def timeraw_import(self) -> tuple[str, str]:
         return "import volaug", SAME_PATH
@@ -77,18 +79,6 @@ class ColdStart:
     def timeraw_import_numba(self) -> tuple[str, str]:
         """Return what volaug's own import cannot do without."""
         return "import numba", SAME_PATH
-
-    def timeraw_first_call_empty_cache(self) -> tuple[str, str]:
-        return FIRST_CALL, with_empty_cache()
-
-    def timeraw_first_call_filled_cache(self) -> tuple[str, str]:
-        return FIRST_CALL, with_filled_cache()
-
-    def timeraw_warmup_empty_cache(self) -> tuple[str, str]:
-        """Return what compiles every kernel of the usual dtypes; that has one thread."""
-        return WARMUP, with_empty_cache()
-
-    timeraw_warmup_empty_cache.repeat = 1  # type: ignore[attr-defined]
 
     def timeraw_warmup_filled_cache(self) -> tuple[str, str]:
         return WARMUP, with_filled_cache()
@@ -100,14 +90,15 @@ class FirstCalls:
     params = (list(FIRST_CALLS), ["nothing", "cache", "pack"])
     param_names = ("call", "kernels")
     number = 1
-    repeat = (1, 3, 30.0)
+    repeat = (1, 2, 10.0)
+    rounds = 1
     timeout = 600
 
     def setup_cache(self) -> None:
-        subprocess.run([sys.executable, "-c", with_filled_cache() + WARMUP], check=True)
+        fill_cache()
         make_pack(supported_levels()[0], PACKS, DTYPES)
 
-    setup_cache.timeout = 900  # type: ignore[attr-defined]
+    setup_cache.timeout = 1800  # type: ignore[attr-defined]
 
     def timeraw_first_call(self, call: str, kernels: str) -> tuple[str, str]:
         folders = {
@@ -116,3 +107,24 @@ class FirstCalls:
             "pack": ("temporary.name", repr(str(PACKS.absolute()))),
         }
         return FIRST_CALLS[call], preparation(*folders[kernels])
+
+
+class Compilation(_Measured):
+    """What it takes to compile all kernels of the usual dtypes, in one process."""
+
+    def kernels(self) -> list[Path]:
+        """Return the compiled kernels: one file a signature."""
+        return list(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.kernel"))
+
+    def track_seconds(self) -> float:
+        return round(float(json.loads(COMPILATION.read_text())), 1)
+
+    def track_signatures(self) -> int:
+        return len(self.kernels())
+
+    def track_megabytes(self) -> float:
+        return round(sum(file.stat().st_size for file in self.kernels()) / 2**20, 2)
+
+    track_seconds.unit = "seconds"  # type: ignore[attr-defined]
+    track_signatures.unit = "signatures"  # type: ignore[attr-defined]
+    track_megabytes.unit = "MiB"  # type: ignore[attr-defined]

@@ -1,169 +1,116 @@
-"""Time of all else: samplers, copies, several volumes at once, coefficients, landmarks."""
+"""Time of single operations: samplers, dtypes, borders, channels, maps, fields and landmarks."""
 
-import abc
+from collections.abc import Callable
+from typing import Any, get_args
 
 import numpy as np
 
 import volaug
 from volaug.checks import Interpolation
+from volaug.warping.engine.borders import Mode
 
-from .measured import _Measured, times_a_copy
+from .measured import THREADS, _Operation
 from .problem import (
     SEED,
     Array,
     Floats,
-    as_integers,
-    control_points,
     flip_matrix,
     head,
+    labels,
     pull_matrix,
     shift_matrix,
     touched_like,
 )
+from .warps import elastic_warp, head_of
 
-THREADS = 2
-CHANNELS = 4
+SIDE = 128
+CHANNELS = [1, 4]
 LANDMARKS = 1000
 
-
-def labels(side: int) -> Array:
-    """Return four labels of the made-up head, by its signal; 0 is the air."""
-    return np.digitize(head(side), (0.1, 0.45, 0.55)).astype(np.uint8)
-
-
-def elastic_warp(side: int) -> volaug.Warp:
-    """Return the warp that `Elastic` measures."""
-    return volaug.Warp((side, side, side), pull_matrix(side), 0.0, control_points())
-
-
-class _Operation(_Measured, abc.ABC):
-    """An operation on a cube of `side` voxels, and its time in copies of a volume."""
-
-    params = ([128, 256],)
-    param_names = ("side",)
-
-    def setup(self, side: int) -> None:
-        self.volume = self.prepare(side)
-        self.call()  # loads the kernels and starts the threads
-
-    @abc.abstractmethod
-    def prepare(self, side: int) -> Array:
-        """Make what `call` needs, and return the volume that is copied beside it."""
-
-    @abc.abstractmethod
-    def call(self) -> None:
-        """Do it once."""
-
-    def time_call(self, side: int) -> None:
-        self.call()
-
-    def track_times_a_copy(self, side: int) -> float:
-        return times_a_copy(self.call, self.volume)
-
-    track_times_a_copy.unit = "times np.copyto"  # type: ignore[attr-defined]
+# By name, from the side to the matrix: maps that need less than a look at eight voxels each.
+MAPS: dict[str, Callable[[int], Floats]] = {
+    "scaling": lambda side: np.column_stack([np.diag((0.9, 1.1, 0.95)), (3.3, -2.7, 1.1)]),
+    "shift by parts": lambda side: np.column_stack([np.eye(3), (2.3, -1.7, 3.1)]),
+    "whole shift": shift_matrix,
+    "flip": flip_matrix,
+    "exchanged axes": lambda side: np.column_stack([np.eye(3)[[2, 0, 1]], np.zeros(3)]),
+}
 
 
 class _Affine(_Operation):
     """`volaug.affine_transform` into an array that exists."""
 
-    interpolation: Interpolation = "linear"
-
-    def matrix(self, side: int) -> Floats:
-        return pull_matrix(side)
-
-    @abc.abstractmethod
-    def made(self, side: int) -> Array:
-        """Return the volume."""
-
-    def prepare(self, side: int) -> Array:
-        volume = self.made(side)
-        self.out, self.pull = touched_like(volume), self.matrix(side)
+    def warping(self, volume: Array, matrix: Floats, **options: Any) -> Array:
+        """Set what `call` does, and return the volume."""
+        self.out, self.matrix = touched_like(volume), matrix
+        self.options: dict[str, Any] = options
         return volume
 
     def call(self) -> None:
         volaug.affine_transform(
-            self.volume, self.pull, interpolation=self.interpolation, out=self.out, threads=THREADS
+            self.volume, self.matrix, out=self.out, threads=THREADS, **self.options
         )
 
 
-class LinearUint8(_Affine):
-    """8 bits, linear."""
+class Samplers(_Affine):
+    """Each interpolation: of float32, and of labels in uint8."""
 
-    def made(self, side: int) -> Array:
-        return as_integers(head(side), "uint8")
+    params = (list(get_args(Interpolation)), [128, 256])
+    param_names = ("interpolation", "side")
 
-
-class LinearInt16(_Affine):
-    """12 of 16 bits, linear."""
-
-    def made(self, side: int) -> Array:
-        return as_integers(head(side), "int16")
+    def prepare(self, interpolation: str, side: int) -> Array:
+        volume = labels(side) if interpolation in ("nearest", "label") else head(side)
+        return self.warping(volume, pull_matrix(side), interpolation=interpolation)
 
 
-class Nearest(_Affine):
-    """Labels, uint8, by the nearest voxel."""
+class Dtypes(_Affine):
+    """Linear, of all kinds of numbers."""
 
-    interpolation: Interpolation = "nearest"
+    params = (["uint8", "int16", "int32", "float16", "float64"],)
+    param_names = ("dtype",)
 
-    def made(self, side: int) -> Array:
-        return labels(side)
-
-
-class Label(Nearest):
-    """Labels, uint8, by the largest weight."""
-
-    interpolation: Interpolation = "label"
+    def prepare(self, dtype: str) -> Array:
+        return self.warping(head_of(dtype, SIDE), pull_matrix(SIDE))
 
 
-class Cubic(_Affine):
-    """float32, by the cubic B-spline through the voxels."""
+class Borders(_Affine):
+    """Linear, float32, each rule of what lies outside: half of what is read does."""
 
-    interpolation: Interpolation = "cubic"
+    params = (list(get_args(Mode)),)
+    param_names = ("mode",)
 
-    def made(self, side: int) -> Array:
-        return head(side)
-
-
-class FourChannels(_Affine):
-    """float32, linear, channels first."""
-
-    def made(self, side: int) -> Array:
-        return np.stack([np.roll(head(side), k, axis=0) for k in range(CHANNELS)])
+    def prepare(self, mode: str) -> Array:
+        matrix = np.column_stack([1.6 * np.eye(3) + 0.01, np.full(3, -40.0)])
+        return self.warping(head(SIDE), matrix, mode=mode)
 
 
-class Flip(_Affine):
-    """float32, mirrored along the axis whose voxels lie side by side."""
+class Channels(_Affine):
+    """Linear, float32, channels first."""
 
-    def matrix(self, side: int) -> Floats:
-        return flip_matrix(side)
+    params = (CHANNELS,)
+    param_names = ("channels",)
 
-    def made(self, side: int) -> Array:
-        return head(side)
-
-
-class WholeShift(Flip):
-    """float32, shifted by whole voxels."""
-
-    def matrix(self, side: int) -> Floats:
-        return shift_matrix(side)
+    def prepare(self, channels: int) -> Array:
+        volume = np.stack([np.roll(head(SIDE), k, axis=0) for k in range(channels)])
+        return self.warping(volume, pull_matrix(SIDE))
 
 
-class SplineFilter(_Operation):
-    """`volaug.spline_filter` of float32."""
+class Maps(_Affine):
+    """Linear, float32: separable maps, and those that only copy voxels."""
 
-    def prepare(self, side: int) -> Array:
-        return head(side)
+    params = (list(MAPS),)
+    param_names = ("map",)
 
-    def call(self) -> None:
-        volaug.spline_filter(self.volume, threads=THREADS)
+    def prepare(self, name: str) -> Array:
+        return self.warping(head(SIDE), MAPS[name](SIDE))
 
 
 class ImageAndLabel(_Operation):
     """`Warp.apply_all` of float32 and uint8 labels, elastic."""
 
-    def prepare(self, side: int) -> Array:
-        self.warp = elastic_warp(side)
-        self.volumes = {"image": head(side), "label": labels(side)}
+    def prepare(self) -> Array:
+        self.warp = elastic_warp(SIDE)
+        self.volumes = {"image": head(SIDE), "label": labels(SIDE)}
         self.out = {name: touched_like(volume) for name, volume in self.volumes.items()}
         return self.volumes["image"]
 
@@ -173,12 +120,22 @@ class ImageAndLabel(_Operation):
         )
 
 
+class SplineFilter(_Operation):
+    """`volaug.spline_filter` of float32."""
+
+    def prepare(self) -> Array:
+        return head(SIDE)
+
+    def call(self) -> None:
+        volaug.spline_filter(self.volume, threads=THREADS)
+
+
 class MinJacobian(_Operation):
     """`Warp.min_jacobian_determinant` of the elastic warp."""
 
-    def prepare(self, side: int) -> Array:
-        self.warp = elastic_warp(side)
-        return head(side)
+    def prepare(self) -> Array:
+        self.warp = elastic_warp(SIDE)
+        return head(SIDE)
 
     def call(self) -> None:
         self.warp.min_jacobian_determinant(threads=THREADS)
@@ -187,12 +144,12 @@ class MinJacobian(_Operation):
 class MapPoints(_Operation):
     """`Warp.points_to_output` of landmarks, through the elastic warp."""
 
-    def prepare(self, side: int) -> Array:
-        self.warp = elastic_warp(side)
+    def prepare(self) -> Array:
+        self.warp = elastic_warp(SIDE)
         # of the output, so that each has a place there
-        places = np.random.default_rng(SEED).uniform(0, side - 1, (LANDMARKS, 3))
+        places = np.random.default_rng(SEED).uniform(0, SIDE - 1, (LANDMARKS, 3))
         self.landmarks = self.warp.points_to_input(places)
-        return head(side)
+        return head(SIDE)
 
     def call(self) -> None:
         self.warp.points_to_output(self.landmarks)

@@ -1,16 +1,18 @@
-"""Time and memory of random pipelines: a draw, a sample, and a patch of a large volume."""
+"""Time and memory of random pipelines: a draw, a sample, presets, and a patch of a large volume."""
+
+from typing import Any
 
 import numpy as np
 
 import volaug
 
 from .clock import share_outside_kernels
-from .measured import _Measured
-from .operations import _Operation, labels
-from .problem import DEEP_SUPERVISION, LOADED, SEED, Array, as_integers, head, tiled
+from .measured import _Measured, _Operation
+from .problem import DEEP_SUPERVISION, LOADED, SEED, Array, as_integers, head, labels, tiled
 from .samples import drawing, random_patch, random_pipeline, sampling
 
 PATCH = 128
+PRESETS = ["nnunet", "nnunet_elastic", "mild_mri", "strong_mri"]
 
 
 class Draw(_Measured):
@@ -26,10 +28,11 @@ class Draw(_Measured):
         self.draw()
 
 
-class ImageAndLabelSample(_Operation):
-    """A call of the pipeline with float32 and labels of int16, one thread, into new arrays."""
+class RandomWarp(_Operation):
+    """A call of that pipeline with float32 and labels of int16, one thread, into new arrays."""
 
     params = ([128],)
+    param_names = ("side",)
 
     def prepare(self, side: int) -> Array:
         image, classes = head(side), labels(side).astype(np.int16)
@@ -45,27 +48,35 @@ class ImageAndLabelSample(_Operation):
     track_outside_kernels.unit = "%"  # type: ignore[attr-defined]
 
 
-class NnunetSample(_Operation):
-    """A sample of `presets.nnunet_elastic`: `side` voxels from the middle of more; one thread."""
+class Presets(_Operation):
+    """Some samples of each preset: patches from the middle of more voxels; one thread.
 
-    params = ([128],)
+    Steps that are drawn seldom make samples differ, so that a call makes as many as have most.
+    """
 
-    def prepare(self, side: int) -> Array:
+    params = (PRESETS, [96])
+    param_names = ("preset", "side")
+    samples = 8
+
+    def prepare(self, name: str, side: int) -> Array:
         loaded = round(LOADED * side)
-        image, classes = head(loaded), labels(loaded).astype(np.int16)
-        normal = (image - image.mean()) / image.std()
-        pipeline = volaug.presets.nnunet_elastic(side, deep_supervision=DEEP_SUPERVISION, seed=SEED)
-        self.sample = sampling(pipeline, image=normal, label=classes)
+        image, self.classes = head(loaded), labels(loaded).astype(np.int16)
+        self.image = (image - image.mean()) / image.std()
+        more: dict[str, Any] = {"swap": set()}  # no label tells left from right
+        if name.startswith("nnunet"):
+            more = {"deep_supervision": DEEP_SUPERVISION}
+        self.pipeline = getattr(volaug.presets, name)(side, seed=SEED, **more)
         return head(side)
 
     def call(self) -> None:
-        self.sample()
+        for index in range(self.samples):
+            self.pipeline(image=self.image, label=self.classes, index=index, threads=1)
 
 
 class PatchOfVolume(_Measured):
     """A patch of 128^3 out of int16 with `side` voxels along each axis; one thread."""
 
-    params = ([160, 256, 512],)
+    params = ([160, 512],)
     param_names = ("side",)
 
     def setup(self, side: int) -> None:

@@ -17,8 +17,8 @@ import volaug
 from volaug.threads.limits import granted_threads
 
 from .measured import seconds_each
-from .operations import elastic_warp
 from .problem import Array, head, pull_matrix, touched_like
+from .warps import elastic_warp
 
 SIDES = (32, 48, 64, 96, 128, 192, 256)
 IN_L1 = 16  # voxels along each axis of a source of 16 KB

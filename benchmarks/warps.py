@@ -1,66 +1,82 @@
-"""Time and memory of the warps of a cube, from `side` voxels along each axis."""
+"""The warps that are used the most: by the side of the cube, the threads, and the output."""
 
-import abc
+from typing import Any
+
+import numpy as np
 
 import volaug
 
-from .measured import _Measured, seconds_each, times_a_copy
-from .problem import Volume, control_points, head, pull_matrix, touched_like
+from .measured import THREADS, _Operation, _Rate
+from .problem import Array, control_points, head, pull_matrix, tiled, touched_like
+
+SIDE = 256
+WARPS = ["affine", "elastic"]
 
 
-class _Warps(_Measured, abc.ABC):
-    """Whatever can be measured, of the warps that are used the most."""
-
-    params = ([64, 128, 256], [1, 2])
-    param_names = ("side", "threads")
-
-    def setup(self, side: int, threads: int) -> None:
-        self.volume = head(side)
-        self.matrix = pull_matrix(side)
-        self.control_points = control_points()
-        self.out = touched_like(self.volume)
-        # loads the kernel and starts the threads; into `out`, since an array made here would
-        # count in `peakmem_reference` too
-        self.time_into_out(side, threads)
-
-    @abc.abstractmethod
-    def warp(self, out: Volume | None, threads: int) -> Volume:
-        """Warp the volume, into `out` or into a new array."""
-
-    def time_into_out(self, side: int, threads: int) -> None:
-        self.warp(self.out, threads)
-
-    def time_new_output(self, side: int, threads: int) -> None:
-        self.warp(None, threads)
-
-    def peakmem_reference(self, side: int, threads: int) -> None:
-        """Do nothing: what Python, the compiler and `setup` hold, to take from the next one."""
-
-    def peakmem_new_output(self, side: int, threads: int) -> None:
-        self.warp(None, threads)
-
-    def track_speed(self, side: int, threads: int) -> float:
-        (warp,) = seconds_each(lambda: self.warp(self.out, threads))
-        return round(self.out.size / 1e6 / warp, 1)
-
-    def track_times_a_copy(self, side: int, threads: int) -> float:
-        return times_a_copy(lambda: self.warp(self.out, threads), self.volume)
-
-    track_speed.unit = "Mvoxel/s"  # type: ignore[attr-defined]
-    track_times_a_copy.unit = "times np.copyto"  # type: ignore[attr-defined]
+def elastic_warp(side: int) -> volaug.Warp:
+    """Return a warp by 11^3 control points and the matrix."""
+    return volaug.Warp((side, side, side), pull_matrix(side), 0.0, control_points())
 
 
-class Affine(_Warps):
-    """`volaug.affine_transform`, trilinear."""
-
-    def warp(self, out: Volume | None, threads: int) -> Volume:
-        return volaug.affine_transform(self.volume, self.matrix, out=out, threads=threads)
+def warp_of(kind: str, side: int) -> volaug.Warp:
+    """Return one of the warps, by name."""
+    return elastic_warp(side) if kind == "elastic" else volaug.Warp((side,) * 3, pull_matrix(side))
 
 
-class Elastic(_Warps):
-    """`volaug.elastic_deform` by 11^3 control points and the same matrix, trilinear."""
+class Sides(_Rate):
+    """`Warp.apply`, trilinear, float32, from small volumes to large ones."""
 
-    def warp(self, out: Volume | None, threads: int) -> Volume:
-        return volaug.elastic_deform(
-            self.volume, self.control_points, matrix=self.matrix, out=out, threads=threads
-        )
+    params = (WARPS, [64, 128, 256, 512])
+    param_names = ("warp", "side")
+
+    def prepare(self, kind: str, side: int) -> Array:
+        volume = tiled(head(min(side, 128)), side)  # what is made for 512 takes seconds
+        self.out, self.warp = touched_like(volume), warp_of(kind, side)
+        return volume
+
+    def call(self) -> None:
+        self.warp.apply(self.volume, out=self.out, threads=THREADS)
+
+
+class Threads(_Rate):
+    """The same with each number of threads; one that the machine does not have is no faster."""
+
+    params = (WARPS, [1, 2, 4])
+    param_names = ("warp", "threads")
+
+    def prepare(self, kind: str, threads: int) -> Array:
+        volume = head(SIDE)
+        self.out, self.warp, self.threads = touched_like(volume), warp_of(kind, SIDE), threads
+        return volume
+
+    def call(self) -> None:
+        self.warp.apply(self.volume, out=self.out, threads=self.threads)
+
+
+class Functions(_Operation):
+    """`affine_transform` and `elastic_deform` into a new array: with all checks, and its pages."""
+
+    params = (WARPS,)
+    param_names = ("warp",)
+
+    def prepare(self, kind: str) -> Array:
+        self.options: dict[str, Any] = {"matrix": pull_matrix(SIDE), "threads": THREADS}
+        self.function: Any = volaug.affine_transform
+        if kind == "elastic":
+            self.function = volaug.elastic_deform
+            self.options["control_points"] = control_points()
+        return head(SIDE)
+
+    def call(self) -> None:
+        self.written: Array = self.function(self.volume, **self.options)
+
+
+def head_of(dtype: str, side: int) -> Array:
+    """Return the made-up head in any dtype: 0 to 1, or 0 to 200."""
+    return head(side).astype(dtype) if np.dtype(dtype).kind == "f" else whole_head(dtype, side)
+
+
+def whole_head(dtype: str, side: int) -> Array:
+    """Return the made-up head in whole numbers, which every dtype holds."""
+    levels: Array = np.rint(200.0 * head(side)).astype(dtype)
+    return levels

@@ -95,6 +95,10 @@ autosummary_context = {
         "volaug.Stream": {"method": "close load_state_dict report state_dict"},
         "volaug.integrations.torch.VolaugDataset": {"method": "set_epoch replay __getitem__"},
         "volaug.integrations.torch.EpochSampler": {"method": "set_epoch"},
+        "volaug.integrations.torch.DeviceStream": {
+            "method": "close load_state_dict report set_epoch state_dict",
+            "property": "batches",
+        },
         "volaug.integrations.monai.Volaugd": {"method": "__call__ inverse record_of"},
         "volaug.integrations.nnunet.NnunetTransform": {"method": "get_parameters apply"},
     }

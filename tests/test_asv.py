@@ -1,5 +1,6 @@
 import inspect
 import itertools
+import json
 import subprocess
 import sys
 import time
@@ -8,31 +9,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import cold_start, geometries, intensity, measured, operations, pipelines, roofline
+from benchmarks import (
+    accuracy,
+    cold_start,
+    data,
+    geometries,
+    measured,
+    memory,
+    operations,
+    pipelines,
+    roofline,
+    steps,
+    warps,
+)
 from benchmarks.clock import OutsideKernels, share_outside_kernels
 from benchmarks.cold_start import ColdStart
 from benchmarks.problem import as_integers, head, pull_matrix, tiled
 from benchmarks.samples import drawing, random_patch, random_pipeline, sampling
-from benchmarks.warps import Affine, Elastic
-from volaug.threads.limits import granted_threads
+from test_golden_draws import EVERYTHING
+from test_pipeline_files import NOT_DEFAULT
+from volaug.transforms.registry import TRANSFORMS
 from volaug.warping.engine import walk
 
 ROOT = Path(__file__).parents[1]
 SIDE = 48  # large enough to be shared out among threads
-THREADS = min(2, granted_threads())
-MEASURED = ("time_", "peakmem_", "track_")
+MEASURED = ("time_", "timeraw_", "peakmem_", "track_")
 PATCH = 16
+SUITES = [accuracy, cold_start, data, geometries, memory, operations, pipelines, steps, warps]
 
 
 def names(suite, prefixes):
     return [name for name in dir(suite) if name.startswith(prefixes)]
-
-
-OPERATIONS = [
-    suite
-    for suite in (vars(operations) | vars(pipelines) | vars(intensity)).values()
-    if inspect.isclass(suite) and hasattr(suite, "time_call") and not suite.__name__.startswith("_")
-]
 
 
 def run_python(code):
@@ -40,65 +47,161 @@ def run_python(code):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("suite", [Affine, Elastic])
-class TestWarps:
-    def test_every_benchmark_runs(self, suite):
-        assert len(names(suite, MEASURED)) == 6
-        for name in names(suite, MEASURED):
-            benchmark = suite()
-            benchmark.setup(SIDE, THREADS)
-            value = getattr(benchmark, name)(SIDE, THREADS)
-            assert (value > 0) if name.startswith("track_") else (value is None)
-
-    def test_setup_has_written_the_output(self, suite):
-        benchmark = suite()
-        benchmark.setup(SIDE, THREADS)
-        assert not np.isnan(benchmark.out).any()
-        np.testing.assert_array_equal(benchmark.out, benchmark.warp(None, 1))
-
-    def test_a_rate_names_its_unit(self, suite):
-        assert suite().track_speed.unit == "Mvoxel/s"
-        assert all(hasattr(getattr(suite, name), "unit") for name in names(suite, ("track_",)))
+def classes(*modules):
+    """The classes that asv finds in modules."""
+    found = {
+        name: item
+        for module in modules
+        for name, item in vars(module).items()
+        if inspect.isclass(item) and not name.startswith("_")
+    }
+    return [item for item in found.values() if names(item, MEASURED)]
 
 
-@pytest.mark.parametrize("suite", OPERATIONS)
+def parameters(suite):
+    """All combinations of the parameters of a class."""
+    return list(itertools.product(*getattr(suite, "params", ())))
+
+
+OPERATIONS = [
+    (suite, arguments)
+    for suite in classes(*SUITES)
+    if hasattr(suite, "time_call") and suite is not warps.Sides
+    for arguments in parameters(suite)
+]
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Small volumes, in a folder of the test's own, each measured once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(measured, "BEST_OF", 1)
+    for module in (data, memory, operations, steps, warps):
+        monkeypatch.setattr(module, "SIDE", SIDE)
+    monkeypatch.setattr(data, "PATCH", PATCH)
+    monkeypatch.setattr(geometries, "SIDES", {"128 to 256": (24, 40), "256 to 192": (40, 24)})
+    monkeypatch.setattr(pipelines.Presets, "samples", 2)
+
+
+def smaller(arguments):
+    """The same parameters, with a smaller side."""
+    return [SIDE if argument in (96, 128, 256) else argument for argument in arguments]
+
+
 @pytest.mark.slow
-def test_operations(suite):
+@pytest.mark.parametrize(("suite", "arguments"), OPERATIONS)
+def test_operations(suite, arguments, small):
     benchmark = suite()
-    benchmark.setup(SIDE)
-    assert benchmark.time_call(SIDE) is None
-    assert benchmark.track_times_a_copy(SIDE) > 0
-    assert benchmark.track_times_a_copy.unit
-    assert benchmark.setup_cache.__func__ is Affine.setup_cache  # asv runs it once for all
+    benchmark.setup(*smaller(arguments))
+    assert benchmark.time_call(*smaller(arguments)) is None
+    tracks = names(suite, ("track_",))
+    assert "track_times_a_copy" in tracks
+    for name in tracks:
+        assert getattr(benchmark, name)(*smaller(arguments)) > 0
+        assert getattr(benchmark, name).unit
+    if isinstance(getattr(benchmark, "out", None), np.ndarray):
+        assert not np.isnan(benchmark.out).any()
 
 
-def test_operations_are_not_the_same():
-    """By what they write: no two of the warps."""
-    written = []
-    for suite in OPERATIONS:
-        benchmark = suite()
-        benchmark.setup(SIDE)
-        if isinstance(getattr(benchmark, "out", None), np.ndarray):
-            assert not np.isnan(benchmark.out).any()
-            written.append(benchmark.out)
-    assert len(written) == 8
-    assert len({array.tobytes() for array in written}) == 8
+@pytest.mark.parametrize("suite", classes(*SUITES))
+def test_every_class_says_how_it_measures(suite):
+    assert suite.__doc__
+    assert suite.number
+    assert suite.rounds == 1
+    assert len(getattr(suite, "param_names", ())) == len(getattr(suite, "params", ()))
+    for name in names(suite, ("track_",)):
+        assert getattr(suite, "unit", None) or getattr(suite, name).unit
+    if issubclass(suite, measured._Measured):  # asv runs it once for all
+        assert suite.setup_cache is measured._Measured.setup_cache
 
 
-@pytest.mark.slow
-def test_resizing(monkeypatch):
-    monkeypatch.setattr(geometries, "SIDES", {"24 to 40": (24, 40)})
-    _, interpolations, dtypes = geometries.Resized.params
-    left_out = []
-    for arguments in itertools.product(["24 to 40"], interpolations, dtypes):
-        benchmark = geometries.Resized()
-        try:
-            benchmark.setup(*arguments)
-        except NotImplementedError:
-            left_out.append(arguments[1:])
-            continue
-        assert benchmark.track_times_a_copy(*arguments) > 0
-    assert left_out == [("cubic", "float32"), ("label", "float32")]
+@pytest.mark.parametrize("kind", warps.WARPS)
+def test_sides(kind, small):
+    benchmark = warps.Sides()
+    assert warps.Sides.params[1] == [64, 128, 256, 512]
+    benchmark.setup(kind, SIDE)
+    np.testing.assert_array_equal(
+        benchmark.out, warps.warp_of(kind, SIDE).apply(head(SIDE), threads=1)
+    )
+    assert benchmark.track_throughput(kind, SIDE) > 0
+    assert benchmark.track_throughput.unit == "Mvoxel/s"
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_every_step_has_a_benchmark_golden_draws_and_a_case_of_files(name):
+    """The registry knows the steps; what draws them, replays them and times them has each."""
+
+    def kinds(transforms):
+        for transform in transforms:
+            yield type(transform).__name__
+            yield from kinds(getattr(transform, "transforms", ()))
+
+    assert name in steps.Steps.params[0]
+    assert name in set(kinds(EVERYTHING))
+    assert name in NOT_DEFAULT
+
+
+@pytest.mark.parametrize("name", steps.Steps.params[0])
+def test_the_measured_step_does_something(name, small):
+    benchmark = steps.Steps()
+    benchmark.setup(name)
+    made = benchmark.pipeline(image=head(SIDE), label=benchmark.label, index=0)
+    assert [step for step, _ in made.record.steps] or name == "OneOf"
+    image, label = made["image"], made["label"]
+    label = label[1] if name == "LabelPyramid" else label
+    assert not (np.array_equal(image, head(SIDE)) and np.array_equal(label, benchmark.label))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batches(threads, small, monkeypatch):
+    monkeypatch.setattr(data, "BATCHES", 2)
+    benchmark = data.Batches()
+    benchmark.setup(threads)
+    assert benchmark.track_samples(threads) > 0
+    assert benchmark.track_samples.unit == "samples/s"
+
+
+@pytest.mark.parametrize("suffix", data.FORMATS)
+def test_a_patch_is_read_from_a_file(suffix, small):
+    benchmark = data.Files()
+    benchmark.setup(suffix)
+    middle = slice((SIDE - PATCH) // 2, (SIDE + PATCH) // 2)
+    np.testing.assert_array_equal(
+        benchmark.read, as_integers(head(SIDE), "int16")[middle, middle, middle]
+    )
+
+
+@pytest.mark.parametrize("name", memory.CALLS)
+def test_memory_beside_the_output(name, small):
+    benchmark = memory.BesideTheOutput()
+    benchmark.setup(name)
+    result = benchmark.call()
+    outputs = result.values() if isinstance(result, dict) else [result]
+    largest = max(each.nbytes for each in outputs if isinstance(each, np.ndarray))
+    beside = benchmark.track_kilobytes(name)
+    # less than another output; the prefilter of a cubic warp makes one
+    assert 0 < beside < (1.3 if name == "cubic" else 1.0) * largest / 1024 + 200
+
+
+def test_a_copy_counts_as_memory_beside_the_output():
+    kept = np.ones(10**6, np.uint8)
+    assert memory.bytes_beside_output(lambda: kept.copy()) < 10**4
+    assert memory.bytes_beside_output(lambda: kept.copy().copy()) > 0.99 * 10**6
+
+
+@pytest.mark.parametrize("name", accuracy.PAIRS)
+def test_the_largest_error(name):
+    error = accuracy.LargestError().track_error(name)
+    assert 0 <= error < 2e-5
+    assert (error == 0) is (name == "affine, nearest")
+
+
+def test_process(small, monkeypatch):
+    monkeypatch.setattr(memory.Process, "side", SIDE)
+    benchmark = memory.Process()
+    benchmark.setup()
+    assert benchmark.peakmem_reference() is None
+    assert benchmark.peakmem_new_output() is None
 
 
 @pytest.mark.slow
@@ -122,42 +225,66 @@ def test_the_roofline_is_drawn(tmp_path, monkeypatch, capsys):
 
 
 def test_affine_and_elastic_differ():
-    suites = [Affine(), Elastic()]
-    for suite in suites:
-        suite.setup(SIDE, THREADS)
-    first, second = (suite.warp(None, THREADS) for suite in suites)
+    first, second = (warps.warp_of(kind, SIDE).apply(head(SIDE)) for kind in warps.WARPS)
     assert np.abs(first - second).max() > 0.1
 
 
 @pytest.mark.slow
 def test_cold_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # two kernels in place of all, whose compilation takes 20 seconds
-    first_call, warmup = "volaug.spline_filter(volume)", "volaug.spline_filter(volume, threads=1)"
-    monkeypatch.setattr(cold_start, "FIRST_CALL", first_call)
-    monkeypatch.setattr(cold_start, "WARMUP", warmup)
+    # one kernel in place of all, whose compilation takes 20 seconds
+    monkeypatch.setattr(cold_start, "WARMUP", "volaug.spline_filter(volume)")
     suite = ColdStart()
     for statement, preparation in (suite.timeraw_import(), suite.timeraw_import_numba()):
         run_python(f"{preparation}\n{statement}")
-
-    statement, preparation = suite.timeraw_first_call_empty_cache()
-    assert statement == first_call
-    assert suite.timeraw_warmup_empty_cache() == (warmup, preparation)
-    run_python(f"{preparation}\nassert not os.listdir(os.environ['NUMBA_CACHE_DIR'])")
 
     suite.setup_cache()
     filled = sorted(tmp_path.rglob("*.kernel"))
     written = [file.stat().st_mtime_ns for file in filled]
     assert filled
-    for wanted, (statement, preparation) in (
-        (first_call, suite.timeraw_first_call_filled_cache()),
-        (warmup, suite.timeraw_warmup_filled_cache()),
-    ):
-        assert statement == wanted
-        assert repr(str(tmp_path / "kernels")) in preparation
-        run_python(f"{preparation}\n{statement}")
+    statement, preparation = suite.timeraw_warmup_filled_cache()
+    assert repr(str(tmp_path / "kernels")) in preparation
+    run_python(f"{preparation}\n{statement}")
     assert sorted(tmp_path.rglob("*.kernel")) == filled
     assert [file.stat().st_mtime_ns for file in filled] == written
+
+
+def test_first_calls(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suite = cold_start.FirstCalls()
+    for call, kernels in parameters(suite):
+        statement, preparation = suite.timeraw_first_call(call, kernels)
+        assert statement == cold_start.FIRST_CALLS[call]
+        assert (repr(str(tmp_path / "kernels")) in preparation) is (kernels == "cache")
+        assert (repr(str(tmp_path / "packs")) in preparation) is (kernels == "pack")
+    _, preparation = suite.timeraw_first_call("affine", "nothing")
+    run_python(f"{preparation}\nassert not os.listdir(os.environ['NUMBA_CACHE_DIR'])")
+
+
+def test_compilation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
+    monkeypatch.setattr(measured.volaug, "warmup", lambda dtypes: time.sleep(0.06))
+    (tmp_path / "kernels" / "place").mkdir(parents=True)
+    for number in range(3):
+        (tmp_path / "kernels" / "place" / f"{number}.kernel").write_bytes(bytes(2**20))
+    suite = cold_start.Compilation()
+    suite.setup_cache()
+    assert json.loads((tmp_path / "compilation.json").read_text()) > 0
+    assert suite.track_seconds() > 0
+    assert suite.track_signatures() == 3
+    assert suite.track_megabytes() == 3.0
+
+
+def test_kernels_lie_in_the_folder_of_an_asv_run(tmp_path):
+    code = "import os, sys, types; sys.path.insert(0, {!r}); os.chdir({!r}); {}import benchmarks"
+    asv = "sys.modules['asv_runner'] = types; "
+    for given, wanted in ((asv, str(tmp_path / "kernels")), ("", "before")):
+        run_python(
+            "import os; os.environ['NUMBA_CACHE_DIR'] = 'before'; "
+            + code.format(str(ROOT), str(tmp_path), given)
+            + f"; assert os.environ['NUMBA_CACHE_DIR'] == {wanted!r}"
+        )
 
 
 @pytest.mark.slow
@@ -174,7 +301,7 @@ def test_asv_can_list_the_benchmarks_without_the_rivals():
 
 
 def test_a_sample_outside_of_the_kernels():
-    benchmark = pipelines.ImageAndLabelSample()
+    benchmark = pipelines.RandomWarp()
     benchmark.setup(SIDE)
     assert 0 < benchmark.track_outside_kernels(SIDE) < 100
     assert benchmark.track_outside_kernels.unit == "%"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from volaug import __version__, cli
 from volaug.cli.app import app
-from volaug.cli.demo.files import replacing
+from volaug.data.files.atomic import replacing
 
 
 def test_says_that_out_is_a_file(tmp_path):
@@ -54,7 +54,7 @@ def test_a_failure_leaves_the_old_file(tmp_path):
 @pytest.mark.parametrize("package", ["nilearn", "nibabel", "matplotlib", "rich"])
 def test_says_what_the_demo_needs(tmp_path, monkeypatch, package):
     for name in [*sys.modules]:
-        if name.startswith((f"{package}.", "volaug.cli.demo.")):
+        if name.startswith((f"{package}.", "volaug.cli.demo.", "volaug.plotting.")):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     result = CliRunner().invoke(app, ["demo", str(tmp_path / "out")])

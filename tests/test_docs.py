@@ -35,12 +35,15 @@ METHODS = {
     "volaug.Stream": "close load_state_dict report state_dict",
     "volaug.integrations.torch.VolaugDataset": "set_epoch replay __getitem__",
     "volaug.integrations.torch.EpochSampler": "set_epoch",
+    "volaug.integrations.torch.DeviceStream": "close load_state_dict report set_epoch state_dict",
     "volaug.integrations.monai.Volaugd": "__call__ inverse record_of",
     "volaug.integrations.nnunet.NnunetTransform": "get_parameters apply",
 }
 INTEGRATIONS = [
     "volaug.integrations.torch.VolaugDataset",
     "volaug.integrations.torch.EpochSampler",
+    "volaug.integrations.torch.DeviceStream",
+    "volaug.integrations.torch.StreamDataset",
     "volaug.integrations.monai.Volaugd",
     "volaug.integrations.torchio.RandomVolaug",
     "volaug.integrations.torchio.Volaug",

@@ -7,7 +7,8 @@ import pytest
 from support.cases import AFFINE, IMAGE, LABEL, SHAPE, Lazy, batch_of, same
 from support.volumes import random_volume
 from volaug import CaseError, CenterCrop, Compose, RandomAffine, RandomTranslation, Stream
-from volaug.data.cases import Case, as_parts
+from volaug.data.cases import Case
+from volaug.data.regions import as_parts
 from volaug.warping.engine.borders import UNFOLDED
 
 

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
 
 from support.nnunet_cases import FLAT, LABELS, PATCH, REGIONS, SLICE, THIRTY, Cases, seeded
-from volaug import Compose, MaskImage, RandomElastic, RandomNoise
+from support.nnunet_loaders import kinds, loaded
+from volaug import Compose, MaskImage, RandomElastic, RandomNoise, presets
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("nnunetv2")
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.oracle("nnunetv2")
 
 PAGE = Path(__file__).parent.parent / "docs" / "integrations.md"
 NAMES = ["nnUNetTrainerVolaug", "nnUNetTrainerVolaugElastic"]
+STREAMS = ["nnUNetTrainerVolaugStream", "nnUNetTrainerVolaugStreamElastic"]
 
 
 @pytest.fixture(scope="module")
@@ -44,42 +45,12 @@ def found():
         if importlib.util.find_spec("timm") is None:  # of architectures that no trainer here has
             for name in ("timm", "timm.layers", "timm.models", "timm.models.eva"):
                 patch.setitem(sys.modules, name, MagicMock())
-        return {name: recursive_find_trainer_class_by_name(name) for name in NAMES}
+        return {name: recursive_find_trainer_class_by_name(name) for name in (*NAMES, *STREAMS)}
 
 
 @pytest.fixture(autouse=True)
 def _same_numbers_each_time():
     seeded(0)
-
-
-def loaded(kind, monkeypatch, patch=PATCH, labels=LABELS, cascaded=False, deep=True, processes=0):
-    """The loaders of a trainer without a network: its own `get_dataloaders`."""
-    monkeypatch.setenv("nnUNet_n_proc_DA", str(processes))
-    trainer = object.__new__(kind)
-    trainer.__dict__.update(
-        dataset_class=Cases,
-        configuration_manager=SimpleNamespace(
-            patch_size=list(patch),
-            use_mask_for_norm=[False, True],
-            pool_op_kernel_sizes=[[1] * len(patch), [2] * len(patch), [2] * len(patch)],
-        ),
-        enable_deep_supervision=deep,
-        label_manager=labels,
-        is_cascaded=cascaded,
-        batch_size=2,
-        oversample_foreground_percent=0.33,
-        probabilistic_oversampling=False,
-        device=torch.device("cpu"),
-        local_rank=1,  # writes no log
-        get_tr_and_val_datasets=lambda: (Cases(cascaded), Cases(cascaded)),
-    )
-    return trainer.get_dataloaders()
-
-
-def kinds(batch):
-    """Shapes and dtypes of all tensors."""
-    targets = batch["target"] if isinstance(batch["target"], list) else [batch["target"]]
-    return type(batch["target"]), [(t.shape, t.dtype) for t in (batch["data"], *targets)]
 
 
 CONFIGURATIONS = {
@@ -111,6 +82,12 @@ def test_batches_are_as_nnunets(found, name, options, monkeypatch):
         for target in targets:
             assert set(target.unique().tolist()) <= {0, 1, 2}
             assert target.any()
+
+
+def test_trainers_with_streams_are_found_and_take_their_presets(found):
+    for name, preset in zip(STREAMS, (presets.nnunet, presets.nnunet_elastic), strict=True):
+        assert found[name].__name__ == name
+        assert found[name].preset is preset
 
 
 def test_trainers_take_their_presets(found):

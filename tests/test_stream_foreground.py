@@ -1,11 +1,13 @@
 """A stream's patches lie where they should, and enough of them hold foreground."""
 
 import numpy as np
+import pytest
 
 from support.streams import batches
 from support.volumes import random_volume
 from volaug import Compose
-from volaug.data.patches import MAX_FOREGROUND_VOXELS, foreground_of, patch_start
+from volaug.data.cases import CaseError
+from volaug.data.patches import MAX_FOREGROUND_VOXELS, as_foreground, foreground_of, patch_start
 
 
 def has_foreground(batch):
@@ -66,3 +68,42 @@ def test_where_a_patch_begins():
     assert patch_start(Ways(0, 0, 0, 0, 0), shape, (4, 6, 9), places) == (6, 0, -1)
     assert patch_start(Ways(0, 0, 0, almost, almost), shape, (4, 6, 3), places) == (3, 14, 4)
     assert patch_start(Ways(0.5, 0, 0, 0, 0), shape, (4, 6, 3), {}) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("kind", [dict, "function"])
+def test_a_case_can_say_where_its_foreground_is(kind):
+    """By class, also by classes that have no order; the label is not read for it."""
+    label = np.zeros((30, 30, 30), np.int16)
+    label[3, 4, 5], label[20, 21, 22], label[10:14] = 1, 2, 3
+    given = {1: np.array([[3, 4, 5]]), (1, 2): [[20, 21, 22]], "none": np.zeros((0, 3), int)}
+    case = {"image": random_volume(label.shape), "label": label}
+    case["foreground"] = given if kind is dict else lambda: given
+    made = batches(40, cases=[case], pipeline=Compose([]), patch_shape=5, foreground=1.0)
+    middles = [label[0, 2, 2, 2] for batch in made for label in batch["label"]]
+    assert set(middles) == {1, 2}
+    assert 20 < middles.count(1) < 60
+
+
+def test_a_long_foreground_is_thinned():
+    voxels = np.arange(3 * 10 * MAX_FOREGROUND_VOXELS).reshape(-1, 3)
+    found = as_foreground({"a": voxels}, (10**6,) * 3)
+    assert len(found[0]) == MAX_FOREGROUND_VOXELS
+    assert np.ptp(found[0][:, 0]) > 0.99 * np.ptp(voxels[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1, 2], "foreground must be a mapping .* got list"),
+        (lambda: 3, "foreground must be a mapping .* got int"),
+        ({4: [1, 2, 3]}, r"foreground of class 4 must be ints of shape \(N, 3\), got int64 of"),
+        ({4: [[1.0, 2, 3]]}, "foreground of class 4 must be ints .* got float64"),
+        ({4: [[1, 2, 30]]}, r"class 4 must lie in the case of shape \(30, 30, 30\), got .* 30\]"),
+        ({4: [[-1, 2, 3]]}, "class 4 must lie in the case"),
+    ],
+)
+def test_a_foreground_that_is_wrong(given, message):
+    case = {"image": random_volume((30, 30, 30)), "foreground": given}
+    with pytest.raises(CaseError, match=f"case 0.*{message}") as caught:
+        batches(1, cases=[case], pipeline=Compose([]), patch_shape=5, foreground=1.0)
+    assert "\n" not in str(caught.value)

@@ -84,13 +84,14 @@ def _rule(widths: Sequence[int], markdown: bool) -> str:
 def machine() -> str:
     """Return the processor, how much of it this process may use, system and Python."""
     return (
-        f"{_processor()}, {granted_threads()} of {os.cpu_count()} processors granted; "
+        f"{processor()}, {granted_threads()} of {os.cpu_count()} processors granted; "
         f"{platform.platform(terse=True)}; {platform.python_implementation()} "
         f"{platform.python_version()}"
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux

@@ -8,11 +8,11 @@ import pytest
 multiprocessing.set_forkserver_preload(["torch.utils.data", "volaug.integrations.torch"])
 
 
-def marks_of(library):
+def marks_of(*libraries):
     """The marks of such tests."""
     # on one processor workers are no faster, but as right
     return [
-        pytest.mark.oracle(library),
+        pytest.mark.oracle(*libraries),
         pytest.mark.usefixtures("warmed_up"),
         pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
     ]

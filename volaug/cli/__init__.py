@@ -8,7 +8,7 @@ NEEDED = ("click", "rich", "typer")
 def main() -> None:
     """Run the command that the arguments name, or say what to install for it."""
     try:
-        from .app import app
+        from .app import run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:
             raise
@@ -16,4 +16,4 @@ def main() -> None:
             f"volaug: the command line needs {error.name}, which is not installed: "
             'pip install "volaug[cli]"'
         )
-    app(prog_name="volaug")
+    run(sys.argv[1:])

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ..threads.limits import thread_count
 from .failure import fail
 
 DEMO_NEEDS = ("matplotlib", "nibabel", "nilearn", "rich")
@@ -23,9 +22,11 @@ def demo(
     """Augment the MNI152 brain, its tissue labels and landmarks, and time it beside scipy.
 
     Seven strategies are applied one by one, then all of them in one pipeline.
-    Writes images and labels before and after (NIfTI), what was drawn (JSON), one
-    sheet with pictures of all strategies, and one of contrast, noise and the like.
+    Writes images and labels before and after (NIfTI), what was drawn (JSON), a
+    sheet of all strategies, and one of contrast, noise and the like.
     Nothing is downloaded.
+
+    Example: volaug demo volaug-demo --threads 2
     """
     try:
         from .demo.run import run_demo
@@ -33,6 +34,8 @@ def demo(
         if (error.name or "").partition(".")[0] not in DEMO_NEEDS:
             raise
         fail(f'demo needs {error.name}, which is not installed: pip install "volaug[demo]"')
+    from ..threads.limits import thread_count
+
     try:
         granted = thread_count(threads)
     except (TypeError, ValueError) as error:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ..threads.limits import granted_threads
 from .failure import fail
 
 
@@ -29,14 +28,15 @@ def warmup(
 ) -> None:
     """Compile the kernels ahead: for this processor, or for a level of processors.
 
-    Examples: `volaug warmup float32 int16` fills the kernel cache. `volaug warmup --target
-    x86-64-v3 --into /opt/volaug` makes a pack that serves every processor with AVX2.
+    Example: volaug warmup float32 int16 fills the kernel cache.
+    volaug warmup --target x86-64-v3 --into /opt/volaug makes a pack for processors with AVX2.
     """
     if (target is None) != (into is None):
         fail("warmup: --target and --into need each other")
     from ..compilation.pack_making import make_pack
     from ..compilation.warmup import warmup as compile_here
     from ..kernels.jit.trust import UntrustedError
+    from ..threads.limits import granted_threads
 
     wanted = dtypes or ["float32", "int16", "uint8"]
     count = processes or granted_threads()

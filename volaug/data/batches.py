@@ -1,7 +1,7 @@
 """Batches: the order of samples, the arrays they are written to, and what they have in common."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +12,12 @@ from ..pipeline.record import Record, Sample
 from .cases import OpenCase
 
 Batch = dict[str, Any]
+
+# Makes an array of a shape and a dtype whose values are arbitrary, as `np.empty` does.
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], np.ndarray[Any, Any]]
+
+# The key of a batch that says which of its samples have an optional target.
+PRESENT = "{}_present"
 
 # Advice in the error for cases of different dtypes.
 CONVERSION = {
@@ -69,10 +75,10 @@ class SampleSpec:
     others: frozenset[str]  # points, boxes, spacing and affine
     shape: tuple[int, int, int]  # of the pipeline's output
 
-    def slots(self, count: int) -> dict[str, np.ndarray[Any, Any]]:
+    def slots(self, count: int, empty: Empty) -> dict[str, np.ndarray[Any, Any]]:
         """Arrays (count, C, n0, n1, n2) for a batch; C is 1 for volumes without channels."""
         return {
-            name: np.empty((count, form.channels, *self.shape), form.dtype)
+            name: empty((count, form.channels, *self.shape), form.dtype)
             for name, form in self.volumes.items()
         }
 
@@ -96,40 +102,42 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
+def form_of(kind: str, volume: Any) -> Form:
+    """The form of an image or label, which may be anything with a shape and a dtype."""
+    channels = int(volume.shape[0]) if len(volume.shape) == 4 else 1
+    return Form(kind, np.dtype(volume.dtype), channels)
+
+
 def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
     """The spec of a sample, from its case and from a draw for it."""
     forms = {
-        name: Form(
-            record.targets[name].kind,
-            np.dtype(v.dtype),
-            int(v.shape[0]) if len(v.shape) == 4 else 1,
-        )
-        for name, v in opened.volumes.items()
+        name: form_of(record.targets[name].kind, volume) for name, volume in opened.volumes.items()
     }
     units = {"spacing": opened.spacing, "affine": opened.affine}
     others = {*opened.coordinates, *(name for name, value in units.items() if value is not None)}
     return SampleSpec(forms, frozenset(others), record.output_shape)
 
 
-def collated(slots: Mapping[str, Any], samples: Sequence[Sample]) -> Batch:
+def collated(slots: Mapping[str, Any], samples: Sequence[Sample], empty: Empty) -> Batch:
     """A batch of samples whose volumes already are in its slots."""
     batch: Batch = {}
     for name in samples[0]:
         values = [sample[name] for sample in samples]
         if name not in slots:
-            batch[name] = values
+            batch[name] = np.array(values) if isinstance(values[0], bool) else values
         elif isinstance(values[0], list):
             levels = zip(*values, strict=True)
-            batch[name] = [level_of(slots[name], each) for each in levels]
+            batch[name] = [level_of(slots[name], each, empty) for each in levels]
         else:
             batch[name] = slots[name]
     batch["record"] = [sample.record for sample in samples]
     return batch
 
 
-def level_of(slot: Any, levels: Sequence[Any]) -> Any:
+def level_of(slot: Any, levels: Sequence[Any], empty: Empty) -> Any:
     """The labels of a batch at one resolution; at full resolution, the slot itself."""
     if np.shares_memory(levels[0], slot):
         return slot
-    stacked = np.stack(levels)
-    return stacked if stacked.ndim == 5 else stacked[:, np.newaxis]
+    with_channels = [level if level.ndim == 4 else level[np.newaxis] for level in levels]
+    stacked = empty((len(levels), *with_channels[0].shape), levels[0].dtype)
+    return np.stack(with_channels, out=stacked)

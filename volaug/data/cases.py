@@ -8,12 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checks
-from ..pipeline.record import Record
-from ..pipeline.target_warps import each_warp
 from ..pipeline.targets import Shape, Target, as_targets, common_grid
 from ..serialization import check_names
-from ..warping.engine.borders import UNFOLDED
-from ..warping.geometry.bounds import Box, union_of
 from ..warping.geometry.bspline import Floats
 from ..warping.geometry.orientation import Reorientation, reorientation
 from .files.opening import affine_of, as_path, is_path, open_volume, outline_of
@@ -25,6 +21,7 @@ Given = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 # What a case may have besides its targets.
 UNITS = ("spacing", "affine")
+FOREGROUND = "foreground"
 
 # Dtypes that images can be converted to.
 IMAGE_DTYPES = ("float16", "float32", "float64")
@@ -91,6 +88,8 @@ class OpenCase(NamedTuple):
     spacing: Any
     affine: Any
     shape: Shape
+    turns: dict[str, Reorientation]  # of files that know where they lie, into the common grid
+    foreground: Any = None  # voxels by class, or a function that returns them
 
 
 class Case:
@@ -101,11 +100,14 @@ class Case:
     given : mapping, or function that returns one
         Keys: the names of a pipeline's targets. Values: arrays, paths of files (see `open_volume`),
         or objects that are sliced like arrays and read then (of h5py, zarr, blosc2). It can have
-        "spacing" or "affine", which image files need not. A function is called for each sample.
+        "spacing" or "affine", which image files need not, and "foreground", see `as_foreground`.
+        A function is called for each sample.
     table : mapping from names to Target
         The targets of the pipeline.
     dtype : numpy.dtype, optional
         Dtype to convert images to.
+    opener : function, optional
+        Makes a volume of a path. Default: `open_volume`.
 
     Notes
     -----
@@ -119,13 +121,14 @@ class Case:
         given: Given,
         table: Mapping[str, Target],
         dtype: np.dtype[Any] | None = None,
+        opener: Callable[[Path], Any] = open_volume,
     ) -> None:
         if not callable(given) and not isinstance(given, Mapping):
             raise TypeError(
                 "a case must be a mapping from names to arrays or files, or a function that "
                 f"returns one, got {type(given).__name__}"
             )
-        self._given, self._table, self._dtype = given, table, dtype
+        self._given, self._table, self._dtype, self._opener = given, table, dtype, opener
         # not `functools.cached_property`: another thread may hold its lock at a fork
         self._once: OpenCase | None = None
 
@@ -152,12 +155,12 @@ class Case:
     def _opened(self, given: Any) -> OpenCase:
         if not isinstance(given, Mapping):
             raise TypeError(f"a case must be a mapping from names, got {type(given).__name__}")
-        named = {name: value for name, value in given.items() if name not in UNITS}
+        named = {name: value for name, value in given.items() if name not in (*UNITS, FOREGROUND)}
         units = {name: given[name] for name in UNITS if name in given}
         check_names("target of a case", named, self._table)
         volumes = {name: v for name, v in named.items() if self._table[name].has_voxels}
         paths = {name: as_path(value) for name, value in volumes.items() if is_path(value)}
-        volumes |= {name: open_volume(path) for name, path in paths.items()}
+        volumes |= {name: self._opener(path) for name, path in paths.items()}
         for name, value in volumes.items():
             if not is_array(value):
                 check_lazy(name, value)
@@ -177,7 +180,8 @@ class Case:
         grid = common_grid({_title(name, paths): volume for name, volume in volumes.items()})
         if not units and world is not None:
             spacing, affine = checks.as_voxel_size(None, world)
-        return OpenCase(volumes, coordinates, spacing, affine, grid)
+        known = given.get(FOREGROUND)
+        return OpenCase(volumes, coordinates, spacing, affine, grid, turns, known)
 
     def _dtype_of(self, name: str, voxels: Any, path: Path | None) -> np.dtype[Any] | None:
         """The dtype to convert the voxels of a target to, or None."""
@@ -270,26 +274,3 @@ def as_image_dtype(value: Any) -> np.dtype[Any] | None:
     if dtype.name not in IMAGE_DTYPES:
         raise ValueError(f"dtype must be {', '.join(IMAGE_DTYPES)} or None, got {value!r}")
     return dtype
-
-
-def as_parts(opened: OpenCase, record: Record) -> tuple[dict[str, Array], Shape]:
-    """The parts of a case that a record needs, as arrays, and the voxel at which they begin.
-
-    Volumes in memory are given whole. Of others, only what the first warp can read is read.
-    """
-    if all(map(is_array, opened.volumes.values())):
-        return dict(opened.volumes), (0, 0, 0)
-    targets = [record.targets[name] for name in opened.volumes]
-    box: Box = tuple((0, n) for n in opened.shape)  # type: ignore[assignment]
-    if all(t.mode in UNFOLDED and t.interpolation != "cubic" for t in targets):
-        boxes = [warp.source_box(opened.shape) for warp in each_warp(record.warp_stages[0])]
-        read = [found for found in boxes if all(start < stop for start, stop in found)]
-        # a warp with an empty box reads the border of the volume if its mode is "nearest", and
-        # would find the border of the part instead
-        if len(read) == len(boxes) or all(target.mode != "nearest" for target in targets):
-            # if all warps read outside only: one voxel, which is not used
-            box = union_of(read) if read else ((0, 1),) * 3
-    window = (..., *(slice(start, stop) for start, stop in box))
-    parts = {name: np.asarray(v[window]) for name, v in opened.volumes.items()}
-    (a, _), (b, _), (c, _) = box
-    return parts, (a, b, c)

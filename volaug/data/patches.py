@@ -1,6 +1,6 @@
 """The position of a patch in its case: anywhere, or around a voxel of the foreground."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,45 @@ def foreground_of(label: Array) -> Foreground:
         for number, channel in enumerate(channels[first:], start=first)
         for value, places in _class_voxels(channel >= PROBABLE if soft else channel).items()
     }
+
+
+def as_foreground(given: Any, shape: Shape) -> Foreground:
+    """The foreground that a case gives: at most `MAX_FOREGROUND_VOXELS` of each class.
+
+    Parameters
+    ----------
+    given : mapping, or function that returns one
+        Voxels (N, 3) of a case of `shape`, by class; classes without voxels are left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is anything else, or a voxel lies outside of the case.
+    """
+    voxels_by_class = given() if callable(given) else given
+    if not isinstance(voxels_by_class, Mapping):
+        raise TypeError(
+            "foreground must be a mapping from classes to their voxels, or a function that returns "
+            f"one, got {type(voxels_by_class).__name__}"
+        )
+    found: Foreground = {}
+    for name, given_voxels in voxels_by_class.items():
+        voxels = np.asarray(given_voxels)
+        if voxels.size == 0:
+            continue
+        if voxels.ndim != 2 or voxels.shape[1] != 3 or voxels.dtype.kind not in "iu":
+            raise TypeError(
+                f"foreground of class {name!r} must be ints of shape (N, 3), got {voxels.dtype} of "
+                f"shape {voxels.shape}"
+            )
+        if (voxels < 0).any() or (voxels >= shape).any():
+            raise ValueError(
+                f"foreground of class {name!r} must lie in the case of shape {shape}, got voxels "
+                f"from {voxels.min(axis=0).tolist()} to {voxels.max(axis=0).tolist()}"
+            )
+        # numbered, since classes of different types have no order
+        found[len(found)] = voxels[:: -(-len(voxels) // MAX_FOREGROUND_VOXELS)].astype(np.int64)
+    return found
 
 
 def _are_whole(channels: Array) -> bool:

@@ -30,8 +30,8 @@ class Pending:
         self.slots = slots
         self.seconds: Seconds = []
         self._outcomes: list[Sample | BaseException] = [Dropped()] * size
-        self._ended: SimpleQueue[int] = SimpleQueue()  # finished places, some of them twice
         self._ended_places: set[int] = set()
+        self._ended: SimpleQueue[int] = SimpleQueue()  # tells of each that was added there
 
     def begin(self, workers: Workers, maker: SampleMaker, first: int, first_forced: int) -> None:
         """Let workers make the samples, whose numbers begin with `first`.
@@ -44,7 +44,15 @@ class Pending:
     def end(self, place: int, outcome: Sample | BaseException) -> None:
         """Keep a finished sample, or the error of one that failed."""
         self._outcomes[place] = outcome
+        self._ended_places.add(place)
         self._ended.put(place)
+
+    @property
+    def has_all_samples(self) -> bool:
+        """Whether all samples have been made, and none of them failed."""
+        return len(self._ended_places) == len(self._outcomes) and not any(
+            isinstance(outcome, BaseException) for outcome in self._outcomes
+        )
 
     def samples(self, workers: Workers, threads: int) -> list[Sample]:
         """Wait for all samples; make them in this thread if there is no worker.
@@ -58,7 +66,7 @@ class Pending:
             if not workers.start(threads) and (task := workers.take()) is not None:
                 task()
             try:
-                self._ended_places.add(self._ended.get(timeout=PATIENCE))
+                self._ended.get(timeout=PATIENCE)
             except Empty:  # a worker may have died
                 continue
         samples = []

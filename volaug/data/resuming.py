@@ -7,6 +7,7 @@ from typing import Any
 from .. import checks
 from ..serialization import shown
 from ..threads.ranks import Shard
+from .feeding import Feeding
 from .samples import SampleMaker
 
 VERSION = 1
@@ -14,7 +15,7 @@ VERSION = 1
 MAX_BATCHES = 2**62
 
 
-class Resumable(ABC):
+class Resumable(Feeding, ABC):
     """The methods of a stream by which training libraries keep its state, as torchdata names them.
 
     The attributes are those of the stream.

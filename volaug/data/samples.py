@@ -20,9 +20,17 @@ from ..transforms.crop import Crop, as_window
 from ..transforms.group import happens_always
 from ..transforms.label_pyramid import LabelPyramid
 from .batches import shuffled_index, spec_of
-from .cases import Case, CaseError, Given, OpenCase, as_image_dtype, as_parts
+from .cases import Case, CaseError, Given, OpenCase, as_image_dtype
 from .decoded import DecodedCases
-from .patches import Foreground, foreground_of, patch_start
+from .optional import (
+    as_optional,
+    completed,
+    mark_presence,
+    optional_forms,
+    without_blank_images,
+)
+from .patches import Foreground, as_foreground, foreground_of, patch_start
+from .regions import as_parts
 
 MAX_REPEATS = 2**31
 MAX_BYTES = 2**62
@@ -38,7 +46,7 @@ class SampleMaker:
 
     Parameters
     ----------
-    cases, pipeline, patch_shape, seed, samples_per_case, dtype, cache_bytes
+    cases, pipeline, patch_shape, seed, samples_per_case, dtype, cache_bytes, optional
         As of `Stream`.
 
     Attributes
@@ -65,6 +73,7 @@ class SampleMaker:
         samples_per_case: int,
         dtype: npt.DTypeLike | None,
         cache_bytes: int,
+        optional: Sequence[str] = (),
     ) -> None:
         if not isinstance(pipeline, Compose):
             raise TypeError(f"pipeline must be a Compose, got {type(pipeline).__name__}")
@@ -93,6 +102,9 @@ class SampleMaker:
             opened = self._cases[0].open()
         except Exception as error:
             raise CaseError.of(error, 0) from error
+        names = as_optional(optional, pipeline.table)
+        self._optional = optional_forms(names, self._cases, pipeline.table)
+        opened = completed(opened, self._optional)
         check_volumes(pipeline, pipeline.table, opened.volumes)
         pipeline.warn_of_sides({name: pipeline.table[name] for name in opened.volumes})
         self.spec = spec_of(opened, self._drawn(Key(self._seed, 0, 0), opened, (0, 0, 0)))
@@ -155,6 +167,7 @@ class SampleMaker:
         if not self._cases[number].is_function:
             with _timed("read", seconds):
                 opened = self._decoded.kept(number, opened)
+        opened = completed(opened, self._optional)
         with _timed("draw", seconds):
             coordinates = self._foreground(number, opened) if is_foreground else None
             start = patch_start(RandomStream(key, "patch"), opened.shape, self._patch, coordinates)
@@ -163,11 +176,14 @@ class SampleMaker:
         with _timed("read", seconds):
             volumes, origin = as_parts(opened, record)
         with _timed("augment", seconds):
+            volumes = without_blank_images(volumes, opened, self._optional)
             slots = {
                 name: out[name] if volume.ndim == 4 else out[name][0]
                 for name, volume in volumes.items()
             }
-            return record.apply_checked(volumes, opened.coordinates, slots, 1, origin)
+            sample = record.apply_checked(volumes, opened.coordinates, slots, 1, origin)
+        mark_presence(sample, opened, self._optional, out)
+        return sample
 
     def _drawn(self, key: Key, opened: OpenCase, start: tuple[int, int, int]) -> Record:
         channels = channels_of(opened.volumes, self._pipeline.table) or 1
@@ -179,12 +195,15 @@ class SampleMaker:
     def _foreground(self, number: int, opened: OpenCase) -> Foreground | None:
         """The foreground of a case: found once, or each time if the case is a function."""
         labels = [n for n in opened.volumes if self._pipeline.table[n].kind == "label"]
-        if not labels:
+        if not labels and opened.foreground is None:
             return None
         known = self._known_foreground.get(number)
         if known is not None:
             return known
-        found = foreground_of(np.asarray(opened.volumes[labels[0]][...]))
+        if opened.foreground is None:
+            found = foreground_of(np.asarray(opened.volumes[labels[0]][...]))
+        else:
+            found = as_foreground(opened.foreground, opened.shape)
         if not self._cases[number].is_function:
             self._known_foreground[number] = found
         return found

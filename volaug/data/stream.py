@@ -39,8 +39,8 @@ class Stream(Resumable):
     Parameters
     ----------
     cases : sequence of mappings, or of functions that return them
-        Keys: names of the pipeline's targets, "spacing", "affine". Values: arrays, paths, or what
-        is sliced like an array. Shapes may differ; channels and (but see `dtype`) dtypes must not.
+        Keys: targets of the pipeline, "spacing", "affine", "foreground". Values: arrays, paths, or
+        what is sliced like an array. Shapes may differ; channels and (see `dtype`) dtypes must not.
     pipeline : Compose
         Applied to each patch; its spatial steps can read outside of the patch.
     patch_shape : int or (3,) ints
@@ -54,8 +54,8 @@ class Stream(Resumable):
     prefetch : int, default 2
         Number of batches made ahead.
     foreground : float, default 0.33
-        Share of each batch (its last samples) with patches around a voxel whose label is over 0:
-        the class is drawn first, as in nnU-Net. Channel 0 of one-hot labels is background.
+        Share of each batch (its last samples) with patches around a voxel of the foreground: label
+        over 0, or as the case says ((N, 3) ints by class). First the class is drawn, as in nnU-Net.
     samples_per_case : int, default 1
         Samples of each case in an epoch; each epoch has its own order.
     epochs : int, optional
@@ -72,8 +72,11 @@ class Stream(Resumable):
         ``DataLoader`` share these batches; each pass of the loader begins where the last would have
         ended.
     cache_bytes : int, default 0
-        Bytes of memory for cases that are read: those used last are kept whole, decompressed.
-        Without it, each sample reads its part of the file.
+        Bytes of memory for cases that are read, those used last, whole and decompressed. Without,
+        each sample reads its part of the file.
+    optional : list of str, default ()
+        Images and labels that cases may lack: they are 0 there, and bools (B,) in the batch, such
+        as ``batch["label_present"]``, say which samples have them.
 
     Attributes
     ----------
@@ -129,6 +132,7 @@ class Stream(Resumable):
         on_batch: Callable[["Stream"], None] | None = None,
         shard: tuple[int, int] | None = None,
         cache_bytes: int = 0,
+        optional: Sequence[str] = (),
     ) -> None:
         if on_batch is not None and not callable(on_batch):
             raise TypeError(f"on_batch must be a function of the stream, got {on_batch!r}")
@@ -146,7 +150,7 @@ class Stream(Resumable):
         # processes, since workers are started anew for each pass.
         self._passes = RawArray(c_int64, MAX_WORKERS)
         self._maker = SampleMaker(
-            cases, pipeline, patch_shape, seed, samples_per_case, dtype, cache_bytes
+            cases, pipeline, patch_shape, seed, samples_per_case, dtype, cache_bytes, optional
         )
         samples = None if self._epochs is None else self._epochs * self._maker.epoch_size
         if samples is not None and samples < self._batch_size:
@@ -229,7 +233,7 @@ class Stream(Resumable):
         pending = ahead[0]
         samples = pending.samples(self._workers, self._threads)
         ahead.popleft()
-        batch = collated(pending.slots, samples)
+        batch = collated(pending.slots, samples, self._empty)
         with suppress(Dropped):  # closed meanwhile: this batch is still given
             self._submit(ahead)
         self._progress.add(start, len(samples), pending.seconds)
@@ -254,9 +258,9 @@ class Stream(Resumable):
         Returns
         -------
         Report
-            Times of opening, drawing, reading and augmenting a sample, and of waiting.
+            Times of the stages of a sample and of waiting; what bounds the speed, and advice.
         """
-        return self._progress.report(self.batches)
+        return self._progress.report(self.batches, self._threads)
 
     def _plan(self) -> dict[str, Any]:
         """Return which batches this process makes; called at its first request."""
@@ -288,7 +292,7 @@ class Stream(Resumable):
                 raise Dropped
             of_rank = self._submitted * self._worker.total + self._worker.number + self._skipped
             first = (of_rank * self._rank.total + self._rank.number) * self._batch_size
-            slots = self._maker.spec.slots(self._batch_size)
+            slots = self._maker.spec.slots(self._batch_size, self._empty)
             pending = Pending(slots, self._batch_size)
             self._workers.start(self._threads)
             ahead.append(pending)

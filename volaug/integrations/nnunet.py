@@ -24,6 +24,9 @@ from ..pipeline.compose import Compose
 
 TRAINERS = Path(__file__).with_name("nnunet_trainer")
 
+# Scales of deep supervision: a number or one of each axis, of each level.
+LabelScales = Sequence[Any]
+
 # What batchgeneratorsv2 moves and this does not.
 FOREIGN = ("regression_target", "keypoints", "bbox")
 
@@ -150,23 +153,43 @@ def training_transforms(
         left = []
     else:
         scales = ()
-    slices = len(patch_size) == 2
-    if slices:
+    pipeline = pipeline_of(
+        preset, patch_size, rotation_for_DA, scales, axes, do_dummy_2d_data_aug, use_mask_for_norm
+    )
+    return ComposeTransforms([NnunetTransform(pipeline), *left])
+
+
+def pipeline_of(
+    preset: Callable[..., Compose],
+    patch_size: Sequence[int],
+    rotation: tuple[float, float],
+    scales: LabelScales,
+    mirror_axes: Sequence[int] | None,
+    dummy_2d: bool,
+    use_mask_for_norm: Sequence[bool] | None,
+) -> Compose:
+    """Return the pipeline of a preset for what nnU-Net says, which may be of slices."""
+    in_slices, axes = len(patch_size) == 2, mirror_axes or ()
+    if in_slices:
         patch_size = (1, *patch_size)
         axes = [axis + 1 for axis in axes]
-        scales = [(1.0, *(s if isinstance(s, list | tuple) else (s, s))) for s in scales]
-    flat = slices or bool(do_dummy_2d_data_aug)
-    low, high = np.degrees(rotation_for_DA)  # of coordinates: the image rotates the other way
-    pipeline = preset(
+    low, high = np.degrees(rotation)  # of coordinates: the image rotates the other way
+    return preset(
         patch_size,
-        dummy_2d=flat,
+        dummy_2d=in_slices or bool(dummy_2d),
         slice_axis=0,
         rotation=(-high, -low),
         mirror_axes=axes,
         masked_channels=np.flatnonzero(use_mask_for_norm or ()),
-        deep_supervision=scales,
+        deep_supervision=scales_in_slices(scales, in_slices),
     )
-    return ComposeTransforms([NnunetTransform(pipeline), *left])
+
+
+def scales_in_slices(scales: LabelScales, in_slices: bool) -> LabelScales:
+    """Return scales of three axes, also for those of slices."""
+    if not in_slices:
+        return scales
+    return [(1.0, *(s if isinstance(s, list | tuple) else (s, s))) for s in scales]
 
 
 def _in_slices(tensor: torch.Tensor) -> torch.Tensor:

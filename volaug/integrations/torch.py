@@ -1,4 +1,6 @@
-"""PyTorch: a dataset that augments samples where they are loaded, and its sampler."""
+"""PyTorch: batches of a stream on a device, and a dataset that augments where it is loaded."""
 
 from .torch_dataset import VolaugDataset as VolaugDataset
 from .torch_sampler import EpochSampler as EpochSampler
+from .torch_stream import DeviceStream as DeviceStream
+from .torch_worker import StreamDataset as StreamDataset

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 LANDMARK = "#40ff90"
 DIM = "#b8b8b8"
@@ -40,6 +41,13 @@ class Sheet:
         look = {"color": "white", "verticalalignment": "top", **look}
         written = self.figure.text(x / width, 1 - y / height, text, size=pixels * POINT, **look)
         return float(written.get_window_extent(self.canvas.get_renderer()).x1)
+
+    def draw_line(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        """Draw a white line from one place to another."""
+        width, height = self.size
+        ends = (x0 / width, x1 / width), (1 - y0 / height, 1 - y1 / height)
+        look: dict[str, Any] = {"color": "white", "linewidth": 3 * POINT}
+        self.figure.add_artist(Line2D(*ends, solid_capstyle="butt", **look))
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
         """Axes that fill a box, given by its upper left corner."""

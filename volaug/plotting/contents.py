@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from .. import checks
 from ..pipeline.description import description
-from ..pipeline.record import Sample
+from ..pipeline.drawn_words import words_of_record
+from ..pipeline.record import Record, Sample
 from ..pipeline.targets import KINDS, Shape, Target, check_grid, common_grid
 from ..serialization import check_names, shown
 from ..warping.geometry.bspline import Floats
@@ -27,7 +28,11 @@ class Contents(NamedTuple):
     at: Voxel  # through which the slices go
     spacing: tuple[float, ...]
     affine: Floats | None
-    words: str  # what was drawn
+    details: str  # of the arrays and of what was drawn
+    words: str  # what was drawn, in plain words
+    unit: str  # of the spacing: "mm", or "voxels" where it is not known
+    heading: str  # which draw it is
+    is_normalized: bool  # whether its gray levels are others than those of the input
 
 
 def contents_of(sample: Any, image: Any, channel: Any, at: Any, affine: Any) -> Contents:
@@ -54,6 +59,7 @@ def contents_of(sample: Any, image: Any, channel: Any, at: Any, affine: Any) -> 
     shape = common_grid({name: volume})
     label = label_of(labels[0], sample[labels[0]], shape) if labels else None
     matrix, spacing = grid_of(sample, affine)
+    knows_size = matrix is not None or sample.get("spacing") is not None
     return Contents(
         title,
         volume,
@@ -63,7 +69,19 @@ def contents_of(sample: Any, image: Any, channel: Any, at: Any, affine: Any) -> 
         spacing,
         matrix,
         description(sample, record) if record else "",
+        "\n".join(words_of_record(record)) if record else "",
+        "mm" if knows_size else "voxels",
+        heading_of(record),
+        bool(getattr(sample, "rescalings", None)),
     )
+
+
+def heading_of(record: Record | None) -> str:
+    """Say which draw it is."""
+    if record is None:
+        return "Original"
+    key = record.key
+    return f"Draw {key.index}" if key.epoch == 0 else f"Draw {key.index} of epoch {key.epoch}"
 
 
 def kind_of(name: Any, value: Any, targets: Mapping[str, Target]) -> str | None:

@@ -25,6 +25,11 @@ class Picture(NamedTuple):
     width: float
     height: float
 
+    @property
+    def title(self) -> str:
+        """Its view and its place, in one line."""
+        return f"{self.view.name}, {self.place}" if self.view.left else self.place
+
 
 def pictures_of(contents: Contents) -> list[Picture]:
     """Return the slices that are wider than a voxel, or all if none is."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def plot(
-    sample: Mapping[str, Any],
+    sample: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     *,
     image: str | None = None,
     channel: int = 0,
@@ -25,11 +25,13 @@ def plot(
     on the left of a sagittal slice and at the top of an axial one. Letters at the edges say so: R
     and L, A and P, S and I. If the affine is oblique, they stand for the nearest axes. Without an
     affine there are no letters: views are named by the axes 0, 1 and 2, and indices increase to
-    the right and up.
+    the right and up. A bar below the slices shows a length in mm, or in voxels.
+
+    Several samples are rows of one figure, to one scale and with the same gray levels.
 
     Parameters
     ----------
-    sample : Sample, or mapping from names to arrays
+    sample : Sample, or mapping from names to arrays, or list of these
         A sample; or its arrays by name, such as the originals to compare it with. In a mapping,
         "label" is the label, "points" are landmarks, and any other array (n0, n1, n2) or
         (C, n0, n1, n2) is an image. Of several labels the first is drawn.
@@ -38,7 +40,7 @@ def plot(
     channel : int, default 0
         Channel of the image.
     at : (3,) ints, optional
-        Voxel through which the slices go. Default: the one in the middle.
+        Voxel through which the slices of each sample go. Default: the one in the middle.
     affine : (4, 4) array_like, optional
         Matrix from voxels to mm. Default: the sample's ``"affine"``, if it has one.
 
@@ -52,10 +54,11 @@ def plot(
     ModuleNotFoundError
         If matplotlib is not installed.
     TypeError
-        If `sample` is not a mapping, or an argument has another type than listed under Parameters.
+        If `sample` is not a mapping or a list of mappings, or an argument has another type than
+        listed under Parameters.
     ValueError
-        If there is no image, its name is unknown, `channel` or `at` is out of range, or the label
-        has another shape.
+        If a list is empty, there is no image, its name is unknown, `channel` or `at` is out of
+        range, or the label has another shape.
 
     See Also
     --------
@@ -63,9 +66,11 @@ def plot(
 
     Notes
     -----
-    Black and white are the 0.5th and the 99.5th percentile of the three slices. Voxels that are
-    NaN or infinite are purple. The size of a voxel is that of the affine, else the sample's
-    ``"spacing"``, else 1. A slice that is one voxel wide is left out if there is another.
+    Black and white are the 0.5th and the 99.5th percentile of the slices. Of several samples, black
+    is that of the first, and white that of all their slices; samples that `Normalize` changed have
+    gray levels of their own, which they share. Voxels that are NaN or infinite are purple. The size
+    of a voxel is that of the affine, else the sample's ``"spacing"``, else 1. A slice that is one
+    voxel wide is left out if there is another.
 
     Each label value has its own color, the same in each figure. Outlines lie a quarter of a voxel
     within the label, so that two neighbors are both seen. Each channel of a label is a class. Of a
@@ -82,10 +87,22 @@ def plot(
     >>> after = volaug.plot(sample, at=(10, 12, 8))
     >>> [axes.get_label() for axes in after.axes]
     ['Sagittal', 'Coronal', 'Axial']
+
+    The image and three draws of it in one figure:
+
+    >>> draws = [pipeline(image=image, index=index) for index in range(3)]
+    >>> figure = volaug.plot([{"image": image}, *draws], at=(10, 12, 8))
+    >>> len(figure.axes)
+    12
     """
-    contents = contents_of(sample, image, channel, at, affine)
+    several = isinstance(sample, Sequence) and not isinstance(sample, str)
+    samples: Any = sample if several else [sample]
+    contents = [contents_of(each, image, channel, at, affine) for each in samples]
+    if not contents:
+        raise ValueError("sample must be a sample, or a list of one or more, got an empty list")
     try:
         from .figure import draw
+        from .sample_rows import draw_rows
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
@@ -93,4 +110,4 @@ def plot(
             'plot needs matplotlib, which is not installed: pip install "volaug[plot]"',
             name=error.name,
         ) from None
-    return draw(contents)
+    return draw_rows(contents) if several else draw(contents[0])

@@ -86,10 +86,8 @@ class Cases:
         return image[None], label[None], None, known
 
 
-@needs("nnunetv2")
-def loader(problem: Loading) -> Iterator[Contender]:
-    """Yield its data loader, in as many processes, with the queue that its trainer makes."""
-    trainer = load_trainer()
+def augmenter(problem: Loading, transforms: Any, pin_memory: bool = False) -> Any:
+    """Return its endless batches: its data loader in processes, with the queue of its trainer."""
     from batchgenerators.dataloading.nondet_multi_threaded_augmenter import (
         NonDetMultiThreadedAugmenter,
     )
@@ -98,20 +96,35 @@ def loader(problem: Loading) -> Iterator[Contender]:
 
     patch = (problem.side,) * 3
     angles = (-ROTATION, ROTATION)
-    loaded = get_patch_size(patch, angles, angles, angles, (0.85, 1.25))
-    labels = SimpleNamespace(all_labels=[1, 2, 3], has_ignore_label=False)
     load = nnUNetDataLoader(
         Cases(problem),
         BATCH_SIZE,
-        loaded,
+        get_patch_size(patch, angles, angles, angles, (0.85, 1.25)),
         patch,
-        labels,
+        SimpleNamespace(all_labels=[1, 2, 3], has_ignore_label=False),
         oversample_foreground_percent=0.33,
-        transforms=default_transforms(trainer, problem.side, None),
+        transforms=transforms,
     )
-    made = NonDetMultiThreadedAugmenter(
-        load, None, num_processes=problem.threads, num_cached=6, seeds=None, wait_time=0.002
+    return NonDetMultiThreadedAugmenter(
+        load,
+        None,
+        num_processes=problem.threads,
+        num_cached=queue_length(problem),
+        seeds=None,
+        pin_memory=pin_memory,
+        wait_time=0.002,
     )
+
+
+def queue_length(problem: Loading) -> int:
+    """Return how many batches its trainer keeps ready."""
+    return max(6, problem.threads // 2)
+
+
+@needs("nnunetv2")
+def loader(problem: Loading) -> Iterator[Contender]:
+    """Yield its data loader, in as many processes, with the queue that its trainer makes."""
+    made = augmenter(problem, default_transforms(load_trainer(), problem.side, None))
     clock = StoppableClock()
 
     def run() -> None:

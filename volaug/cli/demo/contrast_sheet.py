@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ... import (
     Compose,
     RandomBiasField,
@@ -15,12 +17,10 @@ from ... import (
     RandomLowResolution,
     RandomNoise,
 )
-from ...plotting.canvas import DIM, Sheet
-from ...plotting.views import Plane
+from ...plotting.contents import Contents
 from ...transforms.base import Transform
-from .brain import LANDMARKS, Brain
-from .sheet import MARGIN, VOXEL, save
-from .slices import VIEWS
+from .brain import Brain
+from .sheet import draw_sheet, tile
 from .strategies import INDEX, SEED
 
 
@@ -77,40 +77,21 @@ CHANGES = (
     ),
 )
 
-COLUMNS = 4
-TITLE, TOP, GAP = 84, 110, 24
-VIEW = VIEWS[2]
-WINDOW = (0.0, 1.1)
+TITLE = "volaug demo: steps that change the values of the image alone"
 
 
 def draw_contrast(path: Path, brain: Brain, threads: int) -> None:
-    """Write a PNG of the slice as it is, and changed by each step."""
+    """Write a PNG of a slice as it is, and changed by each step."""
     given: Any = {"image": brain.image, "affine": brain.affine, "index": INDEX, "threads": threads}
-    shown: list[tuple[str, str, Plane]] = [("Original", "MNI152 T1", slice_of(brain.image, brain))]
+    tiles = [without_label(tile("Original", ["MNI152 T1"], brain))]
     for title, step, say in CHANGES:
         sample = Compose([step], seed=SEED)(**given)
         ((_, operation),) = sample.record.steps
-        shown.append((title, say(operation), slice_of(sample["image"], brain)))
-
-    height, width = (VOXEL * length for length in shown[0][2].shape)
-    rows = -(-len(shown) // COLUMNS)
-    sheet = Sheet(
-        2 * MARGIN + COLUMNS * width + (COLUMNS - 1) * GAP, TOP + rows * (TITLE + height + GAP)
-    )
-    sheet.write(MARGIN, 28, "volaug demo: steps that change the values of the image alone", 40)
-    for number, (title, words, plane) in enumerate(shown):
-        row, column = divmod(number, COLUMNS)
-        left, top = MARGIN + column * (width + GAP), TOP + row * (TITLE + height + GAP)
-        sheet.write(left, top, title, 30, weight="bold")
-        sheet.write(left, top + 42, words, 24, color=DIM)
-        axes = sheet.axes(left, top + TITLE, width, height)
-        low, high = WINDOW
-        axes.imshow(plane, "gray", aspect="auto", origin="lower", vmin=low, vmax=high)
-        axes.set_axis_off()
-    save(sheet, path)
+        changed = brain._replace(image=sample["image"])
+        tiles.append(without_label(tile(title, [say(operation)], changed)))
+    draw_sheet(path, tiles, TITLE)
 
 
-def slice_of(image: Any, brain: Brain) -> Plane:
-    """The axial slice through a landmark."""
-    place = list(LANDMARKS).index("right caudate nucleus")
-    return VIEW.plane(image, round(float(brain.landmarks[place, VIEW.axis])))
+def without_label(contents: Contents) -> Contents:
+    """The image alone, which is all that changes."""
+    return contents._replace(label=None, points=np.empty((0, 3)))

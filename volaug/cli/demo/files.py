@@ -1,14 +1,13 @@
-"""Files that are written as a whole or not at all."""
+"""The files of the demo: images, labels and texts."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
 import numpy.typing as npt
+
+from ...data.files.atomic import partial_path, replacing
 
 # The code of NIfTI for "aligned to another scan", as in nilearn's template.
 ALIGNED = 2
@@ -27,23 +26,6 @@ def make_folder(folder: Path) -> None:
         raise OSError(f"cannot write to {folder}: {error.strerror}") from None
 
 
-def partial_path(path: Path) -> Path:
-    """A hidden name beside `path`, with its suffixes, for this process alone."""
-    stem, dot, suffixes = path.name.partition(".")
-    return path.with_name(f".{stem}-{os.getpid()}{dot}{suffixes}")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to. That file replaces `path` if the writing succeeds."""
-    partial = partial_path(path)
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def write_nifti(
     path: Path, voxels: npt.NDArray[Any], affine: npt.NDArray[np.float64], description: str
 ) -> None:
@@ -55,9 +37,3 @@ def write_nifti(
     nifti.header["descrip"] = description
     with replacing(path) as partial:
         nibabel.save(nifti, partial)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text, and a newline after it."""
-    with replacing(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")

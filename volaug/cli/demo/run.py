@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ... import Record, Warp
+from ...data.files.atomic import write_text
 from .brain import Brain, load_brain
 from .contrast_sheet import draw_contrast
-from .files import make_folder, write_nifti, write_text
-from .sheet import Row, draw_sheet
-from .slices import slices_of
+from .files import make_folder, write_nifti
+from .sheet import TISSUES, draw_sheet, tile
 from .strategies import INDEX, Strategy, demo_strategies
 from .table import timing_table
 from .timing import Timing, compare
@@ -48,7 +48,6 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
     make_folder(out)
     strategies = demo_strategies()
     warps: dict[str, Warp] = {}
-    rows: list[Row] = []
     timings: list[Timing] = []
 
     with progress_bar() as progress:
@@ -58,7 +57,7 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
         progress.update(task, description="Loading the brain", refresh=True)
         brain = load_brain()
         shape = brain.image.shape
-        before = slices_of(brain, Warp(shape))
+        tiles = [tile("Original", TISSUES, brain)]
         progress.update(task, description="Original", total=2 * len(strategies), refresh=True)
         write_brain(out, "original", brain)
 
@@ -66,9 +65,8 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
             progress.update(task, description=f"{strategy.title}: files", refresh=True)
             after, record = augmented(strategy, brain, threads)
             write_brain(out, strategy.stem, after)
-            write_text(out / f"{strategy.stem}_record.json", record.to_json())
-            after_slices = slices_of(after, record.warp)
-            rows.append(Row(strategy.title, strategy.words(record), before, after_slices))
+            write_text(out / f"{strategy.stem}_record.json", record.to_json() + "\n")
+            tiles.append(tile(strategy.title, strategy.words(record), after))
             warps[strategy.title] = record.warp
             progress.advance(task)
         for title, warp in warps.items():
@@ -77,7 +75,7 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
                 timings.append(compare(title, warp, brain.image, threads))
             progress.advance(task)
         progress.update(task, description="Drawing the sheets", refresh=True)
-        draw_sheet(out / SHEET, record.key, rows)
+        draw_sheet(out / SHEET, tiles)
         draw_contrast(out / CONTRAST, brain, threads)
 
     console = Console()

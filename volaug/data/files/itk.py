@@ -30,7 +30,7 @@ class ItkImage:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._files: list[str] = []
         with naming(path):
             parts = {path}
@@ -39,8 +39,8 @@ class ItkImage:
                 parts = {Path(name) for name in self._files}
             elif path.suffix.lower() in SUFFIXES:
                 parts |= {voxels_of(path).file}
-            self._states = {part: state_of(part) for part in parts}
-            image = self._read()
+            self.states = {part: state_of(part) for part in parts}
+            image = self.read()
             if image.GetDimension() not in (3, 4):
                 raise FileError(
                     str(path), f"must have three axes, or a fourth for channels, got "
@@ -53,19 +53,20 @@ class ItkImage:
 
     def __getitem__(self, window: Any) -> Array:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
-        with naming(self._path):
-            for path, known in self._states.items():
+        with naming(self.path):
+            for path, known in self.states.items():
                 check_unchanged(path, state_of(path), known)
-            part: Array = _voxels(self._read())[window]
+            part: Array = _voxels(self.read())[window]
             return part
 
-    def _read(self) -> Any:
-        sitk = _simpleitk(self._path)
+    def read(self) -> Any:
+        """The image, as SimpleITK has it."""
+        sitk = _simpleitk(self.path)
         try:
-            return sitk.ReadImage(self._files or str(self._path))
+            return sitk.ReadImage(self._files or str(self.path))
         except RuntimeError as error:  # of its many lines the last says what is wrong
             reason = ADDRESS.sub("", words_of(error).rpartition("ERROR: ")[2])
-            raise FileError(str(self._path), f"cannot be read: {reason}") from error
+            raise FileError(str(self.path), f"cannot be read: {reason}") from error
 
 
 def _simpleitk(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """Arrays in NumPy's own files, read box by box."""
 
+import io
 import math
 from pathlib import Path
 from typing import IO, Any
@@ -7,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from .encoding import stored_voxels
 from .safety import FileError, check_length, check_unchanged, naming, opened
 
 Array = npt.NDArray[Any]
@@ -44,6 +46,15 @@ class Npy:
             order = -1 if self._fortran else 1
             part = read_box(stream, self._offset, self.shape[::order], self.dtype, box[::order])
         return part.T if self._fortran else part
+
+
+def npy_content(source: Npy, voxels: Array) -> memoryview:
+    """Return what a ``.npy`` file holds that is a copy of one with other voxels."""
+    stream = io.BytesIO()
+    np.lib.format.write_array(
+        stream, stored_voxels(voxels, source.dtype).voxels.astype(source.dtype), allow_pickle=False
+    )
+    return stream.getbuffer()
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -10,10 +10,12 @@ from ... import checks
 from ...warping.geometry.bspline import Floats
 from .b2nd import B2nd
 from .blocks import SUFFIXES
+from .hdf5 import Hdf5Dataset, is_hdf5
 from .itk import ItkImage
 from .nibabel_files import NibabelImage
 from .npy import Npy
 from .safety import FileError, naming
+from .zarr_folder import ZarrFolder, is_zarr
 
 
 def is_path(value: Any) -> bool:
@@ -40,9 +42,10 @@ def open_volume(path: Path) -> Any:
     Parameters
     ----------
     path : Path
-        A ``.npy`` or ``.b2nd`` file, an image that nibabel reads (NIfTI, MGH, Analyze, AFNI,
-        PAR/REC, MINC), or one that SimpleITK reads: NRRD, MetaImage, or a folder with one DICOM
-        series.
+        A ``.npy`` or ``.b2nd`` file, an array of Zarr in a folder, a dataset of HDF5
+        (``file.h5::name``, or the file alone if it has only one), an image that nibabel reads
+        (NIfTI, MGH, Analyze, AFNI, PAR/REC, MINC), or one that SimpleITK reads: NRRD, MetaImage,
+        or a folder with one DICOM series.
 
     Returns
     -------
@@ -68,6 +71,10 @@ def _opened(path: Path) -> Any:
         return Npy(path)
     if suffix == ".b2nd":
         return B2nd(path)
+    if is_hdf5(path):
+        return Hdf5Dataset(path)
+    if is_zarr(path):
+        return ZarrFolder(path)
     if suffix in (*SUFFIXES, ".dcm") or path.is_dir():
         return ItkImage(path)
     return NibabelImage(path)

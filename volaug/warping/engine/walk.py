@@ -17,8 +17,8 @@ from .borders import UNFOLDED, border_rules
 Floats = npt.NDArray[np.float64]
 
 
-# Rows of a tile along axes 0 and 1. What a tile reads, and what it prefetches for the next one along
-# axis 1, share the L2 cache. On a Zen 3 core with 512 KB of it, as multiples of (16, 16), float32
+# Rows of a tile along axes 0 and 1. What a tile reads, and what it prefetches for the next one,
+# share the L2 cache. On a Zen 3 core with 512 KB of it, as multiples of (16, 16), float32
 # and one thread, means of six turns by up to 30 degrees an axis, at 96^3 to 256^3: (32, 8) 0.91 to
 # 0.98 for affine and 0.92 to 1.00 for elastic warps, (24, 8) alike, (64, 8) up to 1.1, (32, 4) 1.2
 # about axis 0. Rows that run along the source's share its planes: there (32, 8) takes 1.15 to 1.2

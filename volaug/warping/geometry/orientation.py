@@ -54,6 +54,19 @@ class Reorientation(NamedTuple):
         a, b, c = (slice(None, None, -1 if flip else 1) for flip in self.flipped)
         return turned[..., a, b, c]
 
+    def undo(self, volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A view of a volume in the reference grid, or of a part, with the axes of the other one.
+
+        Parameters
+        ----------
+        volume : array
+            Its last three axes are those of the reference; axes before them stay.
+        """
+        first = volume.ndim - 3
+        a, b, c = (slice(None, None, -1 if flip else 1) for flip in self.flipped)
+        order = (first + self.axes.index(axis) for axis in range(3))
+        return volume[..., a, b, c].transpose(*range(first), *order)
+
     def box(self, box: Box) -> Box:
         """The box in the other volume that a box in the reference is.
 

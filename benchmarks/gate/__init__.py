@@ -1,0 +1,1 @@
+"""Whether a change makes volaug slower: ``python -m benchmarks.gate``."""

@@ -1,0 +1,1 @@
+"""What `volaug augment` does and prints."""

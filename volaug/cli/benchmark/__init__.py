@@ -1,0 +1,1 @@
+"""`volaug benchmark`: how fast this machine is."""

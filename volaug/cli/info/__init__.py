@@ -1,0 +1,1 @@
+"""`volaug info`: what a file holds, what a pipeline does, what was drawn."""

@@ -1,0 +1,1 @@
+"""`volaug preview`: what a pipeline does to one image, as a picture or a page."""

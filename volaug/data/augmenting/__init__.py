@@ -1,0 +1,1 @@
+"""Augmented copies of files: what is to be done, and doing it."""

@@ -1,0 +1,1 @@
+"""Layouts of datasets on disk: which files belong together, and what copies are called."""

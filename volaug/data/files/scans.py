@@ -1,0 +1,249 @@
+"""A file with all that it carries, read once, and copies of it with other voxels."""
+
+import hashlib
+import io
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .atomic import replacing, write_new
+from .deflate import Buffer, Map, gzip_bytes, gzip_content, gzip_length
+from .itk import ItkImage
+from .nibabel_files import MAX_PADDING, NibabelImage, image_class
+from .npy import Npy, npy_content
+from .opening import affine_of, open_volume
+from .safety import FileError, naming, opened
+
+Array = npt.NDArray[Any]
+
+# What copies of a format are written as. Two files become the one of the same format; a format
+# that nothing writes becomes NIfTI.
+SUFFIXES = {
+    ".nii.gz": ".nii.gz", ".nii": ".nii", ".mgz": ".mgz", ".mgh": ".mgh", ".npy": ".npy",
+    ".nrrd": ".nrrd", ".nhdr": ".nrrd", ".mha": ".mha", ".mhd": ".mha",
+    ".nii.bz2": ".nii.gz", ".img.gz": ".nii.gz", ".img": ".nii", ".head": ".nii.gz",
+    ".par": ".nii.gz", ".mnc": ".nii.gz",
+}  # fmt: skip
+DICOM = ".nii.gz"
+
+# Formats of one part that are read into memory, and decompressed once.
+IN_MEMORY = (".nii.gz", ".nii", ".mgz", ".mgh")
+COMPRESSED = (".nii.gz", ".mgz")
+
+# The other file of an image of two, by the suffix of the first.
+PARTNERS = {
+    ".img": (".hdr", ".mat"), ".head": (".brik", ".brik.gz"), ".par": (".rec",),
+    ".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".raw.gz"),
+}  # fmt: skip
+
+# Enough for the header of each of them.
+HEADER_BYTES = 2**12
+
+
+class Scan(NamedTuple):
+    """A file that was read.
+
+    Attributes
+    ----------
+    path : Path
+    volume : object
+        Sliced like an array, as `open_volume` returns it.
+    sha256 : str
+        Of its bytes; of several files, in the order of `parts_of`.
+    """
+
+    path: Path
+    volume: Any
+    sha256: str
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix of a file by which its format is known, as it is written; or an empty text."""
+    name = path.name.lower()
+    found = max((s for s in SUFFIXES if name.endswith(s) and name != s), key=len, default="")
+    return path.name[len(path.name) - len(found) :]
+
+
+def stem_of(path: Path) -> str:
+    """The name of a file without its suffix."""
+    return path.name.removesuffix(suffix_of(path))
+
+
+def suffix_of_copy(path: Path) -> str:
+    """The suffix of copies of a file, or of a folder of DICOM files."""
+    suffix = suffix_of(path)
+    wanted = SUFFIXES.get(suffix.lower(), DICOM)
+    return suffix if suffix.lower() == wanted else wanted
+
+
+def parts_of(file: Path) -> list[Path]:
+    """The files that an image consists of: a folder of DICOM files, or a pair."""
+    if file.is_dir():
+        return sorted(path for path in file.iterdir() if path.is_file())
+    partners = PARTNERS.get(suffix_of(file).lower(), ())
+    ends = [end for partner in partners for end in (partner, partner.upper())]
+    others = {file.with_suffix(end) for end in ends}
+    return [file, *sorted(path for path in others if path.exists())]
+
+
+def read_scan(path: Path, computing: AbstractContextManager[Any] | None = None) -> Scan:
+    """Read a file.
+
+    Parameters
+    ----------
+    path : Path
+    computing : context manager, optional
+        What is held while a processor is busy, and not while the disk is.
+
+    Raises
+    ------
+    FileError
+        If it is damaged or cut short, not a regular file, or not a volume of numbers; or if its
+        header declares more than it can hold, before memory is allocated.
+    """
+    suffix = suffix_of(path).lower()
+    if suffix not in IN_MEMORY:
+        volume = open_volume(path)
+        return Scan(path, volume, sha256_of(*parts_of(path)))
+    stored = read_bytes(path)
+    with computing or nullcontext(), naming(path):
+        digest = hashlib.sha256(stored).hexdigest()
+        content = stored
+        if suffix in COMPRESSED:
+            content = gzip_content(path, stored, lambda head: _bound(path, head))
+        if not content:
+            raise FileError(str(path), "is empty")
+        volume = NibabelImage(path, content)
+        affine_of(volume, path)
+    return Scan(path, volume, digest)
+
+
+def write_scan(
+    scan: Scan,
+    voxels: Array,
+    start: tuple[int, int, int],
+    target: Path,
+    run: Map = map,
+    computing: AbstractContextManager[Any] | None = None,
+) -> str:
+    """Write a copy of a file with other voxels, whole or not at all, and read it back.
+
+    Parameters
+    ----------
+    scan : Scan
+        The file that is copied: its header, dtype, scale and place are the copy's.
+    voxels : (n0, n1, n2) or (C, n0, n1, n2) array
+        New voxels, in the order of axes of the file.
+    start : (3,) ints
+        The voxel of the file at which the new voxels begin.
+    target : Path
+        File to write, whose suffix is `suffix_of_copy`.
+    run : function
+        `map`, or that of a pool of threads, which then share the compression.
+    computing : context manager, optional
+        What is held while a processor is busy, and not while the disk is.
+
+    Returns
+    -------
+    str
+        The SHA-256 of the bytes of the copy.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left then.
+    """
+    with computing or nullcontext():
+        stored = _stored(scan, voxels, start, target, run)
+    with replacing(target) as partial:
+        if stored is None:
+            from .itk_writing import write_itk
+
+            write_itk(scan.volume, voxels, start, partial)
+            _check_itk(partial, scan, voxels)
+            return sha256_of(partial)
+        write_new(partial, stored)
+        digest = hashlib.sha256(stored).hexdigest()
+        if sha256_of(partial) != digest:
+            raise OSError(f"{target}: the disk returns other bytes than were written")
+    return digest
+
+
+def _stored(
+    scan: Scan, voxels: Array, start: tuple[int, int, int], target: Path, run: Map
+) -> Buffer | None:
+    """The bytes of a copy; None if SimpleITK writes it."""
+    content = _content(scan, voxels, start)
+    if content is None or not target.name.lower().endswith((".gz", ".mgz")):
+        return content
+    compressed = gzip_bytes(content, run)
+    # its checksum is that of the content, and is compared with what is decompressed
+    if gzip_length(target, compressed, len(content)) != len(content):
+        raise OSError(f"{target}: the compressed bytes are not those that were written")
+    return compressed
+
+
+def copy_file(source: Path, target: Path) -> str:
+    """Copy a file as it is, whole or not at all, and return its SHA-256."""
+    stored = read_bytes(source)
+    with replacing(target) as partial:
+        write_new(partial, stored)
+    return hashlib.sha256(stored).hexdigest()
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a regular file."""
+    with opened(path) as (stream, state), naming(path):
+        parts = []
+        while part := stream.read(2**26):
+            parts.append(part)
+        stored = parts[0] if len(parts) == 1 else b"".join(parts)
+    if len(stored) != state.size:
+        raise FileError(str(path), "was changed while it was read")
+    return stored
+
+
+def sha256_of(*paths: Path) -> str:
+    """The SHA-256 of the bytes of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with opened(path) as (stream, _), naming(path):
+            while part := stream.read(2**22):
+                digest.update(part)
+    return digest.hexdigest()
+
+
+def _bound(path: Path, head: bytes) -> int:
+    """How many bytes a file may have at most, decompressed, by its header."""
+    header = image_class(path, head).header_class.from_fileobj(io.BytesIO(head[:HEADER_BYTES]))
+    voxels = int(np.prod(header.get_data_shape(), dtype=object))
+    itemsize = int(header.get_data_dtype().itemsize)
+    return int(header.get_data_offset()) + voxels * itemsize + MAX_PADDING
+
+
+def _content(scan: Scan, voxels: Array, start: tuple[int, int, int]) -> Buffer | None:
+    """What a copy holds, decompressed; None if SimpleITK writes it."""
+    volume, suffix = scan.volume, suffix_of(scan.path).lower()
+    if isinstance(volume, Npy):
+        return npy_content(volume, voxels)
+    if isinstance(volume, ItkImage) and suffix:
+        return None
+    from . import nifti_writing
+
+    if suffix in (".mgh", ".mgz"):
+        return nifti_writing.mgh_content(volume, voxels, start)
+    if suffix in IN_MEMORY:
+        return nifti_writing.nifti_content(volume, voxels, start)
+    return nifti_writing.new_nifti_content(volume, voxels, start)
+
+
+def _check_itk(partial: Path, scan: Scan, voxels: Array) -> None:
+    """Read back what SimpleITK wrote."""
+    with naming(partial):
+        found = ItkImage(partial)
+    if found.shape != voxels.shape or found.dtype != scan.volume.dtype:
+        raise OSError(f"{os.fspath(partial)}: SimpleITK reads other voxels than it wrote")
