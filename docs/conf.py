@@ -70,7 +70,6 @@ nb_execution_excludepatterns = ["*.ipynb"]
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600  # with kernels that are compiled first
 nb_merge_streams = True
-suppress_warnings = ["mystnb.unknown_mime_type"]
 
 default_role = "py:obj"  # `RandomFlip` is a link, and other names in backticks are plain
 add_module_names = False

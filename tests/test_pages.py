@@ -78,6 +78,7 @@ def test_slices():
     assert np.abs(names["image"]).max() > 0  # it did not leave the image
 
 
+@pytest.mark.slow
 def test_resampling():
     names = run("resampling.md")
     assert names["resized"].shape == (96, 128, 224)
