@@ -11,6 +11,7 @@ from support.streams import CASES, PATCH, SHAPES, batches, same, stream
 from support.volumes import random_volume
 from volaug import Record, presets
 from volaug.data.batches import shuffled_index
+from volaug.data.progress import Report
 
 
 def test_a_batch_has_arrays_of_its_own_and_what_was_drawn():
@@ -159,3 +160,21 @@ def test_a_live_stream_can_be_copied():
         assert again.batches == made.batches
         again.close()
     made.close()
+
+
+@pytest.mark.parametrize(
+    ("waited", "stages", "bound"),
+    [
+        (0.2, {"open": 0.1, "read": 0.1, "draw": 0.1, "augment": 0.3}, "the consumer"),
+        (5.0, {"open": 0.2, "read": 0.2, "draw": 0.1, "augment": 0.3}, "reading"),
+        (5.0, {"open": 0.1, "read": 0.1, "draw": 0.1, "augment": 0.3}, "augmenting"),
+        (5.0, {"open": 0.1, "read": 0.1, "draw": 0.9, "augment": 0.3}, "drawing"),
+        (0.0, {}, ""),
+    ],
+)
+def test_a_report_says_what_bounds_the_stream(waited, stages, bound):
+    report = Report(10, 20, 10.0, waited, stages, 2)
+    assert report.bound == bound
+    assert bool(report.advice) == bool(bound)
+    assert (f"bound by {bound}: {report.advice}" in str(report)) == bool(bound)
+    assert "by 2 threads: 2.0 samples a second" in str(report)

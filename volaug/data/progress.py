@@ -14,7 +14,7 @@ STAGES = {"open": "reading", "read": "reading", "draw": "drawing", "augment": "a
 
 ADVICE = {
     "the consumer": "batches are ready before they are asked for: more threads would not help",
-    "reading": "a larger cache_bytes= keeps decompressed cases in memory; .npy and .b2nd files "
+    "reading": "a cache_bytes= that holds most cases keeps them decompressed; .npy and .b2nd files "
     "are read in parts",
     "drawing": "labels are searched for their foreground once for each case, and for each sample "
     "if cases are functions; foreground=0 does without",
