@@ -31,6 +31,7 @@ Array = npt.NDArray[Any]
 Paths = dict[str, Any]
 
 BATCH_SIZE = 2
+CHUNK = 64  # voxels along each axis
 WARM_BATCHES = 2
 SHIFT = 3  # voxels by which a case differs from the one before
 
@@ -75,7 +76,7 @@ def as_zarr(folder: Path, arrays: dict[str, Array]) -> Paths:
 
     paths = {name: folder / f"{name}.zarr" for name in arrays}
     for name, path in paths.items():
-        zarr.create_array(store=str(path), data=arrays[name], chunks=(64, 64, 64))
+        zarr.create_array(store=str(path), data=arrays[name], chunks=chunks_of(arrays[name]))
     return dict(paths)
 
 
@@ -85,8 +86,13 @@ def as_hdf5(folder: Path, arrays: dict[str, Array]) -> Paths:
 
     with h5py.File(folder / "case.h5", "w") as file:
         for name, voxels in arrays.items():
-            file.create_dataset(name, data=voxels, chunks=(64, 64, 64), compression="gzip")
+            file.create_dataset(name, data=voxels, chunks=chunks_of(voxels), compression="gzip")
     return {name: f"{folder / 'case.h5'}::{name}" for name in arrays}
+
+
+def chunks_of(voxels: Array) -> tuple[int, ...]:
+    """Return the shape of chunks."""
+    return tuple(min(CHUNK, n) for n in voxels.shape)
 
 
 class Format(NamedTuple):

@@ -55,7 +55,8 @@ class UNet(nn.Module):  # type: ignore[misc, unused-ignore]
         for level in self.down:
             image = level(image)
             found.append(image)
-        image, logits = found.pop(), []
+        image = found.pop()
+        logits: list[Any] = []
         for place in reversed(range(len(found))):
             image = torch.cat([self.enlarge[place](image), found[place]], dim=1)
             image = self.up[place](image)

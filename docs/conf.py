@@ -1,10 +1,12 @@
 """Configuration of the built documentation: ``sphinx-build -W docs docs/_build``."""
 
 import dataclasses
+import hashlib
 import importlib.util
 import inspect
 import sys
 import types
+from pathlib import Path
 
 import volaug
 
@@ -50,13 +52,24 @@ exclude_patterns = ["_build", "templates"]
 templates_path = ["templates"]
 html_title = f"volaug {release}"
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_prev_next": False}
-html_show_sourcelink = False
-html_sidebars = {
-    page: [] for page in ("presets", "integrations", "look", "preview", "command_line", "trust")
+html_theme_options = {
+    "navbar_center": [],  # the sidebar has all pages, by subject
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "show_toc_level": 2,
 }
+html_show_sourcelink = False
+html_sidebars = {"**": ["contents.html"], "search": []}
+html_static_path = ["static"]
+html_css_files = ["pages.css"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # a notebook has its outputs stored
+
+# Pages with code cells are executed where they changed; a notebook has its outputs stored.
+nb_execution_mode = "cache"
+nb_execution_excludepatterns = ["*.ipynb"]
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600  # with kernels that are compiled first
+nb_merge_streams = True
 
 default_role = "py:obj"  # `RandomFlip` is a link, and other names in backticks are plain
 add_module_names = False
@@ -108,6 +121,17 @@ def signature_of_dataclass(app, what, name, obj, options, signature, annotation)
     return text, annotation
 
 
+def run_cells_again_if_code_changed(app, config):
+    """Keep what cells showed by the code that they call: theirs alone would not do."""
+    sources = [
+        Path(app.confdir) / "pictures.py",
+        *sorted(Path(volaug.__file__).parent.rglob("*.py")),
+    ]
+    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources))
+    config.nb_execution_cache_path = str(Path(app.outdir) / ".cells" / code.hexdigest()[:16])
+
+
 def setup(app):
     """Connect what this file adds to Sphinx."""
+    app.connect("config-inited", run_cells_again_if_code_changed)
     app.connect("autodoc-process-signature", signature_of_dataclass)

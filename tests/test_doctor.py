@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from volaug import affine_transform
 from volaug.cli.app import app
 from volaug.cli.benchmark import measure as measuring
-from volaug.cli.benchmark.report import REFERENCE_MS
+from volaug.cli.benchmark.throughput_table import REFERENCE_MS
 from volaug.cli.doctor import checkup as checking
 from volaug.cli.doctor.checkup import State, features, kernel_cache, kernel_packs, numbers, threads
 from volaug.cli.doctor.reference import linear_reference

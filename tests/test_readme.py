@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from volaug import Compose, OneOf, RandomAffine, RandomContrast, RandomElastic, RandomFlip, presets
+from volaug import presets
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -44,35 +44,9 @@ def test_the_pipeline_runs():
     assert (names["back"]["label"] == names["label"]).mean() > 0.98
 
 
-def test_the_file_is_a_pipeline():
-    (text,) = blocks("toml")
-    pipeline = Compose.from_toml(text)
-    bent = RandomElastic(9.0, num_control_points=8)
-    assert pipeline == Compose(
-        [
-            RandomFlip(axes=0),
-            OneOf([RandomAffine(degrees=(30.0, 15.0, 15.0)), bent]),
-            RandomContrast((0.5, 2.0), p=0.3),
-        ],
-        seed=7,
-    )
-    assert Compose.from_dict(pipeline.to_dict()) == pipeline
-
-
-@pytest.mark.slow
-def test_the_warp_runs():
-    names = run(blocks("python")[1])
-    volume, image, label = names["volume"], names["warped"]["image"], names["warped"]["label"]
-    for result in (image, names["turned"], names["bent"], names["back"]):
-        assert result.shape == volume.shape == (96, 128, 112)
-    np.testing.assert_array_equal(names["bent"], image)
-    assert label.dtype == "uint8"
-    assert set(label.ravel()) == {0, 1}
-    assert names["landmarks"].shape == (1, 3)
-
-
 def test_every_block_of_code_is_tested():
-    assert len(blocks("python")) == 2
+    assert len(blocks("python")) == 1
+    assert len(README.splitlines()) <= 120
 
 
 def test_the_page_on_presets_runs():

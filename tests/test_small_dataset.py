@@ -10,9 +10,9 @@ pytestmark = pytest.mark.oracle("torch", "SimpleITK", "nilearn", "matplotlib")
 pytest.importorskip("torch")
 pytest.importorskip("SimpleITK")
 
-from benchmarks.small_dataset import experiment, figure, heads, moves, results
-from benchmarks.small_dataset.arms import ARMS
-from benchmarks.small_dataset.experiment import STRENGTHS, Outcome, Run
+from benchmarks.small_dataset import experiment, figure, heads, moves, results  # noqa: E402
+from benchmarks.small_dataset.arms import ARMS  # noqa: E402
+from benchmarks.small_dataset.experiment import STRENGTHS, Outcome, Run  # noqa: E402
 
 SPACING = 10.0
 
@@ -37,7 +37,7 @@ def test_the_classes_of_the_atlas():
 
 
 def test_a_folder_without_the_heads(tmp_path):
-    with pytest.raises(FileNotFoundError, match="ch2bet.nii.gz and aal.nii.gz of it is missing"):
+    with pytest.raises(FileNotFoundError, match=r"ch2bet\.nii\.gz and aal\.nii\.gz of it"):
         heads.load_heads(tmp_path)
 
 

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+pytest.importorskip("torch")
+pytest.importorskip("psutil")
+
 from benchmarks.training import __main__ as training, report
 from benchmarks.training.measure import Speed
 from benchmarks.training.task import made_task
@@ -37,7 +40,7 @@ def ways():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-@pytest.mark.parametrize("name", ways())
+@pytest.mark.parametrize("name", list(ways()))
 def test_a_way_gives_the_batches_of_the_task(name):
     import torch
 

@@ -36,7 +36,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="JSON of an earlier run, of which only the table and the figure are made",
     )
     parser.add_argument("--seeds", type=int, default=3, help="networks of each arm (3)")
-    parser.add_argument("--steps", type=int, default=Setting.steps, help="of a training (200)")
+    parser.add_argument("--steps", type=int, default=Setting.steps, help="of a training (600)")
     parser.add_argument("--spacing", type=float, default=Setting.spacing, help="in mm (6)")
     parser.add_argument("--processes", type=int, default=granted_threads())
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there")

@@ -25,7 +25,7 @@ class Setting:
     """What all runs have in common."""
 
     spacing: float = 6.0  # mm
-    steps: int = 200
+    steps: int = 600
     moves: int = 6  # test images of each strength
     features: tuple[int, ...] = (16, 32, 64, 64)
     rate: float = 5e-3

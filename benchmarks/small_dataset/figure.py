@@ -25,7 +25,8 @@ def draw(outcomes: Sequence[Outcome], head: Head, spacing: float, file: Path) ->
 
     figure = Figure(figsize=(10, 7), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    above, below = parts
     for axes, strength in zip(above.subplots(1, len(STRENGTHS)), STRENGTHS, strict=True):
         _picture(axes, head, spacing, strength)
     above.suptitle(

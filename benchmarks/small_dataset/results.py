@@ -26,7 +26,7 @@ def directions(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return mean Dice ± standard deviation over seeds in Markdown."""
+    """Return mean Dice ± standard deviation over seeds, if there are several, in Markdown."""
     strengths = " | ".join(f"strength {strength:g}" for strength in STRENGTHS)
     lines = [
         f"| trained on | tested on | augmentation | {strengths} |",
@@ -39,8 +39,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
                 continue
             for strength in STRENGTHS:
                 scores = [mean_dice(o, strength) for o in runs]
-                spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-                cells.append(f"{statistics.fmean(scores):.2f} ± {spread:.2f}")
+                spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+                cells.append(f"{statistics.fmean(scores):.2f}{spread}")
             lines.append(f"| {one} | {other} | {arm} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -64,7 +64,7 @@ class Task:
     @property
     def pins(self) -> bool:
         """Whether loaders are asked for pinned memory."""
-        return self.device.type == "cuda"
+        return str(self.device.type) == "cuda"
 
     def pipeline(self) -> Compose:
         """Return volaug's pipeline."""
@@ -80,6 +80,7 @@ def made_task(side: int, workers: int, preset: Callable[..., Compose], device: s
 
 def pyramid(label: Any, levels: int) -> list[Any]:
     """Return labels (..., n0, n1, n2) at each resolution, by every second voxel."""
+    label = label.short()  # some transforms return floats, but only if they do something
     return [label[..., :: 2**k, :: 2**k, :: 2**k] for k in range(levels)]
 
 

@@ -24,7 +24,7 @@ def benchmark(
 
     from ..threads.limits import thread_count
     from .benchmark.measure import measure
-    from .benchmark.report import as_table, as_values
+    from .benchmark.throughput_table import as_table, as_values
 
     try:
         granted = thread_count(threads)

@@ -16,7 +16,7 @@ ADVICE = {
     "the consumer": "batches are ready before they are asked for: more threads would not help",
     "reading": "a larger cache_bytes= keeps decompressed cases in memory; .npy and .b2nd files "
     "are read in parts",
-    "drawing": "labels are searched for their foreground, once for each case, and for each sample "
+    "drawing": "labels are searched for their foreground once for each case, and for each sample "
     "if cases are functions; foreground=0 does without",
     "augmenting": "threads= takes as many processors as are free; fewer or smaller steps cost less",
 }
