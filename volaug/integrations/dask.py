@@ -59,6 +59,7 @@ def on_cluster(
             pipeline=augmentation.pipeline.to_dict(),
             destination=str(augmentation.destination.absolute()),
             seed=augmentation.seed,
+            memory=augmentation.memory,
             pure=False,
             retries=RETRIES,
         )
@@ -76,7 +77,7 @@ def on_cluster(
 
 
 def make_copies(
-    jobs: list[Job], *, pipeline: dict[str, Any], destination: str, seed: int
+    jobs: list[Job], *, pipeline: dict[str, Any], destination: str, seed: int, memory: int | None
 ) -> list[tuple[list[Line], Exception | None]]:
     """Make the copies of one case on a worker, with one thread of kernels.
 
@@ -85,7 +86,7 @@ def make_copies(
     list of (lines, error)
         For each copy, the lines for the manifest, or why it failed.
     """
-    copier = Copier(Compose.from_dict(pipeline), Path(destination), seed, threads=1)
+    copier = Copier(Compose.from_dict(pipeline), Path(destination), seed, threads=1, memory=memory)
     copier.expect(jobs)
     results: list[tuple[list[Line], Exception | None]] = []
     for job in jobs:

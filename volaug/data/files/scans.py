@@ -1,5 +1,6 @@
 """A file with all that it carries, read once, and copies of it with other voxels."""
 
+import gzip
 import hashlib
 import io
 import os
@@ -16,7 +17,7 @@ from .itk import ItkImage
 from .nibabel_files import MAX_PADDING, NibabelImage, image_class
 from .npy import Npy, npy_content
 from .opening import affine_of, open_volume
-from .safety import FileError, naming, opened
+from .safety import FileError, naming, opened, state_of
 
 Array = npt.NDArray[Any]
 
@@ -215,6 +216,17 @@ def sha256_of(*paths: Path) -> str:
             while part := stream.read(2**22):
                 digest.update(part)
     return digest.hexdigest()
+
+
+def declared_bytes(path: Path) -> int:
+    """How many bytes the voxels of a file have, by its header if it is compressed.
+
+    Of formats whose header only their library reads, the bytes of the file.
+    """
+    if suffix_of(path).lower() in COMPRESSED:
+        with naming(path), gzip.open(path) as stream:
+            return _bound(path, stream.read(HEADER_BYTES)) - MAX_PADDING
+    return sum(state_of(part).size for part in parts_of(path))
 
 
 def _bound(path: Path, head: bytes) -> int:
