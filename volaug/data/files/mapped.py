@@ -42,7 +42,8 @@ class Scratch:
         axes = sorted(range(first, voxels.ndim), key=lambda axis: -abs(voxels.strides[axis]))
         order = [*range(first), *axes]
         ordered = self.empty(tuple(shape[axis] for axis in order), voxels.dtype)
-        return ordered.transpose(np.argsort(order))
+        result: Array = ordered.transpose(np.argsort(order))
+        return result
 
 
 def map_new(
@@ -83,7 +84,8 @@ class MappedNifti(NibabelImage):
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``: a view."""
         for path, known in self.states.items():
             check_unchanged(path, state_of(path), known)
-        return self._voxels[window]
+        part: Array = self._voxels[window]
+        return part
 
 
 class MappedNpy(Npy):
