@@ -87,7 +87,7 @@ def warp_block(
     result = np.empty((*part.shape[:-3], *block.shape), part.dtype)
     for start, warp in block.pieces:
         moved = Warp(warp.shape, warp.matrix, warp.offset - origin, warp.control_points)
-        window = (..., *(slice(a, a + n) for a, n in zip(start, warp.shape, strict=True)))
+        window: Any = (..., *(slice(a, a + n) for a, n in zip(start, warp.shape, strict=True)))
         moved.apply(part, out=result[window], threads=threads, **options)
     return result
 
@@ -133,7 +133,8 @@ def _restriction(begin: float, length: float) -> Floats:
             [0.0, 0.0, 0.0, length**3],
         ]
     )
-    return FROM_POLYNOMIAL @ substitution @ TO_POLYNOMIAL
+    matrix: Floats = FROM_POLYNOMIAL @ substitution @ TO_POLYNOMIAL
+    return matrix
 
 
 def _box_of(warp: Warp, input_shape: Shape) -> Box:

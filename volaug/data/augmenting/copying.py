@@ -16,7 +16,7 @@ from ...warping.geometry.orientation import Reorientation
 from ..datasets.dataset_layout import DatasetCase
 from ..files.deflate import Map
 from ..files.mapped import Scratch
-from ..files.scans import copy_file, sha256_of, write_scan
+from ..files.scans import copy_file, sha256_of, write_scan, written_files
 from .case_targets import with_targets
 from .large import Place, apply_to_files, fits
 from .loaded import LoadedCase, load_case
@@ -163,7 +163,7 @@ class Copier:
             if output.target in loaded.landmarks:
                 sha256 = self._write(output, number, loaded, sample)
             else:
-                sha256 = sha256_of(paths[output])
+                sha256 = sha256_of(*written_files(paths[output]))
             line = self._entry(job, output, sha256, loaded.sha256[output.source], start)
             lines.append({**line, "record": record.to_dict()})
         return lines

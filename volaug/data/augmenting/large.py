@@ -33,7 +33,7 @@ def fits(case: DatasetCase, table: Mapping[str, Target], memory: int | None) -> 
     return COPIES * sum(map(declared_bytes, files)) <= memory
 
 
-def mapped_scan(path: Path, target: Target) -> Scan:
+def mapped_scan(path: Path, target: Target, scratch: Scratch) -> Scan:
     """Open a file whose voxels stay on the disk.
 
     Raises
@@ -41,7 +41,7 @@ def mapped_scan(path: Path, target: Target) -> Scan:
     FileError
         If it is damaged, or cannot be read in parts.
     """
-    volume = open_mapped(path)
+    volume = open_mapped(path, scratch)
     if target.kind == "label" and volume.dtype.kind == "f":
         raise FileError(
             str(path),

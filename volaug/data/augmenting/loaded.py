@@ -84,7 +84,9 @@ def load_case(
     }  # fmt: skip
     scans = {
         name: tuple(
-            read_scan(path, computing) if scratch is None else mapped_scan(path, table[name])
+            read_scan(path, computing)
+            if scratch is None
+            else mapped_scan(path, table[name], scratch)
             for path in files
         )
         for name, files in case.files.items() if table[name].has_voxels

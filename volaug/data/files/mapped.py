@@ -15,6 +15,7 @@ import numpy.typing as npt
 from .nibabel_files import NibabelImage
 from .npy import Npy
 from .safety import FileError, check_unchanged, naming, opened, state_of
+from .zarr_folder import ZarrFolder, is_zarr
 
 Array = npt.NDArray[Any]
 
@@ -103,7 +104,24 @@ class MappedNpy(Npy):
     def __getitem__(self, window: Any) -> Array:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``: a view."""
         check_unchanged(self._path, state_of(self._path), self._state)
-        return self._voxels[window]
+        part: Array = self._voxels[window]
+        return part
+
+
+class MappedZarr(ZarrFolder):
+    """An array of Zarr whose chunks are decompressed to a file, each once."""
+
+    def __init__(self, path: Path, scratch: Scratch) -> None:
+        super().__init__(path)
+        self.scratch = scratch
+        self._voxels = scratch.empty(self.shape, self.dtype)
+        for box in self.chunks():
+            self._voxels[box] = super().__getitem__((..., *box))
+
+    def __getitem__(self, window: Any) -> Array:
+        """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``: a view."""
+        part: Array = self._voxels[window]
+        return part
 
 
 def check_mappable(dtype: np.dtype[Any], offset: int) -> None:
@@ -115,8 +133,8 @@ def check_mappable(dtype: np.dtype[Any], offset: int) -> None:
         )
 
 
-def open_mapped(path: Path) -> Any:
-    """Open a volume whose parts are views of its file.
+def open_mapped(path: Path, scratch: Scratch) -> Any:
+    """Open a volume whose parts are views of its file, or of one that it is decompressed to.
 
     Raises
     ------
@@ -128,6 +146,8 @@ def open_mapped(path: Path) -> Any:
         return MappedNifti(path)
     if name.endswith(".npy"):
         return MappedNpy(path)
+    if is_zarr(path):
+        return MappedZarr(path, scratch)
     raise FileError(
         str(path),
         "does not fit into --memory, and only .nii, .npy and .zarr are read in parts: raise "

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .atomic import replacing
-from .mapped import MappedNifti, MappedNpy, map_new
+from .mapped import MappedNifti, MappedNpy, MappedZarr, map_new
 from .nifti_writing import Start, nifti_head
 from .scans import Scan
+from .zarr_folder import replacing_folder
 
 Array = npt.NDArray[Any]
 
@@ -37,6 +38,12 @@ def mapped_copy(scan: Scan, shape: tuple[int, ...], start: Start, target: Path) 
     OSError
         If it cannot be written; nothing is left then.
     """
+    if isinstance(scan.volume, MappedZarr):
+        voxels = scan.volume.scratch.empty(shape, scan.volume.dtype)
+        yield voxels
+        with replacing_folder(target) as partial:
+            scan.volume.write_copy(partial, voxels, start)
+        return
     with replacing(target) as partial:
         with open(partial, "xb+", buffering=0) as stream:
             voxels = _mapped(stream, scan.volume, shape, start)
