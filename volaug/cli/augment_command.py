@@ -30,6 +30,17 @@ def as_shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def as_bytes(text: str | None) -> int | None:
+    """A number of bytes, of a text such as 800M, 4GiB or 2.5GB."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*([KMGT])(i?B)?", text.strip(), re.IGNORECASE)
+    if match is None or float(match[1]) == 0.0:
+        raise typer.BadParameter(f"--memory must be such as 800M or 4GiB, got {text!r}")
+    base = 1000 if (match[3] or "").lower() == "b" else 1024
+    return int(float(match[1]) * base ** (1 + "kmgt".index(match[2].lower())))
+
+
 def augment(
     source: Annotated[
         Path,
@@ -56,6 +67,13 @@ def augment(
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="At most this many threads; all by default.")
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Let cases take at most so much, such as 4GiB; larger ones stay on the disk.",
+            metavar="SIZE",
+        ),
     ] = None,
     shard: Annotated[
         str, typer.Option(help="Do the i-th of n parts, such as 2/8, for job arrays.")
@@ -84,7 +102,7 @@ def augment(
     Headers, dtypes, scales and places are kept. Every file is written whole or not at all, and
     `manifest.jsonl` says of each from what and how it was made. The same seed gives the same files.
     """
-    part = as_shard(shard)
+    part, most = as_shard(shard), as_bytes(memory)
     with interruptible():
         try:
             from .augment.command import Request, augment_dataset
@@ -99,6 +117,7 @@ def augment(
             request = Request(
                 source, destination, pipeline, copies, originals, seed, thread_count(threads), part,
                 resume, scheduler, on_error == OnError.STOP, dry_run, debug,
+                most,
             )  # fmt: skip
         except (TypeError, ValueError) as error:
             fail(f"augment: {error}", USAGE)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..transforms.operation import SpatialOperation
+from ..warping.engine.allocation import empty
 from ..warping.fusion import Fusion, Grid
 from ..warping.geometry.bspline import Floats
 from ..warping.warp import Warp
@@ -87,7 +88,7 @@ class TargetWarps:
     ) -> Any:
         """Resample one target, channel by channel."""
         channels = volume if volume.ndim == 4 else volume[np.newaxis]
-        result = np.empty((len(channels), *self.shape), volume.dtype) if out is None else out
+        result = empty((len(channels), *self.shape), volume.dtype) if out is None else out
         into = result if result.ndim == 4 else result[np.newaxis]
         cval = options["cval"][name]
         for number, voxels in enumerate(channels):

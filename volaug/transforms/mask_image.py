@@ -75,6 +75,10 @@ class Mask(ValueOperation):
             raise TypeError(f"label must be the name of a target, got {self.label!r}")
         object.__setattr__(self, "value", as_number("value", self.value, -MAX_LENGTH, MAX_LENGTH))
 
+    @property
+    def needs_memory(self) -> bool:
+        return True
+
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         super().check(volumes, kinds)
         images = self.chosen(volumes, kinds)

@@ -96,6 +96,10 @@ class MaskedOperation(IntensityOperation):
         if self.mask is not None:
             object.__setattr__(self, "mask", as_mask_source(self.mask))
 
+    @property
+    def needs_memory(self) -> bool:
+        return self.mask is not None
+
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         super().check(volumes, kinds)
         if self.mask is not None and self.chosen(volumes, kinds):

@@ -99,6 +99,11 @@ class ValueOperation(Operation):
     # The kind of targets that it changes.
     target_kind: ClassVar[str] = "image"
 
+    @property
+    def needs_memory(self) -> bool:
+        """Whether it makes arrays of the size of a volume that cannot lie in a file."""
+        return False
+
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         """Raise if it cannot be applied to these images and labels, of these kinds by name."""
         if not self.channels:

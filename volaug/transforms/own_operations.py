@@ -73,6 +73,10 @@ class OwnChange(OwnOperation, IntensityOperation):
 
     methods: ClassVar[tuple[str, ...]] = (VALUE_METHOD,)
 
+    @property
+    def needs_memory(self) -> bool:
+        return True
+
     def check(self, volumes: Mapping[str, Any], kinds: Kinds) -> None:
         ValueOperation.check(self, volumes, kinds)  # the parameters are for all channels
 

@@ -33,6 +33,7 @@ class Request(NamedTuple):
     stops: bool
     dry_run: bool
     debug: bool
+    memory: int | None
 
 
 def augment_dataset(request: Request) -> int:
@@ -51,7 +52,7 @@ def _augmented(request: Request) -> int:
         seed = request.seed if request.seed is not None else pipeline.seed or 0
         augmentation = Augmentation(
             request.source, request.destination, pipeline, seed, request.copies,
-            request.originals, request.shard, request.resume,
+            request.originals, request.shard, request.resume, request.memory,
         )  # fmt: skip
         pipeline.warn_of_sides(
             {

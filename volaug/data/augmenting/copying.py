@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,8 +15,10 @@ from ...pipeline.targets import channels_of
 from ...warping.geometry.orientation import Reorientation
 from ..datasets.dataset_layout import DatasetCase
 from ..files.deflate import Map
-from ..files.scans import copy_file, write_scan
+from ..files.mapped import Scratch
+from ..files.scans import copy_file, sha256_of, write_scan, written_files
 from .case_targets import with_targets
+from .large import Place, apply_to_files, fits
 from .loaded import LoadedCase, load_case
 from .manifest import Line, versions
 from .plan import Job, Output
@@ -43,6 +45,9 @@ class Copier:
         How blocks of a file are compressed: `map`, or that of a pool.
     computing : context manager, optional
         What is held while a processor is busy, so that files are read and written meanwhile.
+    memory : int, optional
+        How many bytes a case may take. The volumes of a case that needs more stay in their files.
+        Default: any.
     """
 
     def __init__(
@@ -53,10 +58,12 @@ class Copier:
         threads: int,
         run: Map = map,
         computing: AbstractContextManager[Any] | None = None,
+        memory: int | None = None,
     ) -> None:
         self._pipeline, self._destination, self._seed = pipeline, destination, seed
         self._threads, self._run = threads, run
         self._computing = nullcontext() if computing is None else computing
+        self._memory = memory
         self._cases = Shared(self._load)
         self._versions = versions()
         self.digest = digest_of(pipeline)
@@ -87,8 +94,11 @@ class Copier:
             if is_stopping():
                 raise Stopped
             with self._computing:
-                sample = augmented(
-                    loaded, pipeline, Key(self._seed, job.copy, job.place), self._threads
+                record = drawn(loaded, pipeline, Key(self._seed, job.copy, job.place))
+                if loaded.scratch is not None:
+                    return self._written_in_place(job, loaded, record, loaded.scratch, start)
+                sample = record.apply_checked(
+                    loaded.volumes, loaded.coordinates, None, self._threads
                 )
             return self._written(job, loaded, sample, start, is_stopping)
         finally:
@@ -96,7 +106,10 @@ class Copier:
 
     def _load(self, case: DatasetCase) -> LoadedCase:
         pipeline = with_targets(self._pipeline, case.files)
-        return load_case(case, pipeline.table, self._computing)
+        scratch = None
+        if not fits(case, pipeline.table, self._memory):
+            scratch = Scratch(self._destination)
+        return load_case(case, pipeline.table, self._computing, scratch)
 
     def _written(
         self,
@@ -107,12 +120,9 @@ class Copier:
         is_stopping: Callable[[], bool],
     ) -> list[Line]:
         lines = []
-        numbers = dict.fromkeys(job.case.files, 0)
-        for output in job.outputs:
+        for output, number in numbered(job):
             if is_stopping():
                 raise Stopped
-            number = numbers[output.target]
-            numbers[output.target] += 1
             sha256 = self._write(output, number, loaded, sample)
             line = self._entry(job, output, sha256, loaded.sha256[output.source], start)
             lines.append({**line, "record": sample.record.to_dict()})
@@ -132,6 +142,31 @@ class Copier:
         voxels = voxels if turn is None else turn.undo(voxels)
         scan = loaded.scans[output.target][number]
         return write_scan(scan, voxels, start, path, self._run, self._computing)
+
+    def _written_in_place(
+        self, job: Job, loaded: LoadedCase, record: Record, scratch: Scratch, start: float
+    ) -> list[Line]:
+        """Write the files of a copy whose volumes are not in memory."""
+        places, paths = [], {}
+        for output, number in numbered(job):
+            paths[output] = path = self._folder_of(output)
+            if output.target in loaded.scans:
+                scans, turn = loaded.scans[output.target], loaded.turns[output.target][number]
+                channel = number if len(scans) > 1 else None
+                first = start_in(turn, record)
+                places.append(Place(output.target, scans[number], channel, turn, first, path))
+        sample = apply_to_files(
+            record, loaded.volumes, loaded.coordinates, places, scratch, self._threads
+        )
+        lines = []
+        for output, number in numbered(job):
+            if output.target in loaded.landmarks:
+                sha256 = self._write(output, number, loaded, sample)
+            else:
+                sha256 = sha256_of(*written_files(paths[output]))
+            line = self._entry(job, output, sha256, loaded.sha256[output.source], start)
+            lines.append({**line, "record": record.to_dict()})
+        return lines
 
     def _original(self, job: Job, output: Output, start: float) -> Line:
         sha256 = copy_file(output.source, self._folder_of(output))
@@ -169,14 +204,21 @@ def digest_of(pipeline: Compose) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def augmented(loaded: LoadedCase, pipeline: Compose, key: Key, threads: int) -> Sample:
-    """Draw for a case, and apply the draw."""
+def numbered(job: Job) -> Iterator[tuple[Output, int]]:
+    """The outputs of a copy, each with its number among those of its target."""
+    numbers = dict.fromkeys(job.case.files, 0)
+    for output in job.outputs:
+        yield output, numbers[output.target]
+        numbers[output.target] += 1
+
+
+def drawn(loaded: LoadedCase, pipeline: Compose, key: Key) -> Record:
+    """Draw for a case."""
     volumes = loaded.volumes
     shape = next(iter(volumes.values())).shape[-3:]
     n0, n1, n2 = (int(n) for n in shape)
     channels = channels_of(volumes, pipeline.table) or 1
-    record = pipeline.draw_for(key, (n0, n1, n2), None, loaded.affine, channels)
-    return record.apply_checked(volumes, loaded.coordinates, None, threads)
+    return pipeline.draw_for(key, (n0, n1, n2), None, loaded.affine, channels)
 
 
 def start_in(turn: Reorientation | None, record: Record) -> tuple[int, int, int]:

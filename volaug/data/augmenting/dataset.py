@@ -14,7 +14,7 @@ from .copying import Copier, digest_of
 from .manifest import Manifest, all_lines, manifests, name_of_manifest
 from .plan import all_jobs, check_destination, mark_of
 from .resumption import Written, check_same_run, complete_copies
-from .running import Done, compressing, in_threads, share_of_threads
+from .running import WAITING, Done, compressing, in_threads, share_of_threads
 
 
 @dataclass
@@ -39,6 +39,9 @@ class Augmentation:
         Number of this shard, from 1, and how many there are. Cases are dealt out in turn.
     goes_on : bool
         Whether to go on with a run that was interrupted.
+    memory : int, optional
+        How many bytes the cases that are done at once may take. Volumes of larger cases stay in
+        their files. Default: any.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Augmentation:
     originals: bool = False
     shard: tuple[int, int] = (1, 1)
     goes_on: bool = False
+    memory: int | None = None
     skipped: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -117,11 +121,18 @@ class Augmentation:
         with compressing(kernel_threads) as run:
             copier = Copier(
                 self.pipeline, self.destination, self.seed, kernel_threads, run,
-                threading.Semaphore(at_once),
+                threading.Semaphore(at_once), self._memory_of_case(at_once),
             )  # fmt: skip
             copier.expect(self.jobs)
             with closing(in_threads(copier, self.jobs, at_once)) as ended:
                 yield from ended
+
+    def _memory_of_case(self, at_once: int) -> int | None:
+        """How many bytes a case may take, if others are read and written meanwhile."""
+        if self.memory is None:
+            return None
+        cases = len({job.place for job in self.jobs})
+        return self.memory // max(1, min(cases, at_once + WAITING))
 
     def finish(self) -> list[str]:
         """Write the files about the whole dataset, and return their names.

@@ -14,8 +14,10 @@ from ...warping.geometry.orientation import Reorientation
 from ..cases import Case
 from ..datasets.dataset_layout import DatasetCase
 from ..files.landmarks import Landmarks, read_landmarks
+from ..files.mapped import Scratch
 from ..files.safety import FileError
 from ..files.scans import Scan, read_scan, sha256_of
+from .large import mapped_scan, stacked
 
 Array = npt.NDArray[Any]
 
@@ -39,6 +41,8 @@ class LoadedCase(NamedTuple):
         By target, how each file was turned into that grid.
     sha256 : dict
         By path, of the file's bytes.
+    scratch : Scratch or None
+        Where results lie, if the volumes are views of their files; None if they are in memory.
     """
 
     scans: dict[str, tuple[Scan, ...]]
@@ -48,10 +52,14 @@ class LoadedCase(NamedTuple):
     affine: Floats | None
     turns: dict[str, tuple[Reorientation | None, ...]]
     sha256: dict[Path, str]
+    scratch: Scratch | None = None
 
 
 def load_case(
-    case: DatasetCase, table: Mapping[str, Target], computing: AbstractContextManager[Any]
+    case: DatasetCase,
+    table: Mapping[str, Target],
+    computing: AbstractContextManager[Any],
+    scratch: Scratch | None = None,
 ) -> LoadedCase:
     """Read the files of a case.
 
@@ -62,6 +70,8 @@ def load_case(
         The targets of the pipeline.
     computing : context manager
         What is held while a processor is busy, and not while the disk is.
+    scratch : Scratch, optional
+        For a case that is larger than memory: its volumes stay in their files.
 
     Raises
     ------
@@ -73,13 +83,18 @@ def load_case(
         for name, files in case.files.items() if table[name].kind == "points"
     }  # fmt: skip
     scans = {
-        name: tuple(read_scan(path, computing) for path in files)
+        name: tuple(
+            read_scan(path, computing)
+            if scratch is None
+            else mapped_scan(path, table[name], scratch)
+            for path in files
+        )
         for name, files in case.files.items() if table[name].has_voxels
     }  # fmt: skip
     sha256 = {scan.path: scan.sha256 for found in scans.values() for scan in found}
     sha256 |= {found.path: sha256_of(found.path) for found in landmarks.values()}
     with computing:
-        return _in_one_grid(scans, landmarks, table, sha256)
+        return _in_one_grid(scans, landmarks, table, sha256, scratch)
 
 
 def _in_one_grid(
@@ -87,6 +102,7 @@ def _in_one_grid(
     landmarks: dict[str, Landmarks],
     table: Mapping[str, Target],
     sha256: dict[Path, str],
+    scratch: Scratch | None,
 ) -> LoadedCase:
     """The files of a case in the grid of its first image."""
     # each file is checked as a target of its own: an error names it
@@ -99,20 +115,22 @@ def _in_one_grid(
         opener=by_path.__getitem__,
     ).open()  # fmt: skip
     volumes = {
-        name: _stacked([np.asarray(opened.volumes[part][...]) for part in parts[name]], scans[name])
+        name: _stacked(
+            [np.asarray(opened.volumes[part][...]) for part in parts[name]], scans[name], scratch
+        )
         for name in scans
     }
     turns = {name: tuple(opened.turns.get(part) for part in parts[name]) for name in scans}
     affine = opened.affine
     coordinates = {name: found.voxels(affine) for name, found in landmarks.items()}
-    return LoadedCase(scans, landmarks, volumes, coordinates, affine, turns, sha256)
+    return LoadedCase(scans, landmarks, volumes, coordinates, affine, turns, sha256, scratch)
 
 
 def _names(name: str, count: int) -> list[str]:
     return [name] if count == 1 else [f"{name} {number}" for number in range(count)]
 
 
-def _stacked(volumes: list[Array], scans: tuple[Scan, ...]) -> Array:
+def _stacked(volumes: list[Array], scans: tuple[Scan, ...], scratch: Scratch | None) -> Array:
     """The channels of an image as one array, in a dtype that holds all of theirs."""
     if len(volumes) == 1:
         return volumes[0]
@@ -122,4 +140,4 @@ def _stacked(volumes: list[Array], scans: tuple[Scan, ...]) -> Array:
                 str(scan.path), f"is one of several channels and must have three axes, got "
                 f"{volume.shape}"
             )  # fmt: skip
-    return np.stack(volumes)
+    return np.stack(volumes) if scratch is None else stacked(volumes, scans, scratch)

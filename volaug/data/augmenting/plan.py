@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..datasets.dataset_layout import DatasetCase, DatasetLayout
 from ..files.scans import parts_of
+from ..files.zarr_folder import is_zarr
 
 # At least so many digits, so that more copies can be added to a dataset under the same names.
 DIGITS = 3
@@ -129,7 +130,8 @@ def check_destination(
         file = destination / name
         if not file.parent.resolve().is_relative_to(real):
             raise ValueError(f"{file} would lie outside of {destination}, by a symbolic link")
-        if os.path.lexists(file) and (not goes_on or not file.is_file() or file.is_symlink()):
+        is_ours = goes_on and (file.is_file() or is_zarr(file)) and not file.is_symlink()
+        if os.path.lexists(file) and not is_ours:
             raise ValueError(
                 f"{file} is there already; take another folder, or --resume to go on with a run "
                 "that was interrupted"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..files.safety import FileError
-from ..files.scans import parts_of, sha256_of
+from ..files.scans import parts_of, sha256_of, written_files
 from .manifest import Line, all_lines
 from .plan import Job, Output
 
@@ -58,7 +58,7 @@ class Written:
         if line is None or line.get("source_sha256") != self._source(output.source):
             return False
         try:
-            return sha256_of(self._destination / output.name) == str(line["sha256"])
+            return sha256_of(*written_files(self._destination / output.name)) == str(line["sha256"])
         except FileError:  # it is not there
             return False
 

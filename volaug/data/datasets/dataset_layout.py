@@ -86,7 +86,11 @@ def split(file: Path) -> tuple[str, str]:
 def walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
     """Each folder below a root and its files, sorted, without hidden ones and linked folders."""
     for folder, folders, files in os.walk(root, onerror=_raise):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not name.lower().endswith(".zarr")
+        )
         yield Path(folder), [Path(folder, n) for n in sorted(files) if not n.startswith(".")]
 
 

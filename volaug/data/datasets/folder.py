@@ -4,6 +4,7 @@ from pathlib import Path, PurePath
 
 from ..files.landmarks import MARKUPS
 from ..files.scans import SUFFIXES, suffix_of
+from ..files.zarr_folder import is_zarr
 from .dataset_layout import DatasetCase, DatasetLayout, marked, split, walk
 
 # `brain_seg.nii.gz` is the label of `brain.nii.gz` beside it.
@@ -37,7 +38,7 @@ class Folder(DatasetLayout):
             raise ValueError(
                 f"{source}: must be a scan ({', '.join(SUFFIXES)}), a list or a folder"
             )
-        is_one = source.is_file() or is_series(source)
+        is_one = source.is_file() or is_zarr(source) or is_series(source)
         root = source.parent if is_one else source
         folders = [root, _label_folder(root)] if is_one else [folder for folder, _ in walk(root)]
         scans = {folder: _scans_of(folder) for folder in folders}
@@ -68,10 +69,10 @@ def is_series(folder: Path) -> bool:
 
 def _scans_of(folder: Path) -> list[Path]:
     """The scans in a folder, and the folders in it that are DICOM series."""
-    if not folder.is_dir() or folder.name in TEST_FOLDERS or is_series(folder):
+    if not folder.is_dir() or folder.name in TEST_FOLDERS or is_series(folder) or is_zarr(folder):
         return []
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return [e for e in entries if (is_series(e) if e.is_dir() else suffix_of(e))]
+    return [e for e in entries if (is_zarr(e) or is_series(e) if e.is_dir() else suffix_of(e))]
 
 
 def _is_label(file: Path) -> bool:

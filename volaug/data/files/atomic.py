@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,10 @@ def remove_partial_files(paths: Iterable[Path]) -> None:
     for folder, beginnings in by_folder.items():
         for left in folder.glob(f"{PREFIX}*"):
             if left.name[: len(PREFIX) + 17] in beginnings:
-                left.unlink(missing_ok=True)
+                if left.is_dir() and not left.is_symlink():  # of Zarr
+                    shutil.rmtree(left)
+                else:
+                    left.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -33,30 +33,42 @@ def nifti_content(source: NibabelImage, voxels: Array, start: Start) -> memoryvi
     memoryview
         The header with its extensions, and the voxels.
     """
+    header = _header_of(source)
+    slope, intercept = header.get_slope_inter()
+    is_scaled = slope is not None
+    dtype = header.get_data_dtype()
+    stored = stored_voxels(voxels, dtype, slope if is_scaled else 1.0, intercept or 0.0)
+    if is_scaled and (stored.slope, stored.intercept) != (slope, intercept):
+        header.set_slope_inter(stored.slope, stored.intercept)
+    head = _head(header, voxels.shape, start)
+    content = np.zeros(len(head) + stored.voxels.size * dtype.itemsize, np.uint8)
+    content[: len(head)] = np.frombuffer(head, np.uint8)
+    # the first axis is the fastest, channels the slowest
+    last = channels_last(stored.voxels)
+    np.ndarray(last.shape, dtype, content.data, len(head), order="F")[...] = last
+    return content.data
+
+
+def nifti_head(source: NibabelImage, shape: tuple[int, ...], start: Start) -> bytes:
+    """What comes before the voxels in a copy of a NIfTI file; the rest is as in `nifti_content`."""
+    return _head(_header_of(source), shape, start)
+
+
+def _header_of(source: NibabelImage) -> Any:
     assert source.content is not None
     kind = image_class(source.path, source.content)
     # nibabel takes the scale out of the header of an image
-    header = kind.header_class.from_fileobj(io.BytesIO(source.content))
-    slope, intercept = header.get_slope_inter()
-    is_scaled = slope is not None
-    stored = stored_voxels(
-        voxels, header.get_data_dtype(), slope if is_scaled else 1.0, intercept or 0.0
-    )
-    if is_scaled and (stored.slope, stored.intercept) != (slope, intercept):
-        header.set_slope_inter(stored.slope, stored.intercept)
-    _set_shape(header, voxels.shape[-3:])
+    return kind.header_class.from_fileobj(io.BytesIO(source.content))
+
+
+def _head(header: Any, shape: tuple[int, ...], start: Start) -> bytes:
+    """The header with its extensions, up to the voxels, of which the file has this shape."""
+    _set_shape(header, shape[-3:])
     if any(start):
         _move_origin(header, start)
     stream = io.BytesIO()
     header.write_to(stream)
-    offset = max(int(header["vox_offset"]), stream.tell())
-    dtype = header.get_data_dtype()
-    content = np.zeros(offset + stored.voxels.size * dtype.itemsize, np.uint8)
-    content[: stream.tell()] = np.frombuffer(stream.getbuffer(), np.uint8)
-    # the first axis is the fastest, channels the slowest
-    last = channels_last(stored.voxels)
-    np.ndarray(last.shape, dtype, content.data, offset, order="F")[...] = last
-    return content.data
+    return stream.getvalue().ljust(int(header["vox_offset"]), b"\0")
 
 
 def _set_shape(header: Any, spatial: tuple[int, ...]) -> None:

@@ -32,7 +32,7 @@ class Npy:
             raise FileError(str(path), f"must have lengths of its axes over 0, got {shape}")
         declared = self._offset + math.prod(shape) * dtype.itemsize
         check_length(path, declared, self._state.size)
-        self.shape, self.dtype, self._fortran = shape, dtype, fortran
+        self.shape, self.dtype, self.is_fortran = shape, dtype, fortran
 
     def __getitem__(self, window: Any) -> Array:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
@@ -43,9 +43,9 @@ class Npy:
         with naming(self._path), opened(self._path) as (stream, state):
             check_unchanged(self._path, state, self._state)
             # a file in Fortran order is one in C order with its axes reversed
-            order = -1 if self._fortran else 1
+            order = -1 if self.is_fortran else 1
             part = read_box(stream, self._offset, self.shape[::order], self.dtype, box[::order])
-        return part.T if self._fortran else part
+        return part.T if self.is_fortran else part
 
 
 def npy_content(source: Npy, voxels: Array) -> memoryview:

@@ -1,7 +1,9 @@
 """A file with all that it carries, read once, and copies of it with other voxels."""
 
+import gzip
 import hashlib
 import io
+import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,11 +14,13 @@ import numpy.typing as npt
 
 from .atomic import replacing, write_new
 from .deflate import Buffer, Map, gzip_bytes, gzip_content, gzip_length
+from .encoding import stored_voxels
 from .itk import ItkImage
 from .nibabel_files import MAX_PADDING, NibabelImage, image_class
 from .npy import Npy, npy_content
 from .opening import affine_of, open_volume
-from .safety import FileError, naming, opened
+from .safety import FileError, naming, opened, state_of
+from .zarr_folder import ZarrFolder, is_zarr, replacing_folder
 
 Array = npt.NDArray[Any]
 
@@ -25,6 +29,7 @@ Array = npt.NDArray[Any]
 SUFFIXES = {
     ".nii.gz": ".nii.gz", ".nii": ".nii", ".mgz": ".mgz", ".mgh": ".mgh", ".npy": ".npy",
     ".nrrd": ".nrrd", ".nhdr": ".nrrd", ".mha": ".mha", ".mhd": ".mha",
+    ".zarr": ".zarr",
     ".nii.bz2": ".nii.gz", ".img.gz": ".nii.gz", ".img": ".nii", ".head": ".nii.gz",
     ".par": ".nii.gz", ".mnc": ".nii.gz",
 }  # fmt: skip
@@ -81,13 +86,20 @@ def suffix_of_copy(path: Path) -> str:
 
 
 def parts_of(file: Path) -> list[Path]:
-    """The files that an image consists of: a folder of DICOM files, or a pair."""
+    """The files that an image consists of: a folder of Zarr or of DICOM files, or a pair."""
+    if file.is_dir() and is_zarr(file):
+        return sorted(path for path in file.rglob("*") if path.is_file())
     if file.is_dir():
         return sorted(path for path in file.iterdir() if path.is_file())
     partners = PARTNERS.get(suffix_of(file).lower(), ())
     ends = [end for partner in partners for end in (partner, partner.upper())]
     others = {file.with_suffix(end) for end in ends}
     return [file, *sorted(path for path in others if path.exists())]
+
+
+def written_files(path: Path) -> list[Path]:
+    """The files of a copy: itself, or those in a folder of Zarr."""
+    return parts_of(path) if path.is_dir() else [path]
 
 
 def read_scan(path: Path, computing: AbstractContextManager[Any] | None = None) -> Scan:
@@ -159,6 +171,11 @@ def write_scan(
     """
     with computing or nullcontext():
         stored = _stored(scan, voxels, start, target, run)
+    if isinstance(scan.volume, ZarrFolder):
+        with replacing_folder(target) as partial:
+            values = stored_voxels(voxels, scan.volume.dtype).voxels
+            scan.volume.write_copy(partial, values, start)
+        return sha256_of(*parts_of(target))
     with replacing(target) as partial:
         if stored is None:
             from .itk_writing import write_itk
@@ -176,7 +193,7 @@ def write_scan(
 def _stored(
     scan: Scan, voxels: Array, start: tuple[int, int, int], target: Path, run: Map
 ) -> Buffer | None:
-    """The bytes of a copy; None if SimpleITK writes it."""
+    """The bytes of a copy; None if another library writes it."""
     content = _content(scan, voxels, start)
     if content is None or not target.name.lower().endswith((".gz", ".mgz")):
         return content
@@ -217,6 +234,20 @@ def sha256_of(*paths: Path) -> str:
     return digest.hexdigest()
 
 
+def declared_bytes(path: Path) -> int:
+    """How many bytes the voxels of a file have, by its header if it is compressed.
+
+    Of formats whose header only their library reads, the bytes of the file.
+    """
+    if suffix_of(path).lower() in COMPRESSED:
+        with naming(path), gzip.open(path) as stream:
+            return _bound(path, stream.read(HEADER_BYTES)) - MAX_PADDING
+    if is_zarr(path):
+        volume = ZarrFolder(path)
+        return math.prod(volume.shape) * volume.dtype.itemsize
+    return sum(state_of(part).size for part in parts_of(path))
+
+
 def _bound(path: Path, head: bytes) -> int:
     """How many bytes a file may have at most, decompressed, by its header."""
     header = image_class(path, head).header_class.from_fileobj(io.BytesIO(head[:HEADER_BYTES]))
@@ -226,11 +257,11 @@ def _bound(path: Path, head: bytes) -> int:
 
 
 def _content(scan: Scan, voxels: Array, start: tuple[int, int, int]) -> Buffer | None:
-    """What a copy holds, decompressed; None if SimpleITK writes it."""
+    """What a copy holds, decompressed; None if another library writes it."""
     volume, suffix = scan.volume, suffix_of(scan.path).lower()
     if isinstance(volume, Npy):
         return npy_content(volume, voxels)
-    if isinstance(volume, ItkImage) and suffix:
+    if isinstance(volume, ZarrFolder) or (isinstance(volume, ItkImage) and suffix):
         return None
     from . import nifti_writing
 

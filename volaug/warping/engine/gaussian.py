@@ -10,6 +10,7 @@ from ...kernels.jit.dtypes import as_type
 from ...kernels.values.gaussian import blur_columns, blur_planes
 from ...kernels.warp.samplers import arithmetic_dtype
 from ...threads.parts import run_parts, threads_worth
+from .allocation import empty
 from .borders import border_index
 from .in_place import in_memory_order, slowest_first
 
@@ -63,7 +64,7 @@ def blur(
     with in_memory_order(channel) as voxels:
         depth, height, width = voxels.shape
         kind, memory = as_type(voxels.dtype), (voxels.__array_interface__["data"][0], voxels.size)
-        floats = (voxels if voxels.dtype == real else np.empty(voxels.shape, real)).reshape(-1)
+        floats = (voxels if voxels.dtype == real else empty(voxels.shape, real)).reshape(-1)
         threads = threads_worth(voxels.size, threads)
 
         def planes(first: int, stop: int) -> None:

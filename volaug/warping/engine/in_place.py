@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy.typing as npt
 
+from .allocation import empty
+
 Array = npt.NDArray[Any]
 
 
@@ -25,6 +27,7 @@ def in_memory_order(array: Array) -> Iterator[Array]:
     if ordered.flags.c_contiguous and ordered.flags.aligned:
         yield ordered
         return
-    voxels = ordered.copy(order="C")
+    voxels = empty(ordered.shape, ordered.dtype)
+    voxels[...] = ordered
     yield voxels
     ordered[...] = voxels

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .allocation import empty
+
 Floats = npt.NDArray[np.float64]
 
 # Linear indices are made in float64, see kernels/warp/cells.py.
@@ -118,7 +120,9 @@ def source_memory(array: npt.NDArray[Any], forwards: bool = False) -> Memory | N
 
 def memory_of_copy(array: npt.NDArray[Any]) -> Memory:
     """How to walk a copy of a volume that cannot be walked in place."""
-    memory = memory_of(array.copy(order="C"))
+    copied = empty(array.shape, array.dtype)
+    copied[...] = array
+    memory = memory_of(copied)
     if memory is None or _is_too_wide(memory):
         raise ValueError(f"volume must have planes of at most 2^30 voxels, got {array.shape}")
     return memory
@@ -132,7 +136,7 @@ def empty_in_order(
     order: tuple[int, int, int], channels: int, shape: tuple[int, ...], dtype: Any
 ) -> npt.NDArray[Any]:
     """A new array (C, n0, n1, n2) whose axes lie in memory in this order."""
-    ordered = np.empty((channels, *(shape[axis] for axis in order)), dtype)
+    ordered = empty((channels, *(shape[axis] for axis in order)), dtype)
     return ordered.transpose(0, *(1 + order.index(axis) for axis in range(3)))
 
 

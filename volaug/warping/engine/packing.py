@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...threads.parts import run_parts, threads_worth
+from .allocation import empty
 from .in_place import slowest_first
 
 Labels = npt.NDArray[Any]
@@ -43,7 +44,8 @@ def packed_channels(channels: Labels) -> Labels | None:
     ordered = channels.transpose(0, *(1 + axis for axis in order))
     # no dtype but these, so that few kernels are compiled
     dtype = next(dtype for dtype in PACKED if packed_outside(count) <= np.iinfo(dtype).max)
-    packed = np.zeros(ordered.shape[1:], dtype)
+    packed = empty(ordered.shape[1:], dtype)
+    packed[...] = 0
     for number, channel in enumerate(ordered):
         is_one = channel == 1
         if np.count_nonzero(is_one) != np.count_nonzero(channel):
