@@ -119,11 +119,11 @@ def damaged_hdf5(folder):
     ("made", "message"),
     [
         (group_of_zarr, r"got a group: .* of its arrays \(image, label\)"),
-        (missing_zarr, ""),
+        (missing_zarr, "does not exist"),
         (several_datasets, r"as 0\.h5::image; the file has scan/image, scan/label"),
         (unknown_dataset, "'scan/t2' is none; the file has scan/image"),
         (group_of_hdf5, "'scan' is none; the file has scan/image"),
-        (damaged_hdf5, ""),
+        (damaged_hdf5, r"0\.h5: .*file signature not found"),
     ],
 )
 def test_what_is_no_array_is_said(made, message, tmp_path):
