@@ -1,6 +1,6 @@
 """The gate's statistics, on times that `benchmarks.gate.trials` recorded on a busy machine.
 
-Three programs for each processor were running; the clock would have shown ratios from 0.7 to 1.9.
+Two processors had a load of 11 to 15. By the clock, intervals of no change reached from 0.7 to 1.9.
 """
 
 import json
