@@ -62,7 +62,7 @@ LAYERS = [
     {"transforms.per_channel", "transforms.label_values", "transforms.registered"},
     {"transforms.operation", "transforms.channels", "transforms.ranges"},
     {"keys"},
-    {"warping.fusion", "warping.blocks"},
+    {"warping.fusion", "warping.output_blocks"},
     {"warping.warp", "warping.resizing"},
     {"warping.grid_map", "warping.resample", "warping"},
     {"warping.engine"},

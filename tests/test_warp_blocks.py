@@ -5,7 +5,7 @@ import pytest
 
 from support.volumes import random_volume
 from volaug import Compose, RandomAffine, RandomElastic, Warp
-from volaug.warping.blocks import block_of, warp_block
+from volaug.warping.output_blocks import block_of, warp_block
 
 SHAPE, OUTPUT = (37, 30, 41), (33, 28, 45)
 MODES = ("constant", "grid-constant", "edge-constant", "nearest")

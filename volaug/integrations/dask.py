@@ -18,8 +18,8 @@ from ..data.augmenting.manifest import Line
 from ..data.augmenting.plan import Job
 from ..data.augmenting.running import Done
 from ..pipeline.compose import Compose
-from ..warping.blocks import block_of, check_blocks, warp_block
 from ..warping.engine.borders import Mode
+from ..warping.output_blocks import block_of, check_blocks, warp_block
 from ..warping.resample import as_request
 from ..warping.warp import Warp
 

@@ -244,7 +244,7 @@ def declared_bytes(path: Path) -> int:
             return _bound(path, stream.read(HEADER_BYTES)) - MAX_PADDING
     if is_zarr(path):
         volume = ZarrFolder(path)
-        return math.prod(volume.shape) * volume.dtype.itemsize
+        return math.prod(volume.shape) * int(volume.dtype.itemsize)
     return sum(state_of(part).size for part in parts_of(path))
 
 

@@ -43,9 +43,10 @@ class ZarrFolder:
         What OME-Zarr says of the array.
     """
 
+    level: Level | None = None
+
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.level: Level | None = None
         voxels = self._open()
         self._mark = next(path / mark for mark in MARKS if (path / mark).is_file())
         self._state = state_of(self._mark)
