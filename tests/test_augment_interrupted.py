@@ -199,7 +199,7 @@ def test_no_thread_is_left_after_an_error(scans, pipeline, tmp_path, monkeypatch
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(copying, "augmented", fail)
+    monkeypatch.setattr(copying, "drawn", fail)
     before = threading.active_count()
     result = augment(scans, tmp_path / "out", "--pipeline", pipeline, "--copies", 3)
     assert result.exit_code == 1

@@ -273,14 +273,14 @@ def test_lists_of_cases(tmp_path, pipeline, suffix):
     rows[1]["landmarks"] = ""
     source, out = tmp_path / f"in/cases{suffix}", tmp_path / "out"
     if suffix == ".json":
-        source.write_text(json.dumps(rows))
+        source.write_text(json.dumps(rows), "utf-8")
     else:
-        with open(source, "w", newline="") as stream:
+        with open(source, "w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, rows[0], delimiter=",\t"[suffix == ".tsv"])
             writer.writeheader()
             writer.writerows(rows)
     succeeds(source, out, "--pipeline", pipeline, "--copies", 2)
-    written = (out / source.name).read_text()
+    written = (out / source.name).read_text("utf-8")
     found = (
         json.loads(written)
         if suffix == ".json"

@@ -198,7 +198,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "integrations.md"
 
 
 def test_the_page_runs():
-    section = PAGE.read_text().split("\n## MONAI\n")[1].split("\n## ")[0]
+    section = PAGE.read_text("utf-8").split("\n## MONAI\n")[1].split("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     names = {}
     exec(compile(code, PAGE.name, "exec"), names)

@@ -229,7 +229,7 @@ def test_images_are_read_when_needed(tmp_path):
 
 
 def test_the_page_runs():
-    section = PAGE.read_text().split("## TorchIO\n")[1].split("\n## ")[0]
+    section = PAGE.read_text("utf-8").split("## TorchIO\n")[1].split("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     names = {}
     exec(compile(code, PAGE.name, "exec"), names)

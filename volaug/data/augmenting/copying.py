@@ -18,7 +18,7 @@ from ..files.deflate import Map
 from ..files.mapped import Scratch
 from ..files.scans import copy_file, sha256_of, write_scan, written_files
 from .case_targets import with_targets
-from .large import Place, apply_to_files, fits
+from .large import OutputFile, apply_to_files, fits
 from .loaded import LoadedCase, load_case
 from .manifest import Line, versions
 from .plan import Job, Output
@@ -147,16 +147,17 @@ class Copier:
         self, job: Job, loaded: LoadedCase, record: Record, scratch: Scratch, start: float
     ) -> list[Line]:
         """Write the files of a copy whose volumes are not in memory."""
-        places, paths = [], {}
+        outputs, paths = [], {}
         for output, number in numbered(job):
             paths[output] = path = self._folder_of(output)
             if output.target in loaded.scans:
                 scans, turn = loaded.scans[output.target], loaded.turns[output.target][number]
                 channel = number if len(scans) > 1 else None
                 first = start_in(turn, record)
-                places.append(Place(output.target, scans[number], channel, turn, first, path))
+                file = OutputFile(output.target, scans[number], channel, turn, first, path)
+                outputs.append(file)
         sample = apply_to_files(
-            record, loaded.volumes, loaded.coordinates, places, scratch, self._threads
+            record, loaded.volumes, loaded.coordinates, outputs, scratch, self._threads
         )
         lines = []
         for output, number in numbered(job):

@@ -81,7 +81,7 @@ def check_record(record: Record, volumes: Mapping[str, Array]) -> None:
             )
 
 
-class Place(NamedTuple):
+class OutputFile(NamedTuple):
     """A file to write.
 
     Attributes
@@ -110,7 +110,7 @@ def apply_to_files(
     record: Record,
     volumes: Mapping[str, Array],
     coordinates: Mapping[str, Any],
-    places: list[Place],
+    outputs: list[OutputFile],
     scratch: Scratch,
     threads: int,
 ) -> Sample:
@@ -118,27 +118,29 @@ def apply_to_files(
     check_record(record, volumes)
     with ExitStack() as stack:
         files, out = {}, {}
-        for place in places:
-            shape = _shape_in_file(place, record.output_shape, volumes[place.target])
-            opened = mapped_copy(place.scan, shape, place.start, place.path)
-            files[place] = stack.enter_context(opened)
-            if place.channel is None and (place.turn is None or place.turn.is_identity):
-                out[place.target] = files[place]  # nothing is written twice
+        for output in outputs:
+            shape = _shape_in_file(output, record.output_shape, volumes[output.target])
+            opened = mapped_copy(output.scan, shape, output.start, output.path)
+            files[output] = stack.enter_context(opened)
+            if output.channel is None and (output.turn is None or output.turn.is_identity):
+                out[output.target] = files[output]  # nothing is written twice
         with allocated_by(scratch.empty):
             sample = record.apply_checked(volumes, coordinates, out, threads)
-        for place, voxels in files.items():
-            given = sample[place.target]
+        for output, voxels in files.items():
+            given = sample[output.target]
             if given is voxels:
                 continue
-            given = given if place.channel is None else given[place.channel]
-            voxels[...] = given if place.turn is None else place.turn.undo(given)
+            given = given if output.channel is None else given[output.channel]
+            voxels[...] = given if output.turn is None else output.turn.undo(given)
     return sample
 
 
-def _shape_in_file(place: Place, shape: tuple[int, int, int], volume: Array) -> tuple[int, ...]:
+def _shape_in_file(
+    output: OutputFile, shape: tuple[int, int, int], volume: Array
+) -> tuple[int, ...]:
     """The shape of a result in the order of axes of its file."""
-    channels = volume.shape[:-3] if place.channel is None else ()
-    if place.turn is not None:
-        a, b, c = (shape[place.turn.axes.index(axis)] for axis in range(3))
+    channels = volume.shape[:-3] if output.channel is None else ()
+    if output.turn is not None:
+        a, b, c = (shape[output.turn.axes.index(axis)] for axis in range(3))
         shape = a, b, c
     return (*channels, *shape)
