@@ -37,6 +37,7 @@ LAYERS = [
     {"data.optional"},
     {"data.batches", "data.decoded"},
     {"data.augmenting"},
+    {"data.regions"},
     {"data.cases", "data.patches"},
     {"data.datasets"},
     {"data.sources", "data.files", "data"},

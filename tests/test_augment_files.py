@@ -5,6 +5,7 @@
 import gzip
 import io
 import json
+import locale
 import re
 import struct
 
@@ -183,7 +184,7 @@ def test_other_formats_are_copied(tmp_path, suffix):
 
 
 def test_a_dicom_series_becomes_nifti(tmp_path):
-    folder = tmp_path / "in/series"
+    folder, before = tmp_path / "in/series", locale.setlocale(locale.LC_ALL)
     folder.mkdir(parents=True)
     scan = voxels(0)
     for number in range(scan.shape[2]):
@@ -200,6 +201,7 @@ def test_a_dicom_series_becomes_nifti(tmp_path):
             image.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{number:03}.dcm"))
         writer.Execute(image)
+    locale.setlocale(locale.LC_ALL, before)  # ITK's writer resets it, and with it the encoding
     out = tmp_path / "out"
     succeeds(tmp_path / "in", out, "--pipeline", pipeline_file(tmp_path, CROPPING), "--originals")
     made, world = world_of(out / "series_aug001.nii.gz")

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from .measure import Row
 from .record import Record
 
@@ -61,6 +59,8 @@ def color(name: str) -> str:
 
 def overview(record: Record, path: Path) -> None:
     """Draw how many times as long as volaug each library takes, a line for each job."""
+    from matplotlib.figure import Figure
+
     jobs = best_of_each(record.main.rows)
     figure = Figure(figsize=(8, 1.2 + 0.3 * len(jobs)), layout="constrained")
     axes = figure.subplots()
@@ -100,6 +100,8 @@ def series(record: Record, job: str, by: str) -> dict[str, list[tuple[int, float
 
 def lines(record: Record, jobs: Sequence[str], by: str, path: Path) -> None:
     """Draw nanoseconds a voxel by the side of the cube, or by the threads, a panel for each job."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(4.2 * len(jobs) + 1.6, 4.2), layout="constrained")
     panels = figure.subplots(1, len(jobs), sharey=True, squeeze=False)[0]
     shown: dict[str, Any] = {}

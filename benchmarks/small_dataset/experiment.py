@@ -10,7 +10,7 @@ import torch
 
 import volaug
 
-from ..unet import UNet, dice_and_cross_entropy
+from ..training.unet import UNet, dice_and_cross_entropy
 from .arms import ARMS
 from .heads import CLASSES, Label
 from .moves import Pair, normalized

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ..rivals.contender import is_installed
-from ..unet import UNet, dice_and_cross_entropy
 from .task import CLASSES, Batch, Task
+from .unet import UNet, dice_and_cross_entropy
 
 # Features of the levels: nnU-Net's, and few on a CPU.
 FEATURES = {"cuda": (32, 64, 128, 256, 320, 320), "cpu": (4, 8, 16, 32, 40, 40)}

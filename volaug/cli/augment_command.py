@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..threads.limits import thread_count
 from .failure import USAGE, fail
 from .interruption import interruptible
 
@@ -105,6 +104,7 @@ def augment(
     part, most = as_shard(shard), as_bytes(memory)
     with interruptible():
         try:
+            from ..threads.limits import thread_count
             from .augment.command import Request, augment_dataset
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in AUGMENT_NEEDS:
