@@ -161,7 +161,7 @@ def test_errors_come_through(capfd):
 
 
 def test_the_page_runs():
-    section = PAGE.read_text().split("## nnU-Net\n")[1]
+    section = PAGE.read_text("utf-8").split("\n## nnU-Net\n")[1].split("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     names = {}
     exec(compile(code, PAGE.name, "exec"), names)
