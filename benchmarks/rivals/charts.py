@@ -21,11 +21,11 @@ COLORS = {
     "affine-rs": "#bcbd22",
     "volresample": "#7f7f7f",
     "scikit-image": "#393b79",
-    "dipy": "#637939",
-    "ants": "#8c6d31",
-    "dali": "#76b900",
+    "DIPY": "#637939",
+    "ANTs": "#8c6d31",
+    "DALI": "#76b900",
     "albucore": "#ad494a",
-    "albumentationsx": "#d6616b",
+    "AlbumentationsX": "#d6616b",
     "torchtransform": "#a55194",
 }
 OTHER = "#aaaaaa"
