@@ -162,31 +162,6 @@ except SystemExit:
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(used.ru_utime + used.ru_stime, file=sys.stderr)
 """
-TYPER = """
-import resource, sys
-import typer
-app = typer.Typer(rich_markup_mode=None)
-@app.command()
-def command(option: int = 1): pass
-try:
-    app()
-except SystemExit:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(used.ru_utime + used.ru_stime, file=sys.stderr)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("arguments", [["preview", "--help"], ["--help"]])
-def test_help_costs_little_more_than_the_library_that_prints_it(arguments):
-    """Of the processor's time."""
-
-    def seconds(code, given):
-        command = [sys.executable, "-c", code, *given]
-        runs = [subprocess.run(command, capture_output=True, text=True) for _ in range(4)]
-        return min(float(run.stderr) for run in runs)
-
-    assert seconds(HELP, arguments) < 0.1 + seconds(TYPER, ["--help"])
 
 
 @pytest.mark.slow
