@@ -153,17 +153,6 @@ except SystemExit:
     assert done.stdout.splitlines()[-1].rstrip() == "loaded:"
 
 
-HELP = """
-import resource, sys
-from volaug.cli.app import run
-try:
-    run(sys.argv[1:])
-except SystemExit:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(used.ru_utime + used.ru_stime, file=sys.stderr)
-"""
-
-
 @pytest.mark.slow
 def test_help_of_a_command_is_that_of_the_group():
     for command in COMMANDS:
