@@ -18,14 +18,14 @@ Floats = npt.NDArray[np.float64]
 
 
 # Rows of a tile along axes 0 and 1. What a tile reads, and what it prefetches for the next one,
-# share the L2 cache. On a Zen 3 core with 512 KB of it, as multiples of (16, 16), float32
-# and one thread, means of six turns by up to 30 degrees an axis, at 96^3 to 256^3: (32, 8) 0.91 to
-# 0.98 for affine and 0.92 to 1.00 for elastic warps, (24, 8) alike, (64, 8) up to 1.1. About
-# axis 0 alone (32, 8) takes 0.93 to 1.09, and (32, 4) 1.2. Rows that run along the source's share its planes: there (32, 8) takes 1.15 to 1.2
-# of the time for nearest voxels, and (16, 16) stays. The parts of several channels are to stay in
-# the cache together. A row's voxels are in the L1 cache when the next row reads them, unless other
-# channels come in between; so rows of such a tile are located first, and then sampled channel by
-# channel.
+# share the L2 cache. On a Zen 3 core with 512 KB of it, as multiples of (16, 16), float32 and one
+# thread, means of six turns by up to 30 degrees an axis, at 96^3 to 256^3: (32, 8) 0.91 to 0.98
+# for affine and 0.92 to 1.00 for elastic warps, (24, 8) alike, (64, 8) up to 1.1. About axis 0
+# alone (32, 8) takes 0.93 to 1.09, and (32, 4) 1.2. Rows that run along the source's share its
+# planes: there (32, 8) takes 1.15 to 1.2 of the time for nearest voxels, and (16, 16) stays. The
+# parts of several channels are to stay in the cache together. A row's voxels are in the L1 cache
+# when the next row reads them, unless other channels come in between; so rows of such a tile are
+# located first, and then sampled channel by channel.
 # Four channels, as multiples of one, on the same core with two threads, at 128^3, (155, 240, 240)
 # and 256^3: (16, 4) 3.0, 3.2 and 3.4; (16, 8) 3.0, 3.5 and 3.6; (16, 16) 3.5, 4.0 and 4.1; (16, 2),
 # which prefetches too late, 5.0 and more. Then (24, 4) takes 0.96 to 1.0 of (16, 4), with an image
