@@ -29,7 +29,7 @@ transforms = [
 ]
 """
 
-# How often a process is asked for its memory.
+# Seconds between two looks at the memory of the processes.
 PAUSE = 0.01
 
 

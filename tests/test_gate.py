@@ -131,7 +131,7 @@ def test_verdicts(comparison, verdict):
 
 
 class PretendedBuilds:
-    """Two builds, of which the second takes so many times as long at some jobs."""
+    """Two builds. The second one is slower at some jobs, by the given factors."""
 
     def __init__(self, factors):
         self.factors, self.asked = factors, []

@@ -211,7 +211,7 @@ def test_a_case_that_fails_is_an_error_of_its_own_batch(device, cuda):
     with DeviceStream(made, device) as batches:
         for _ in range(order.index(2)):
             next(batches)
-            time.sleep(0.05)  # so that the broken one has failed before it is asked for
+            time.sleep(0.05)  # so that the broken one fails before anyone asks for it
         with pytest.raises(CaseError, match=r"case 2 .*the disk is gone"):
             next(batches)
     assert streams_threads() == []

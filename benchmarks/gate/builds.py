@@ -67,7 +67,7 @@ def build_of(what: str, folder: Path) -> Path:
 
 
 class Process:
-    """A process of one build, which does jobs when it is asked to."""
+    """A process of one build. It does jobs on request."""
 
     def __init__(self, build: Path, cache: Path, names: Sequence[str]) -> None:
         self._process = subprocess.Popen(

@@ -77,7 +77,7 @@ class Trainer:
 
 
 def made_network(features: Sequence[int]) -> tuple[nn.Module, str]:
-    """Return a network of so many features a level, and its name."""
+    """Return a network with the given features at each level, and its name."""
     if not is_installed("dynamic_network_architectures"):
         return UNet(1, CLASSES, features, deep_supervision=True), "a plain 3D U-Net"
     from dynamic_network_architectures.architectures.unet import PlainConvUNet

@@ -18,7 +18,7 @@ CLASSES = 4
 # Patches of this side are cut from a brain of 1 mm, smaller ones from one of 2 mm.
 FULL_SIDE = 96
 SEED = 7
-# A level of a network has at least so many voxels along each axis.
+# The least number of voxels along each axis of a level of a network.
 MIN_LEVEL = 4
 MAX_LEVELS = 6
 

@@ -22,7 +22,7 @@ from ...data.augmenting.running import Done
 from ...data.files.safety import words_of
 from ..failure import one_line
 
-# Without a terminal, such as in a log, there is a line after so many seconds at most.
+# The greatest number of seconds between two lines where there is no terminal, as in a log.
 LINE_SECONDS = 30.0
 
 
