@@ -179,8 +179,9 @@ def test_memory_beside_the_output(name, small):
     outputs = result.values() if isinstance(result, dict) else [result]
     largest = max(each.nbytes for each in outputs if isinstance(each, np.ndarray))
     beside = benchmark.track_kilobytes(name)
-    # less than another output; the prefilter of a cubic warp makes one
-    assert 0 < beside < (1.3 if name == "cubic" else 1.0) * largest / 1024 + 200
+    # less than another output; the prefilter of a cubic warp makes one with a margin of a few
+    # voxels around it, and its threads have their slabs at the same time, or not
+    assert 0 < beside < (1.8 if name == "cubic" else 1.0) * largest / 1024 + 200
 
 
 def test_a_copy_counts_as_memory_beside_the_output():

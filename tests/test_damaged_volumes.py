@@ -19,6 +19,7 @@ import SimpleITK
 
 from support.volumes import random_volume
 from volaug import CaseError, Compose, Stream
+from volaug.data.files import safety
 from volaug.data.files.opening import open_volume
 from volaug.data.files.safety import FileError
 
@@ -280,6 +281,27 @@ def test_files_that_change_or_vanish_while_they_are_in_use(tmp_path, suffix):
     file.unlink()
     with pytest.raises(FileError, match="No such file"):
         volume[BOX]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".nii", ".nii.gz", ".nrrd"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_file_that_is_written_to_while_a_part_is_read(tmp_path, monkeypatch, suffix, fails):
+    """Whether the library that reads it notices or not."""
+    file = written(tmp_path, suffix)
+    volume = open_volume(file)
+    check = safety.check_unchanged
+
+    def check_and_write(states):
+        check(states)
+        monkeypatch.setattr(safety, "check_unchanged", check)
+        content = file.read_bytes()
+        file.write_bytes(content[:100] if fails else content)
+        os.utime(file, (1, 1))
+
+    monkeypatch.setattr(safety, "check_unchanged", check_and_write)
+    with pytest.raises(FileError, match="was changed while it was in use") as caught:
+        volume[BOX]
+    assert (caught.value.__context__ is not None) is fails
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".nii"])

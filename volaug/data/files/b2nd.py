@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .safety import FileError, check_unchanged, naming, state_of
+from .safety import FileError, reading, state_of
 
 
 class B2nd:
@@ -18,14 +18,13 @@ class B2nd:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._state = path, state_of(path)
+        self._path, self._states = path, {path: state_of(path)}
         voxels = self._open()
         self.shape, self.dtype = tuple(map(int, voxels.shape)), np.dtype(voxels.dtype)
 
     def __getitem__(self, window: Any) -> npt.NDArray[Any]:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
-        check_unchanged(self._path, state_of(self._path), self._state)
-        with naming(self._path):
+        with reading(self._path, self._states):
             part: npt.NDArray[Any] = self._open()[window]
         return part
 

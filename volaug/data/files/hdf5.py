@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .safety import FileError, check_unchanged, naming, state_of
+from .safety import FileError, naming, reading, state_of
 
 SUFFIXES = (".h5", ".hdf5")
 SEPARATOR = "::"  # of the file and the name of the dataset
@@ -33,7 +33,7 @@ class Hdf5Dataset:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file, name = split(path)
-        self._state = state_of(self._file)
+        self._states = {self._file: state_of(self._file)}
         with naming(path), _opened(self._file) as file:
             self._name = name or self._only(file)
             voxels = self._found(file)
@@ -41,8 +41,7 @@ class Hdf5Dataset:
 
     def __getitem__(self, window: Any) -> npt.NDArray[Any]:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
-        check_unchanged(self._file, state_of(self._file), self._state)
-        with naming(self._path), _opened(self._file) as file:
+        with reading(self._path, self._states), _opened(self._file) as file:
             return np.asarray(self._found(file)[window])
 
     def _found(self, file: Any) -> Any:

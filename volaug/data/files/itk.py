@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .blocks import SUFFIXES, voxels_of
-from .safety import FileError, check_unchanged, naming, state_of, words_of
+from .safety import FileError, naming, reading, state_of, words_of
 
 Array = npt.NDArray[Any]
 
@@ -53,9 +53,7 @@ class ItkImage:
 
     def __getitem__(self, window: Any) -> Array:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
-        with naming(self.path):
-            for path, known in self.states.items():
-                check_unchanged(path, state_of(path), known)
+        with reading(self.path, self.states):
             part: Array = _voxels(self.read())[window]
             return part
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .nibabel_files import NibabelImage
 from .npy import Npy
-from .safety import FileError, check_unchanged, naming, opened, state_of
+from .safety import FileError, check_unchanged, naming, opened
 from .zarr_folder import ZarrFolder, is_zarr
 
 Array = npt.NDArray[Any]
@@ -83,8 +83,7 @@ class MappedNifti(NibabelImage):
 
     def __getitem__(self, window: Any) -> Array:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``: a view."""
-        for path, known in self.states.items():
-            check_unchanged(path, state_of(path), known)
+        check_unchanged(self.states)
         part: Array = self._voxels[window]
         return part
 
@@ -103,7 +102,7 @@ class MappedNpy(Npy):
 
     def __getitem__(self, window: Any) -> Array:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``: a view."""
-        check_unchanged(self._path, state_of(self._path), self._state)
+        check_unchanged({self._path: self._state})
         part: Array = self._voxels[window]
         return part
 

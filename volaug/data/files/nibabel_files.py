@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .safety import FileError, State, check_length, check_unchanged, naming, state_of
+from .safety import FileError, State, check_length, naming, reading, state_of
 
 Array = npt.NDArray[Any]
 
@@ -96,9 +96,7 @@ class NibabelImage:
     def __getitem__(self, window: Any) -> Array:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
         slices = window[1:] if isinstance(window, tuple) else ()
-        with naming(self.path):
-            for path, known in self.states.items():
-                check_unchanged(path, state_of(path), known)
+        with reading(self.path, self.states):
             part = np.asarray(self._data()[(*slices, ...)])
             part = part.reshape(*part.shape[:3], *self._channels)
             if self._channels:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .encoding import stored_voxels
-from .safety import FileError, check_length, check_unchanged, naming, opened
+from .safety import FileError, check_length, naming, opened, reading
 
 Array = npt.NDArray[Any]
 
@@ -40,8 +40,8 @@ class Npy:
         before = len(self.shape) - len(slices)
         box = [(0, n) for n in self.shape[:before]]
         box += [(s.start, s.stop) for s in slices]
-        with naming(self._path), opened(self._path) as (stream, state):
-            check_unchanged(self._path, state, self._state)
+        states = {self._path: self._state}
+        with reading(self._path, states), opened(self._path) as (stream, _):
             # a file in Fortran order is one in C order with its axes reversed
             order = -1 if self.is_fortran else 1
             part = read_box(stream, self._offset, self.shape[::order], self.dtype, box[::order])

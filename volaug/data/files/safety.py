@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -72,13 +72,30 @@ def _regular(path: Path, found: os.stat_result) -> State:
     return State(found.st_size, found.st_mtime_ns)
 
 
-def check_unchanged(path: Path, state: State, known: State) -> None:
-    """Check that a file was not written to since its header was read."""
-    if state != known:
-        raise FileError(
-            str(path),
-            "was changed while it was in use: make the stream, or the case, anew after writing",
-        )
+def check_unchanged(states: Mapping[Path, State]) -> None:
+    """Check that no file of an image was written to since its header was read."""
+    for path, known in states.items():
+        if state_of(path) != known:
+            raise FileError(
+                str(path), "was changed while it was in use: start again when it is complete"
+            )
+
+
+@contextmanager
+def reading(path: Path, states: Mapping[Path, State]) -> Iterator[None]:
+    """Check before and after a part is read that no file of an image was written to.
+
+    If one is written to meanwhile, the part may be of two versions, and a library's error does not
+    say why.
+    """
+    with naming(path):
+        check_unchanged(states)
+        try:
+            yield
+        except Exception:
+            check_unchanged(states)
+            raise
+        check_unchanged(states)
 
 
 @contextmanager

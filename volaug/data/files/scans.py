@@ -19,7 +19,7 @@ from .itk import ItkImage
 from .nibabel_files import MAX_PADDING, NibabelImage, image_class
 from .npy import Npy, npy_content
 from .opening import affine_of, open_volume
-from .safety import FileError, naming, opened, state_of
+from .safety import FileError, naming, opened, reading, state_of
 from .zarr_folder import ZarrFolder, is_zarr, replacing_folder
 
 Array = npt.NDArray[Any]
@@ -214,14 +214,11 @@ def copy_file(source: Path, target: Path) -> str:
 
 def read_bytes(path: Path) -> bytes:
     """All bytes of a regular file."""
-    with opened(path) as (stream, state), naming(path):
+    with opened(path) as (stream, state), reading(path, {path: state}):
         parts = []
         while part := stream.read(2**26):
             parts.append(part)
-        stored = parts[0] if len(parts) == 1 else b"".join(parts)
-    if len(stored) != state.size:
-        raise FileError(str(path), "was changed while it was read")
-    return stored
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def sha256_of(*paths: Path) -> str:

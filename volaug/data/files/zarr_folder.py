@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...warping.geometry.bspline import Floats
 from .atomic import partial_path, sync_folder
 from .ome_zarr import Level, first_level, of_one_level
-from .safety import FileError, check_unchanged, naming, state_of
+from .safety import FileError, naming, reading, state_of
 
 Array = npt.NDArray[Any]
 
@@ -48,8 +48,8 @@ class ZarrFolder:
     def __init__(self, path: Path) -> None:
         self._path = path
         voxels = self._open()
-        self._mark = next(path / mark for mark in MARKS if (path / mark).is_file())
-        self._state = state_of(self._mark)
+        mark = next(path / mark for mark in MARKS if (path / mark).is_file())
+        self._states = {mark: state_of(mark)}
         # images have axes of time and channels, often of length 1
         drop = 0 if self.level is None else max(0, len(voxels.shape) - 3)
         self._ones = tuple(i for i in range(drop) if voxels.shape[i] == 1)
@@ -60,13 +60,12 @@ class ZarrFolder:
 
     def __getitem__(self, window: Any) -> Array:
         """The voxels of ``[..., a:b, c:d, e:f]``, or all of them for ``[...]``."""
-        check_unchanged(self._path, state_of(self._mark), self._state)
         slices = [part for part in (window if isinstance(window, tuple) else ()) if part != ...]
         before = [slice(None)] * (len(self.shape) - len(slices))
         box = [*before, *slices]
         for axis in self._ones:
             box.insert(axis, slice(None))
-        with naming(self._path):
+        with reading(self._path, self._states):
             return np.asarray(self._open()[tuple(box)]).squeeze(self._ones)
 
     def chunks(self) -> Iterator[tuple[slice, ...]]:
