@@ -196,6 +196,18 @@ def fill(dtype, value, target, first, stop):
         _fill(dtype, value, target.address, begin, stop - first)
 
 
+@intrinsic
+def copy_bytes(typingctx, source, target, count):
+    """Copy bytes from one address to another: a loop over them is not vectorized."""
+
+    def codegen(context, b, signature, arguments):
+        source, target = (b.inttoptr(address, I8.as_pointer()) for address in arguments[:2])
+        cgutils.raw_memcpy(b, target, source, arguments[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(source, target, count), codegen
+
+
 @device
 def copy_row(row, target):
     """Copy numbers one by one.

@@ -4,12 +4,9 @@ Voxels become floats, and floats voxels again, as in dtypes.py: integers are rou
 """
 
 import numpy as np
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from ..jit import dtypes as elements, lanes
-from ..jit.lanes import I8
+from ..jit import dtypes as elements
+from ..jit.dtypes import copy_bytes
 from ..jit.options import device, kernel
 from .vector_math import MIN_SQUARED, power
 
@@ -26,21 +23,6 @@ def part_of(memory, first, stop):
     return address
 
 
-@intrinsic
-def copy_bytes(typingctx, address, target, count):
-    """Copy bytes to an array: a loop over them is not vectorized, and takes 0.5 ns a voxel."""
-    signature = types.void(address, target, count)
-
-    def codegen(context, b, signature, arguments):
-        address, target, count = arguments
-        source = b.inttoptr(address, I8.as_pointer())
-        data = lanes.data_of(context, b, signature.args[1], target)
-        cgutils.raw_memcpy(b, data, source, count, 1)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
 @device
 def copy_mask(mask, first, inside):
     """Copy bytes of the mask at an address, from the element `first` on; without one they are 1."""
@@ -48,7 +30,7 @@ def copy_mask(mask, first, inside):
         for i in range(inside.shape[0]):
             inside[i] = 1
     else:
-        copy_bytes(mask + first, inside, inside.shape[0])
+        copy_bytes(mask + first, inside.ctypes.data, inside.shape[0])
 
 
 @device

@@ -36,6 +36,19 @@ def number_of(border, axis, column):
 
 
 @device
+def affine_line(matrix, z, y):
+    """(start, step) of each axis in turn along the output row at `z`, `y`, SNAP included."""
+    return (
+        SNAP + (matrix[0, 0] * z + matrix[0, 1] * y + matrix[0, 3]),
+        matrix[0, 2],
+        SNAP + (matrix[1, 0] * z + matrix[1, 1] * y + matrix[1, 3]),
+        matrix[1, 2],
+        SNAP + (matrix[2, 0] * z + matrix[2, 1] * y + matrix[2, 3]),
+        matrix[2, 2],
+    )
+
+
+@device
 def is_between(i, step, start, low, high):
     """Whether voxel `i` of a line is, by the very sum that the lanes make."""
     return low <= multiply_add(i, step, start) <= high

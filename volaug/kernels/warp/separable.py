@@ -17,7 +17,7 @@ from ..jit.row_arguments import Run
 from .borders import FACE, INNER, INSIDE, LAST_NEAREST
 from .cells import state_of
 from .coordinates import SNAP
-from .rows import is_between, locate_affine_row, number_of
+from .rows import affine_line, is_between, locate_affine_row, number_of
 from .windows import NONE, extremes, tabulate
 
 ANYWHERE = (-(2**60), 2**60)
@@ -100,6 +100,21 @@ def repetition(origins, place, origin):
     before, above = place > 0 and origins[place - 1] == origin, origins[place] == origin
     origins[place] = origin
     return 1 if before else 2 if above else 0
+
+
+@device
+def repeats_plane(matrix, border, z):
+    """Whether plane `z` of a separable map has the nearest voxels of the plane before.
+
+    To copy such planes of a tile takes 0.63 to 0.71 of the time of copying each row from 128^3 to
+    256^3, and 0.86 to 0.93 from 160^3 to 237^3 (Zen 3, one thread).
+    """
+    if matrix[0, 1] != 0.0 or matrix[1, 0] != 0.0:  # rows of a plane lie in several planes
+        return False
+    line, before = affine_line(matrix, z, 0), affine_line(matrix, z - 1, 0)
+    if not (is_level(line, border, 0) and is_level(before, border, 0)):
+        return False
+    return np.floor(line[0] - SNAP + 0.5) == np.floor(before[0] - SNAP + 0.5)
 
 
 @device

@@ -7,8 +7,6 @@ range of them: the unit of work that threads share out. What a voxel becomes dep
 row alone, and so not on tiles or threads.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import uint8, uint16, uint32, uint64
 
@@ -18,15 +16,16 @@ from ..jit.function_pointers import call_sampler
 from ..jit.lanes import LANES
 from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Run, Source, Target
-from .coordinates import SNAP
 from .rows import (
+    affine_line,
     blend_line,
     blend_plane,
     locate_spline_row,
     run_of,
     surely_outside,
 )
-from .separable import locate_straight_row
+from .separable import locate_straight_row, repeats_plane
+from .volumes import COLUMNS, Volume, copy_from_plane_before
 
 # How much longer than a row its buffers are: a block may run past the end.
 PADDING = LANES
@@ -62,42 +61,6 @@ def cells_in(workspace, row, band, width, outputs):
     blended = first + band * ROWS_OF_CELLS * step + step  # a row of a target comes before it
     # the row of `inside` has room for 8 bytes a voxel: itself, and two tables of 2 bytes
     return Cells(index, fractions, length, nearest, inside, inside + length, blended, *outputs)
-
-
-class Volume(NamedTuple):
-    """What is sampled, and into what: a row of `volumes`. Counts and strides are in elements."""
-
-    sampler: int  # its address, and so for the others without an ending
-    source: int
-    source_extent: int
-    source_first: int
-    source_channel: int  # the stride of channels
-    channels: int
-    target: int
-    target_extent: int
-    target_first: int
-    target_channel: int
-    target_plane: int
-    target_row: int
-    target_step: int  # the stride of axis 2
-    fills: int
-    fill_step: int  # bytes from one channel's fill to the next
-
-
-COLUMNS = len(Volume._fields)
-
-
-@device
-def affine_line(matrix, z, y):
-    """(start, step) of each axis in turn along the output row at `z`, `y`, SNAP included."""
-    return (
-        SNAP + (matrix[0, 0] * z + matrix[0, 1] * y + matrix[0, 3]),
-        matrix[0, 2],
-        SNAP + (matrix[1, 0] * z + matrix[1, 1] * y + matrix[1, 3]),
-        matrix[1, 2],
-        SNAP + (matrix[2, 0] * z + matrix[2, 1] * y + matrix[2, 3]),
-        matrix[2, 2],
-    )
 
 
 @device
@@ -230,6 +193,9 @@ def warp_tiles(
             for i in range(origins.shape[0]):
                 origins[i] = -1
         for z in range(z_first, z_stop):
+            if z > z_first and separable and not outputs[0] and repeats_plane(matrix, rules, z):
+                copy_from_plane_before(table, count, z, y_first, y_stop, width)
+                continue
             plane_is_blended = False
             for y in range(y_first, y_stop):
                 r = (y - y_first) % band

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...kernels.warp.samplers import fraction_dtype, sampler_address
-from ...kernels.warp.tiles import Volume, warp_tiles, workspace_size
+from ...kernels.warp.tiles import warp_tiles, workspace_size
+from ...kernels.warp.volumes import Volume
 from ...threads.parts import run_parts, threads_worth
 from ..geometry.blas import matmul
 from ..geometry.bounds import source_box
