@@ -1,4 +1,5 @@
 import concurrent.futures
+import itertools
 import multiprocessing
 import os
 import threading
@@ -232,3 +233,42 @@ def test_parts_make_up_the_whole(sixteen_processors):
 
             run_parts(work, count, n)
             assert sorted(seen) == list(range(count))
+
+
+def test_parts_of_a_thread_follow_each_other(sixteen_processors):
+    """A tile reads what the one before has prefetched."""
+    ranges, together = {}, threading.Barrier(2)
+
+    def work(first, stop):
+        mine = ranges.setdefault(threading.get_ident(), [])
+        if not mine:
+            together.wait()
+        mine.append((first, stop))
+        time.sleep(0.002)
+
+    run_parts(work, 64, 2)
+    gaps = [
+        before[1] != after[0]
+        for mine in ranges.values()
+        for before, after in itertools.pairwise(mine)
+    ]
+    assert sum(len(mine) for mine in ranges.values()) == 32
+    assert sum(gaps) <= 6  # at the end, where one thread takes parts of the other
+
+
+def test_who_is_done_takes_parts_of_the_others(sixteen_processors):
+    """The caller does all of its own parts, and those of a thread that stands still."""
+    first_of, done = {}, threading.Event()
+
+    def work(first, stop):
+        thread = threading.get_ident()
+        first_of.setdefault(thread, []).append(first)
+        if thread != caller:
+            assert done.wait(10)
+        elif sum(map(len, first_of.values())) == 64:
+            done.set()
+
+    caller = threading.get_ident()
+    run_parts(work, 64, 4)
+    assert len(first_of[caller]) >= 61
+    assert sorted(itertools.chain(*first_of.values())) == list(range(64))

@@ -1,19 +1,23 @@
 """How threads share the work of a call.
 
-Kernels are serial and release the GIL. The calling thread and its helpers take ranges of tiles
-until none is left.
+Kernels are serial and release the GIL. The calling thread and its helpers each have ranges of tiles
+that follow each other, since a tile reads what the one before has prefetched. Who has done all of
+its own takes the last ones of another thread.
 """
 
 import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from .workers import give_back, shared_workers
 
-# Ranges of tiles per thread. More of them balance the threads better; fewer cost less.
-PARTS_PER_THREAD = 8
+# Ranges of tiles per thread. More of them balance the threads better: 16 take 0.94 to 0.99 of the
+# time of 8, and 24 no less (two threads of a Zen 3, 128^3 and 192^3). That the ranges of a thread
+# follow each other is worth more: threads that take turns take 1.0 to 1.13 times as long.
+PARTS_PER_THREAD = 16
 
 # Below this many voxels the calling thread is done before another has begun.
 VOXELS_WORTH_A_THREAD = 2**15
@@ -32,14 +36,15 @@ class _Helper:
     has not begun never will.
     """
 
-    def __init__(self, call: "_Call") -> None:
+    def __init__(self, call: "_Call", number: int) -> None:
         self.call: _Call | None = call
+        self.number = number
         self.gate = threading.RLock()  # after an exception the caller takes it again
 
     def __call__(self) -> None:
         try:
             if self.gate.acquire(blocking=False) and self.call is not None:
-                self.call.help()  # in no variable: nothing is held when the gate opens
+                self.call.help(self.number)  # in no variable: nothing is held when the gate opens
             give_back(self.gate)
         finally:
             give_back(self.gate)
@@ -56,10 +61,14 @@ class _Call:
     ) -> None:
         parts = min(count, PARTS_PER_THREAD * threads)
         edges = [count * part // parts for part in range(parts + 1)]
-        self._parts: Iterator[tuple[int, int]] = iter(list(itertools.pairwise(edges)))
+        ranges = list(itertools.pairwise(edges))
+        shares = min(threads, parts)
+        self._shares = [
+            deque(ranges[parts * k // shares : parts * (k + 1) // shares]) for k in range(shares)
+        ]
         self._work = work
         self._arrays = tuple(arrays)  # each worker at work holds them, whatever happens
-        self._helpers = [_Helper(self) for _ in range(min(threads, parts) - 1)]
+        self._helpers = [_Helper(self, number) for number in range(1, shares)]
         self.errors: list[BaseException] = []
 
     def begin(self) -> None:
@@ -68,15 +77,25 @@ class _Call:
         for helper in self._helpers[: workers.start(len(self._helpers))]:
             workers.put(helper)
 
-    def take(self) -> None:
-        """Work on parts until none is left."""
-        for first, stop in self._parts:
+    def take(self, number: int = 0) -> None:
+        """Work on parts until none is left, as the thread of a number; the caller is 0."""
+        for first, stop in self._parts_of(number):
             self._work(first, stop)
 
-    def help(self) -> None:
+    def _parts_of(self, number: int) -> Iterator[tuple[int, int]]:
+        """The parts of a thread in their order, and then the last ones of the others."""
+        own = self._shares[number]
+        with suppress(IndexError):
+            while True:
+                yield own.popleft()
+        while any(self._shares):
+            with suppress(IndexError):  # another thread may be quicker
+                yield max(self._shares, key=len).pop()
+
+    def help(self, number: int) -> None:
         """Work on parts in a worker; its errors are raised by the caller."""
         try:
-            self.take()
+            self.take(number)
         except BaseException as error:
             self.errors.append(error)
             self._leave_no_part()
@@ -89,7 +108,8 @@ class _Call:
             helper.call = None  # the helper may still be in the queue
 
     def _leave_no_part(self) -> None:
-        deque(self._parts, maxlen=0)
+        for share in self._shares:
+            share.clear()
 
 
 def run_parts(
