@@ -4,11 +4,15 @@ The consumer takes the place of a training loop on a GPU. Each step takes 40 ms;
 it works in Python and holds the GIL, as a loop does that starts kernels. Then it sleeps, as a loop
 does that waits for the GPU. Each loader is measured in pairs with no loader, which alternate.
 
+The last row is a control: processes that share nothing with the consumer make as many batches, and
+throw them away. What it loses there is the processor's, and no loader can do better.
+
     python -m benchmarks.consumer --threads 2 --pairs 10
 """
 
 import argparse
 import contextlib
+import multiprocessing
 import os
 import platform
 import statistics
@@ -25,6 +29,7 @@ STEP = 0.040  # seconds
 HELD = STEP / 3  # of which the consumer holds the GIL
 CASES = 4
 PREFETCH = 4
+START = 15.0  # seconds in which processes have begun to make batches
 SETTLED = 0.5  # seconds after which a loader has filled its queue and stands still
 
 Batches = Iterator[Any]
@@ -126,7 +131,45 @@ def worker_process(side: int, threads: int) -> Iterator[Batches]:
         yield iter(loader)
 
 
-LOADERS = {"threads in process": threads_here, "one worker process": worker_process}
+@contextlib.contextmanager
+def elsewhere(side: int, threads: int) -> Iterator[Batches]:
+    """As many processes, which make a batch for each that is taken, and hand over nothing."""
+    context = multiprocessing.get_context("spawn")
+    wanted = context.BoundedSemaphore(PREFETCH)
+    makers = [
+        context.Process(target=make_wanted, args=(side, wanted), daemon=True)
+        for _ in range(threads)
+    ]
+    for maker in makers:
+        maker.start()
+
+    def taken() -> Iterator[None]:
+        while True:
+            with contextlib.suppress(ValueError):  # they are behind by a whole queue
+                wanted.release()
+            yield None
+
+    try:
+        time.sleep(START)
+        yield taken()
+    finally:
+        for maker in makers:
+            maker.kill()
+            maker.join()
+
+
+def make_wanted(side: int, wanted: Any) -> None:
+    """Make batches for ever, each when it is wanted."""
+    with stream(side, 1) as batches:
+        while wanted.acquire():
+            next(batches)
+
+
+LOADERS = {
+    "threads in process": threads_here,
+    "one worker process": worker_process,
+    "none, as much work elsewhere": elsewhere,
+}
 
 
 def main() -> None:

@@ -32,3 +32,13 @@ def test_a_row_has_medians_of_pairs():
     ]
     text = row("threads", pairs, steps=20)
     assert text == "| threads | 0.9% of the time | +10.0% | +10.0% | 50 ms |"
+
+
+def test_work_elsewhere_is_done_for_each_batch_and_ends(monkeypatch):
+    monkeypatch.setattr(consumer, "START", 0)
+    before = set(consumer.children())
+    with consumer.elsewhere(16, 2) as batches:
+        assert [next(batches) for _ in range(3 * consumer.PREFETCH)] == [None] * 12
+        makers = set(consumer.children()) - before
+        assert len(makers) >= 2  # and a process that keeps count of semaphores
+    assert len(set(consumer.children()) & makers) <= 1
