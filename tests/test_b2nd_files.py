@@ -1,11 +1,14 @@
 """Files of Blosc2, as nnU-Net writes its preprocessed cases, in a stream."""
 
+import os
+
 import numpy as np
 import pytest
 
 from support.loaders import marks_of
 from support.streams import CASES, batches, same
 from volaug import CaseError
+from volaug.data.files import b2nd
 from volaug.data.files.opening import open_volume
 from volaug.data.files.safety import FileError
 
@@ -51,6 +54,29 @@ def test_every_part_and_dtype(dtype, tmp_path):
     assert (volume.shape, volume.dtype) == (voxels.shape, voxels.dtype)
     np.testing.assert_array_equal(volume[...], voxels)
     np.testing.assert_array_equal(volume[..., 2:6, 0:9, 3:4], voxels[..., 2:6, 0:9, 3:4])
+
+
+@pytest.mark.parametrize("box", [(0, 7, 0, 9, 0, 11), (2, 6, 0, 9, 3, 4), (6, 7, 8, 9, 10, 11)])
+def test_the_c_library_reads_what_the_python_one_does(box, tmp_path, monkeypatch):
+    """Where an installation has no C library of its own, Python's blosc2 reads the parts."""
+    path = write(tmp_path / "a.b2nd", CASES[0]["image"][None, :7, :9, :11], chunks=(1, 3, 4, 5))
+    volume = open_volume(path)
+    window = (..., *(slice(*ends) for ends in zip(box[::2], box[1::2], strict=True)))
+    part = volume[window]
+    monkeypatch.setattr(b2nd, "c_library", lambda: None)
+    np.testing.assert_array_equal(part, volume[window])
+
+
+def test_an_error_of_the_c_library_names_the_file(tmp_path):
+    path = write(tmp_path / "a.b2nd", CASES[0]["image"])
+    volume = open_volume(path)
+    assert b2nd.c_library() is not None
+    state = path.stat()
+    content = path.read_bytes()
+    path.write_bytes(content[:200] + bytes(len(content) - 200))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))  # as a disk does that loses bits
+    with pytest.raises(FileError, match="a.b2nd: cannot be read by Blosc2"):
+        volume[..., 0:4, 0:4, 0:4]
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "cut", "missing", "a folder"])

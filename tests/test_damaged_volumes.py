@@ -72,6 +72,34 @@ def test_whole_files_are_read(tmp_path, suffix):
     np.testing.assert_array_equal(again[BOX], IMAGE[BOX])
 
 
+BOXES = [(0, 20, 3, 4, 0, 1), (2, 9, 0, 22, 5, 6), (1, 2, 3, 22, 4, 24), (0, 20, 0, 22, 0, 24)]
+
+
+@pytest.mark.parametrize("kind", ["int16", "big-endian", "scaled", "channels", "vectors", "mgz"])
+@pytest.mark.parametrize("box", BOXES)
+def test_a_part_of_a_compressed_file(tmp_path, kind, box):
+    """Only the planes that it needs are kept; the same as nibabel's own."""
+    channels = kind in ("channels", "vectors")
+    voxels = np.stack([IMAGE, -IMAGE, 2 * IMAGE], axis=3) if channels else IMAGE
+    if kind == "vectors":
+        voxels = voxels[:, :, :, None]
+    image = (nibabel.MGHImage if kind == "mgz" else nibabel.Nifti1Image)(voxels, AFFINE)
+    if kind == "big-endian":
+        image = nibabel.Nifti1Image(voxels, AFFINE, nibabel.Nifti1Header(endianness=">"))
+        image.set_data_dtype(">i2")
+    if kind == "scaled":
+        image.header.set_slope_inter(0.5, 3.0)
+    file = tmp_path / ("part.mgz" if kind == "mgz" else "part.nii.gz")
+    nibabel.save(image, file)
+    expected = nibabel.load(file).get_fdata().squeeze()
+    if channels:
+        expected = np.moveaxis(expected, 3, 0)
+    slices = tuple(slice(*ends) for ends in zip(box[::2], box[1::2], strict=True))
+    part = open_volume(file)[(..., *slices)]
+    np.testing.assert_array_equal(part, expected[(..., *slices)])
+    np.testing.assert_array_equal(open_volume(file)[...], expected)
+
+
 @pytest.mark.parametrize("suffix", [".npy", *NIBABEL, *ITK])
 def test_files_that_are_cut_short(tmp_path, suffix):
     whole = written(tmp_path, suffix).read_bytes()

@@ -99,16 +99,16 @@ def gzip_content(path: Path, compressed: bytes, bound: Callable[[bytes], int]) -
     FileError
         If it is damaged, cut short, or holds more.
     """
-    return b"".join(_pieces(path, compressed, bound))
+    return b"".join(gzip_pieces(path, compressed, bound))
 
 
 def gzip_length(path: Path, compressed: bytes, longest: int) -> int:
     """Return how many bytes a gzip file holds, whose checksums are right; at most `longest`."""
-    return sum(map(len, _pieces(path, compressed, lambda _: longest)))
+    return sum(map(len, gzip_pieces(path, compressed, lambda _: longest)))
 
 
-def _pieces(path: Path, compressed: bytes, bound: Callable[[bytes], int]) -> Iterator[bytes]:
-    """The content of a gzip file, piece by piece."""
+def gzip_pieces(path: Path, compressed: bytes, bound: Callable[[bytes], int]) -> Iterator[bytes]:
+    """`gzip_content`, piece by piece."""
     inflate, _, _ = library()
     found = limit = 0
     view, at, given = memoryview(compressed), 0, b""

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...warping.geometry.bspline import Floats
+from .compressed import image_class
 from .encoding import stored_voxels
-from .nibabel_files import NibabelImage, image_class
+from .nibabel_files import NibabelImage
 
 Array = npt.NDArray[Any]
 Start = tuple[int, int, int]

@@ -2,24 +2,30 @@
 
 import gzip
 import hashlib
-import io
 import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from .atomic import replacing, write_new
-from .deflate import Buffer, Map, gzip_bytes, gzip_content, gzip_length
+from .compressed import (
+    COMPRESSED,
+    HEADER_BYTES,
+    MAX_PADDING,
+    content_bound,
+    decompressed,
+    read_bytes,
+)
+from .deflate import Buffer, Map, gzip_bytes, gzip_length
 from .encoding import stored_voxels
 from .itk import ItkImage
-from .nibabel_files import MAX_PADDING, NibabelImage, image_class
+from .nibabel_files import NibabelImage
 from .npy import Npy, npy_content
 from .opening import affine_of, open_volume
-from .safety import FileError, naming, opened, reading, state_of
+from .safety import FileError, naming, opened, state_of
 from .zarr_folder import ZarrFolder, is_zarr, replacing_folder
 
 Array = npt.NDArray[Any]
@@ -36,17 +42,13 @@ SUFFIXES = {
 DICOM = ".nii.gz"
 
 # Formats of one part that are read into memory, and decompressed once.
-IN_MEMORY = (".nii.gz", ".nii", ".mgz", ".mgh")
-COMPRESSED = (".nii.gz", ".mgz")
+IN_MEMORY = (*COMPRESSED, ".nii", ".mgh")
 
 # The other file of an image of two, by the suffix of the first.
 PARTNERS = {
     ".img": (".hdr", ".mat"), ".head": (".brik", ".brik.gz"), ".par": (".rec",),
     ".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".raw.gz"),
 }  # fmt: skip
-
-# Enough for the header of each of them.
-HEADER_BYTES = 2**12
 
 
 class Scan(NamedTuple):
@@ -124,9 +126,7 @@ def read_scan(path: Path, computing: AbstractContextManager[Any] | None = None) 
     stored = read_bytes(path)
     with computing or nullcontext(), naming(path):
         digest = hashlib.sha256(stored).hexdigest()
-        content = stored
-        if suffix in COMPRESSED:
-            content = gzip_content(path, stored, lambda head: _bound(path, head))
+        content = decompressed(path, stored) if suffix in COMPRESSED else stored
         if not content:
             raise FileError(str(path), "is empty")
         volume = NibabelImage(path, content)
@@ -212,15 +212,6 @@ def copy_file(source: Path, target: Path) -> str:
     return hashlib.sha256(stored).hexdigest()
 
 
-def read_bytes(path: Path) -> bytes:
-    """All bytes of a regular file."""
-    with opened(path) as (stream, state), reading(path, {path: state}):
-        parts = []
-        while part := stream.read(2**26):
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
 def sha256_of(*paths: Path) -> str:
     """The SHA-256 of the bytes of files, one after the other."""
     digest = hashlib.sha256()
@@ -238,19 +229,11 @@ def declared_bytes(path: Path) -> int:
     """
     if suffix_of(path).lower() in COMPRESSED:
         with naming(path), gzip.open(path) as stream:
-            return _bound(path, stream.read(HEADER_BYTES)) - MAX_PADDING
+            return content_bound(path, stream.read(HEADER_BYTES)) - MAX_PADDING
     if is_zarr(path):
         volume = ZarrFolder(path)
         return math.prod(volume.shape) * int(volume.dtype.itemsize)
     return sum(state_of(part).size for part in parts_of(path))
-
-
-def _bound(path: Path, head: bytes) -> int:
-    """How many bytes a file may have at most, decompressed, by its header."""
-    header = image_class(path, head).header_class.from_fileobj(io.BytesIO(head[:HEADER_BYTES]))
-    voxels = int(np.prod(header.get_data_shape(), dtype=object))
-    itemsize = int(header.get_data_dtype().itemsize)
-    return int(header.get_data_offset()) + voxels * itemsize + MAX_PADDING
 
 
 def _content(scan: Scan, voxels: Array, start: tuple[int, int, int]) -> Buffer | None:
