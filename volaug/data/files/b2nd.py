@@ -2,7 +2,7 @@
 
 Python's blosc2 keeps Python's lock (the GIL) while it decompresses, so that threads wait for each
 other, and the training for them. Its wheels carry the C library, which is called here for the parts
-themselves, without that lock: two threads read 2.0 times as much as one, where they read 1.0 times as much.
+themselves, without that lock: two threads read 2.0 times as much as one, where they read no more.
 """
 
 import ctypes
