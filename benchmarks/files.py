@@ -37,7 +37,7 @@ SAMPLED = 3  # copies that the rivals make
 # What reads, (de)compresses and writes; the time in all other functions is volaug's own.
 FILE_WORK = {
     "volaug.data.files.scans": (
-        "read_bytes", "gzip_content", "gzip_bytes", "gzip_length", "write_new", "sha256_of",
+        "read_bytes", "decompressed", "gzip_bytes", "gzip_length", "write_new", "sha256_of",
     ),
 }  # fmt: skip
 
