@@ -18,6 +18,7 @@ from support.streams import CASES, stream
 BATCHES = campaigns.size(short=200, run=200, full=10_000)
 KILLS = campaigns.size(short=1, run=1, full=17)  # of each kind
 PATIENCE = 30  # seconds in which all processes have ended
+SETTLED = 1.0  # seconds after which a stream has filled its queue
 IS_LINUX = sys.platform.startswith("linux")
 
 
@@ -26,7 +27,8 @@ def resident_bytes():
 
 
 def held():
-    """What a process has that could grow: threads, open files."""
+    """What a process has that could grow: threads, open files. No thread reads just now."""
+    time.sleep(SETTLED)
     return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
 
