@@ -37,10 +37,10 @@ def section(record: Record, path: Path) -> str:
             f"## {record.title}",
             f"{record.machine}. `{record.command}` ([{path.name}]({path.name}))",
             *pictures,
-            ":::{dropdown} Every row",
+            "<details>\n<summary>Every row</summary>",
             report.table(record.main.rows, markdown=True),
             record.caption,
-            ":::\n",
+            "</details>\n",
         ]
     )
 
