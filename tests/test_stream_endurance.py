@@ -34,6 +34,7 @@ def held():
 
 @pytest.mark.skipif(not IS_LINUX, reason="needs /proc")
 @pytest.mark.parametrize("source", ["arrays", "files", "a cache"])
+@pytest.mark.timeout(3000)
 @pytest.mark.slow
 def test_many_batches_need_no_more_than_few(source, tmp_path):
     cases = CASES
@@ -124,4 +125,9 @@ def test_a_kill_leaves_no_process_and_no_shared_memory(killed, tmp_path):
         while any(map(is_there, pids)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not any(map(is_there, pids)), killed
-    assert set(os.listdir("/dev/shm")) - shared == set()
+        left = set(os.listdir("/dev/shm")) - shared
+        # torch makes a segment and unlinks it then: a kill in between, by SIGKILL, leaves this one
+        assert all(name.startswith(f"torch_{pids[which]}_") for name in left), left
+        assert len(left) <= 1
+        for name in left:
+            os.unlink(f"/dev/shm/{name}")
