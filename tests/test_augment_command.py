@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from pathlib import Path
 
 import nibabel
@@ -28,6 +29,7 @@ from support.datasets import (
 )
 from volaug import Compose, Record
 from volaug.cli.app import app
+from volaug.cli.warning_lines import warnings_in_lines
 
 
 def augment(*arguments):
@@ -365,3 +367,39 @@ def test_a_manifest_that_is_none_is_refused(scans, pipeline, tmp_path):
     assert "line 1 is not one of a manifest" in message
     (tmp_path / "out/manifest.jsonl").write_text(json.dumps({"file": 1}) + "\n")
     assert "line 1" in refused(scans, tmp_path / "out", "--pipeline", pipeline, "--resume")
+
+
+def test_scans_among_dicom_files_are_named(tmp_path):
+    for name in ("0.dcm", "brain.nii.gz", "head.nii"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"")
+    (tmp_path / "in/scans").mkdir()
+    result = succeeds(tmp_path / "in", tmp_path / "out", "--dry-run")
+    assert (
+        "is read as one DICOM series; brain.nii.gz in it is left out, and 1 more" in result.stderr
+    )
+
+
+def test_a_cluster_needs_distributed(scans, pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr("volaug.cli.augment_command.find_spec", lambda name: None)
+    result = augment(scans, tmp_path / "out", "--pipeline", pipeline, "--scheduler", "local")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "volaug: augment --scheduler needs distributed, which is not installed: "
+        'pip install "volaug[dask]"\n'
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_shard_names_the_option(scans, tmp_path):
+    result = augment(scans, tmp_path / "out", "--shard", "3/2")
+    assert result.exit_code == 2
+    assert "--shard must be such as 2/8" in " ".join(result.stderr.split())
+
+
+def test_warnings_for_developers_are_not_shown(capsys):
+    with warnings_in_lines():
+        warnings.warn("a file is open", ResourceWarning, stacklevel=1)
+        warnings.warn("an old name", DeprecationWarning, stacklevel=1)
+        warnings.warn("a label is lost", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "volaug: a label is lost\n"

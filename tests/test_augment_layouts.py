@@ -329,10 +329,11 @@ def test_a_pipelines_own_targets_are_columns(tmp_path):
     [
         ("", "names no files in columns called"),
         ("picture\na.nii.gz\n", "names no files in columns called image, label"),
+        ("picture;mask\na.nii.gz;b\n", "it has 'picture;mask'"),
         ("image\nnone.nii.gz\n", "none.nii.gz: there is no such file, in row 1"),
         ("image\na.nii.gz,b\n", "a row has more fields than the header"),
         ("image,landmarks\n,a.nii.gz\n", "row 1 must name an image or a label"),
-        ("image\na.nii.gz\na.nii.gz\n", "would both be written to a_aug001.nii.gz"),
+        ("image\na.nii.gz\na.nii.gz\n", "a.nii.gz: is a file of several cases"),
     ],
 )
 def test_what_is_wrong_with_a_list(tmp_path, text, message):

@@ -355,3 +355,8 @@ def test_a_file_that_becomes_shorter_does_not_kill_the_process(tmp_path, suffix)
     )
     assert found.returncode == 0, found.stderr
     assert "was changed while it was in use" in found.stdout
+
+
+def test_a_library_that_a_format_needs_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    refused(DATA / "small.mnc", "needs h5py, which is not installed: pip install h5py")

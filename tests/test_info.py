@@ -103,7 +103,7 @@ def test_a_record(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("no.nii", None, "no.nii: No such file or directory"),
+        ("no.nii", None, "no.nii: No such file or directory\n"),
         ("strong", None, "unknown preset 'strong'; did you mean 'strong_mri'?"),
         ("a.nii.gz", "no image", "a.nii.gz: "),
         ("a.toml", "steps = [", "a.toml: a pipeline must be TOML"),

@@ -146,3 +146,13 @@ def test_a_damaged_image_is_named(files):
     assert result.exit_code == 1
     assert result.stderr.startswith("volaug: preview: brain.nii.gz: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_picture_that_cannot_be_written_is_named(files, monkeypatch):
+    def full(path):
+        raise PermissionError(13, "Permission denied", f"{path}.partial")
+
+    monkeypatch.setattr("volaug.cli.preview.preview.replacing", full)
+    result = run(files, "brain.nii.gz", "-p", "p.toml", "--draws", "1", "-o", "a.png")
+    assert result.exit_code == 1
+    assert result.stderr == "volaug: preview: cannot write a.png: Permission denied\n"

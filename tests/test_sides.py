@@ -185,7 +185,9 @@ def test_many_pairs_in_any_memory_order(dtype):
 def test_labels_without_pairs_are_warned_of_once_where_names_say_left_and_right(recwarn):
     pipeline = Compose([RandomFlip("LR")], seed=0, targets={"parts": "label"})
     given = {"label": head(), "parts": head()}
-    with pytest.warns(UserWarning, match="mirrors left and right, and 'label', 'parts' keep"):
+    with pytest.warns(
+        UserWarning, match="mirrors left and right, and the labels of 'label', 'parts' keep"
+    ):
         pipeline(**given, index=0)
     recwarn.clear()
     pipeline(**given, index=1)

@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from .failure import USAGE, fail
 from .interruption import interruptible
 
-AUGMENT_NEEDS = ("nibabel", "rich", "distributed", "dask")
+AUGMENT_NEEDS = ("nibabel", "rich")
 MAX_COPIES = 999_999
 
 
@@ -25,7 +26,7 @@ def as_shard(text: str) -> tuple[int, int]:
     """The number of a shard and how many there are, of a text such as 2/8."""
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise typer.BadParameter(f"must be such as 2/8, the second of eight, got {text!r}")
+        raise typer.BadParameter(f"--shard must be such as 2/8, the second of eight, got {text!r}")
     return int(match[1]), int(match[2])
 
 
@@ -102,6 +103,11 @@ def augment(
     `manifest.jsonl` says of each from what and how it was made. The same seed gives the same files.
     """
     part, most = as_shard(shard), as_bytes(memory)
+    if scheduler is not None and find_spec("distributed") is None:
+        fail(
+            "augment --scheduler needs distributed, which is not installed: "
+            'pip install "volaug[dask]"'
+        )
     with interruptible():
         try:
             from ..threads.limits import thread_count

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from .failure import fail
+from .warning_lines import warnings_in_lines
 
 
 def info(
@@ -20,7 +21,8 @@ def info(
     from .info.about import lines_about
 
     try:
-        lines = lines_about(what)
+        with warnings_in_lines():
+            lines = lines_about(what)
     except (OSError, TypeError, ValueError, MemoryError) as error:
         fail(f"info: {' '.join(str(error).split()) or type(error).__name__}")
     typer.echo("\n".join(lines))

@@ -144,9 +144,10 @@ def unknown_targets(pipeline: Group, table: Mapping[str, Target]) -> str:
 def warn_of_sides(labels: list[str]) -> None:
     """Warn that labels of a mirrored head keep their numbers."""
     warnings.warn(
-        f"this pipeline mirrors left and right, and {', '.join(map(repr, labels))} keep their "
-        "numbers: if these tell the sides apart, give the pairs, such as swap={(17, 53)}; if they "
-        "do not, give swap=set()",
+        f"this pipeline mirrors left and right, and the labels of {', '.join(map(repr, labels))} "
+        "keep their numbers: if these tell the sides apart, give the pairs, such as "
+        "swap={(17, 53)}, in a file swap = [[17, 53]]; if they do not, give swap=set(), in a file "
+        "swap = []",
         stacklevel=4,
     )
 

@@ -1,19 +1,17 @@
 """`volaug augment` from beginning to end."""
 
 import traceback
-import warnings
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import typer
+from typing import NamedTuple
 
 from ...data.augmenting.dataset import Augmentation
 from ...data.augmenting.running import Done
 from ...data.files.safety import words_of
 from ...pipeline.reading import read_pipeline
-from ..failure import FAILED, INTERRUPTED, USAGE, one_line
+from ..failure import FAILED, INTERRUPTED, USAGE
+from ..warning_lines import say, warnings_in_lines
 from .report import Report
 
 
@@ -111,21 +109,3 @@ def _failed(error: Exception, debug: bool, code: int) -> int:
     text = str(error) if not isinstance(error, OSError) or error.errno is None else words_of(error)
     say(text or type(error).__name__)
     return code
-
-
-def say(text: str) -> None:
-    """Say something in one line on standard error."""
-    typer.echo(f"volaug: {one_line(text)}", err=True)
-
-
-@contextmanager
-def warnings_in_lines() -> Iterator[None]:
-    """Show warnings in a line each, without the program's source."""
-
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        say(str(message))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        warnings.showwarning = show
-        yield

@@ -1,6 +1,8 @@
 """Draw a pipeline for one image some times, and write what it looks like."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from ...data.files.atomic import replacing, write_text
 from ...pipeline.compose import Compose
 from ...pipeline.record import Sample
 from ...plotting.contents import Contents, Voxel, contents_of
+from ..warning_lines import NOT_FOR_USERS
 
 
 def run_preview(
@@ -42,18 +45,30 @@ def run_preview(
         pipeline = replace(pipeline, seed=seed or 0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        for category in NOT_FOR_USERS:
+            warnings.simplefilter("ignore", category)
         contents = contents_of_draws(image, label, pipeline, draws)
     for text in dict.fromkeys(str(warning.message) for warning in caught):
         typer.echo(f"volaug: preview: note: {text}", err=True)
     title = f"{image.name}: {draws} draws of {pipeline_name}, seed {pipeline.seed}"
     if out is not None:
-        with replacing(out) as partial:
+        with naming_the_target(out), replacing(out) as partial:
             draw_rows(contents, title).savefig(partial, format="png")
         typer.echo(f"Wrote {out}, {draws} draws.")
     if html is not None:
         text = page_of(contents, title)
-        write_text(html, text)
+        with naming_the_target(html):
+            write_text(html, text)
         typer.echo(f"Wrote {html}, {len(text) / 1e6:.1f} MB. Open it in a browser.")
+
+
+@contextmanager
+def naming_the_target(path: Path) -> Iterator[None]:
+    """Name the file that cannot be written, not the one that would have been renamed to it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def contents_of_draws(

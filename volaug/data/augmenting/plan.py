@@ -94,6 +94,11 @@ def _check_names(jobs: list[Job]) -> None:
                 raise ValueError(f"{output.source}: its copy would lie outside of the destination")
             key = output.name.casefold() if ignores_case else output.name
             if key in written:
+                if output.source == written[key]:
+                    raise ValueError(
+                        f"{output.source}: is a file of several cases, whose copies would all be "
+                        f"written to {output.name}; give each case a file of its own"
+                    )
                 raise ValueError(
                     f"{output.source} and {written[key]} would both be written to {output.name}; "
                     "nothing was written"

@@ -1,5 +1,6 @@
 """A folder of scans, or one scan: labels and landmarks are found by their names."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from ..files.landmarks import MARKUPS
@@ -54,6 +55,7 @@ class Folder(DatasetLayout):
                 "files that belong together in a CSV list"
             )
         super().__init__(root, cases)
+        self.notes = tuple(_scans_beside_series([source] if is_one else folders))
 
     def name_of_copy(self, file: Path, mark: str) -> PurePath:
         """Where a copy lies: `brain_seg.nii.gz` becomes `brain_aug001_seg.nii.gz`."""
@@ -73,6 +75,18 @@ def _scans_of(folder: Path) -> list[Path]:
         return []
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     return [e for e in entries if (is_zarr(e) or is_series(e) if e.is_dir() else suffix_of(e))]
+
+
+def _scans_beside_series(folders: Iterable[Path]) -> Iterator[str]:
+    """Say which scans are left out, as the folder that they lie in is one DICOM series."""
+    for folder in folders:
+        if folder.is_dir() and not is_zarr(folder) and is_series(folder):
+            others = sorted(f for f in folder.iterdir() if f.is_file() and suffix_of(f))
+            if others:
+                yield (
+                    f"{folder} is read as one DICOM series; {others[0].name} in it is left out"
+                    + (f", and {len(others) - 1} more" if others[1:] else "")
+                )
 
 
 def _is_label(file: Path) -> bool:

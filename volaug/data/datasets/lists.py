@@ -45,7 +45,10 @@ class CaseList(DatasetLayout):
         files = [self._files(number, row) for number, row in enumerate(self._rows, 1)]
         every = [path for row in files for paths in row.values() for path in paths]
         if not every:
-            raise ValueError(f"{source}: names no files in columns called {', '.join(targets)}")
+            given = ", ".join(dict.fromkeys(repr(c) for row in self._rows for c in row)) or "none"
+            raise ValueError(
+                f"{source}: names no files in columns called {', '.join(targets)}; it has {given}"
+            )
         root = Path(os.path.commonpath([path.parent for path in every]))
         named = [DatasetCase(_first(row).relative_to(root).as_posix(), row) for row in files if row]
         self._row_of = {_first(row): number for number, row in enumerate(files) if row}

@@ -1,6 +1,8 @@
 """Images that SimpleITK reads: NRRD, MetaImage and folders of DICOM files."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +109,11 @@ def _series(folder: Path) -> list[str]:
     for entry in folder.iterdir():
         if not entry.is_dir():
             state_of(entry)  # refuses a pipe, for which ITK would wait
-    found = {
-        series: list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series))
-        for series in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    }
+    with _without_warnings(sitk):
+        found = {
+            series: list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series))
+            for series in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+        }
     if not found:
         raise FileError(str(folder), "must be a folder of DICOM files, got none of these in it")
     if len(found) > 1:
@@ -122,6 +125,17 @@ def _series(folder: Path) -> list[str]:
     (files,) = found.values()
     _check_slices(folder, files, sitk)
     return files
+
+
+@contextmanager
+def _without_warnings(sitk: Any) -> Iterator[None]:
+    """Keep ITK from printing that a folder has no series: the error says so."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
 def _check_slices(folder: Path, files: list[str], sitk: Any) -> None:

@@ -46,7 +46,8 @@ def naming(path: Path) -> Iterator[None]:
     except FileError:
         raise
     except Exception as error:  # each library has its own errors, and some have no text
-        raise FileError(str(path), words_of(error)) from error
+        reason = words_of(error).removesuffix(f": {path}")  # said once
+        raise FileError(str(path), reason) from error
 
 
 def words_of(error: Exception) -> str:
@@ -54,6 +55,8 @@ def words_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         # an image may have several files, and another one of them may be wrong
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, ModuleNotFoundError) and error.name:  # such as h5py for MINC 2
+        return f"needs {error.name}, which is not installed: pip install {error.name}"
     words = " ".join(str(error).split()) or type(error).__name__
     return words if len(words) <= MAX_REASON_LENGTH else words[:MAX_REASON_LENGTH] + " ..."
 
