@@ -4,6 +4,7 @@ import itertools
 import pickle
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,5 +63,5 @@ def augment_small(pipeline: Compose) -> None:
     image = np.zeros((CUBE,) * 3, np.float32)
     image[0] = 1.0  # of one value there would be nothing to change
     labels, points = image.astype(np.uint8), np.zeros((1, 3))
-    targets = {"image": image, "label": labels, "points": points}
+    targets: dict[str, Any] = {"image": image, "label": labels, "points": points}
     pipeline(**targets, affine=np.eye(4), index=INDEX, threads=1)
