@@ -3,17 +3,17 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ... import Record, Warp
+from ... import Compose, RandomElastic, Record, Warp
 from ...data.files.atomic import write_text
 from .brain import Brain, load_brain
-from .contrast_sheet import draw_contrast
+from .compiling import compile_kernels
+from .contrast_sheet import CHANGES, draw_contrast
 from .files import make_folder, write_nifti
 from .sheet import TISSUES, draw_sheet, tile
-from .strategies import INDEX, Strategy, demo_strategies
+from .strategies import INDEX, SEED, Strategy, demo_strategies
 from .table import timing_table
 from .timing import Timing, compare
 
@@ -21,8 +21,6 @@ SHEET, CONTRAST = "sheet.png", "contrast.png"
 
 # A flip is a copy and contrast moves nothing: there is no warp to compare with scipy.ndimage.
 NOT_TIMED = ("Flip", "Contrast")
-
-CUBE = 40  # voxels along each axis of the small brain that the kernels are compiled with
 
 
 def run_demo(out: Path, threads: int) -> list[Timing]:
@@ -51,10 +49,13 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
     timings: list[Timing] = []
 
     with progress_bar() as progress:
-        task = progress.add_task("Compiling the kernels", total=None)
+        groups = kernel_groups(strategies)
+        task = progress.add_task("Compiling the kernels", total=sum(map(len, groups)))
         progress.refresh()
-        compile_kernels(strategies, threads)
-        progress.update(task, description="Loading the brain", refresh=True)
+        compile_kernels(groups, threads, lambda: progress.update(task, advance=1, refresh=True))
+        progress.remove_task(task)
+        task = progress.add_task("Loading the brain", total=None)
+        progress.refresh()
         brain = load_brain()
         shape = brain.image.shape
         tiles = [tile("Original", TISSUES, brain)]
@@ -92,12 +93,15 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
     return timings
 
 
-def compile_kernels(strategies: list[Strategy], threads: int) -> None:
-    """Compile all kernels: augment a small brain by each strategy."""
-    voxels = np.zeros((CUBE, CUBE, CUBE))
-    small = Brain(voxels.astype(np.float32), voxels.astype(np.uint8), np.zeros((1, 3)), np.eye(4))
-    for strategy in strategies:
-        augmented(strategy, small, threads)
+def kernel_groups(strategies: list[Strategy]) -> list[list[Compose]]:
+    """Pipelines whose kernels are compiled ahead, in groups that share few; a quick one first."""
+    changes = [Compose([change.step], seed=SEED) for change in CHANGES]
+    affine: list[Compose] = []
+    elastic: list[Compose] = []
+    for _, pipeline, _ in strategies:
+        bends = any(isinstance(step, RandomElastic) for step in pipeline.steps())
+        (elastic if bends else affine).append(pipeline)
+    return [changes, affine, elastic]
 
 
 def augmented(strategy: Strategy, brain: Brain, threads: int) -> tuple[Brain, Record]:

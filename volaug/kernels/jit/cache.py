@@ -34,6 +34,7 @@ CHECKSUM_BYTES = hashlib.sha256().digest_size
 log = logging.getLogger("volaug")
 
 _warned = False
+_kept = 0
 _first_compilation: float | None = None  # when it began; 0 after its end
 
 
@@ -92,6 +93,7 @@ class KernelCache(_Cache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled kernel for the next process."""
+        global _kept
         _log_end_of_compilation()
         if not self._enabled or data.lifted or data.library.has_dynamic_globals:
             return
@@ -105,6 +107,7 @@ class KernelCache(_Cache):
                 "again; set NUMBA_CACHE_DIR to a folder of your own"
             )
         else:
+            _kept += 1
             trust.remove(folder, f"{name.rsplit('-', 1)[0]}-*.kernel", but=name)
 
     def _write(self, name: str, content: bytes) -> Path:
@@ -153,6 +156,11 @@ class KernelCache(_Cache):
         if found != subject + self._version.encode():
             raise ValueError("the file is of another kernel")
         return payload
+
+
+def count_kept() -> int:
+    """Return how many kernels this process has compiled and kept for others."""
+    return _kept
 
 
 def _log_first_compilation(name: str) -> None:
