@@ -13,7 +13,9 @@ from ...compilation.processes import report_done, run_in_parts
 from ...kernels.jit.cache import count_kept
 from .strategies import INDEX
 
-CUBE = 40  # voxels along each axis of the small brain that the kernels are compiled with
+# Voxels along each axis of the small brain that the kernels are compiled with, and their size in mm,
+# so large that displacements, which are in mm, do not fold it.
+CUBE, SPACING = 40, 8.0
 
 COMPILE_PART = """
 import pickle
@@ -64,4 +66,4 @@ def augment_small(pipeline: Compose) -> None:
     image[0] = 1.0  # of one value there would be nothing to change
     labels, points = image.astype(np.uint8), np.zeros((1, 3))
     targets: dict[str, Any] = {"image": image, "label": labels, "points": points}
-    pipeline(**targets, affine=np.eye(4), index=INDEX, threads=1)
+    pipeline(**targets, affine=np.diag((*[SPACING] * 3, 1.0)), index=INDEX, threads=1)
