@@ -13,8 +13,8 @@ from ...compilation.processes import report_done, run_in_parts
 from ...kernels.jit.cache import count_kept
 from .strategies import INDEX
 
-# Voxels along each axis of the small brain that the kernels are compiled with, and their size in mm,
-# so large that displacements, which are in mm, do not fold it.
+# Voxels along each axis of the small brain that the kernels are compiled with, and their size in
+# mm, so large that displacements, which are in mm, do not fold it.
 CUBE, SPACING = 40, 8.0
 
 COMPILE_PART = """
