@@ -234,6 +234,6 @@ def test_table():
     markdown = report.table(rows, markdown=True).splitlines()
     assert [cell.strip() for cell in markdown[3].strip("|").split("|")][5:7] == ["250.0"] * 2
     assert len({len(line) for line in markdown}) == 1
-    wanted = "the best of so many calls, and the mean of draw, and the median of crop"
+    wanted = "the best of so many calls; for draw, the mean; for crop, the median"
     assert caption.statistics(rows) == wanted
     assert report.machine()

@@ -137,8 +137,8 @@ def statistics(rows: Sequence[Row]) -> str:
     for row in rows:
         jobs.setdefault(row.statistic, {})[row.job] = None
     (first, _), *others = jobs.items()
-    parts = [f"the {statistic} of {', '.join(names)}" for statistic, names in others]
-    return ", and ".join([f"the {first} of so many calls", *parts])
+    parts = [f"for {' and '.join(names)}, the {statistic}" for statistic, names in others]
+    return "; ".join([f"the {first} of so many calls", *parts])
 
 
 def drawn_lines(side: int, concerns: Callable[..., bool]) -> list[str]:
