@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("typer")
 pytest.importorskip("rich")
 
+from benchmarks import large
 from support.datasets import TILTED, files_in, label_of, manifest_of, pipeline_file, voxels, write
 from test_augment_command import augment, succeeds
 
@@ -177,3 +178,17 @@ def test_little_memory_is_allocated(tmp_path, step):
         tracemalloc.stop()
     # a volume has 1.8 MB; the file is read and hashed by parts of 4 MB
     assert peak < 2**22 + 2**21
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+def test_a_volume_of_512_cubed_is_not_held_in_memory(tmp_path):
+    (tmp_path / "pipeline.toml").write_text(large.PIPELINE)
+    scan = tmp_path / "scan.npy"
+    large.make_volume(scan, 512)
+    whole = large.augmented(scan, tmp_path / "whole", None)
+    parts = large.augmented(scan, tmp_path / "parts", "128MiB")
+    assert parts.sha256 == whole.sha256
+    # the volume has 256 MiB, and so has its result
+    assert whole.memory > 2**29
+    assert parts.memory < 2**27

@@ -26,13 +26,13 @@ class Comparison(NamedTuple):
     def verdict(self, limit: float = LIMIT) -> str:
         """Return "slower" or "faster" where the whole interval lies beyond the limit.
 
-        "unclear" means that the median lies beyond the limit for a slowdown, but not the interval.
+        "unclear" means that the interval reaches beyond the limit for a slowdown, but starts below.
         """
         if self.low > limit:
             return "slower"
         if self.high < 1 / limit:
             return "faster"
-        return "unclear" if self.ratio > limit else "same"
+        return "unclear" if self.high > limit else "same"
 
 
 def compare(rounds: Sequence[Round]) -> Comparison:

@@ -224,16 +224,16 @@ def channels_of(value: Any) -> Any:
 
 
 def numbers(value: Any, decimals: int = 2, unit: str = "") -> str:
-    """Return numbers, with a true minus; of channels, one after the other."""
+    """Return numbers, with a true minus and none at zero; of channels, one after the other."""
     value = channels_of(value)
     if isinstance(value, Sequence) and value and isinstance(value[0], Sequence):
         return "; ".join(numbers(item, decimals, unit) for item in value)
     given = value if isinstance(value, Sequence) else [value]
     if len(given) == 3 and len(set(given)) == 1:
         given = given[:1]
-    return ", ".join(f"{item:.{decimals}f}{unit}".replace("-", MINUS) for item in given)
+    return ", ".join(f"{item:z.{decimals}f}{unit}".replace("-", MINUS) for item in given)
 
 
 def number(value: float) -> str:
     """Return a number as short as it is, with a true minus."""
-    return f"{value:g}".replace("-", MINUS)
+    return f"{value:zg}".replace("-", MINUS)
