@@ -83,9 +83,10 @@ def _rule(widths: Sequence[int], markdown: bool) -> str:
 
 def machine() -> str:
     """Return the processor, how much of it this process may use, system and Python."""
+    release = platform.release().partition("-")[0]  # after it, who built the kernel and for what
     return (
         f"{processor()}, {granted_threads()} of {os.cpu_count()} processors granted; "
-        f"{platform.platform(terse=True)}; {platform.python_implementation()} "
+        f"{platform.system()} {release}; {platform.python_implementation()} "
         f"{platform.python_version()}"
     )
 
