@@ -81,7 +81,7 @@ def warp(
     (2, 512, 512)
     """
     import dask.array
-    from dask import delayed
+    from dask.delayed import delayed
 
     if not isinstance(array, dask.array.Array):
         raise TypeError(f"array must be a dask array, got {type(array).__name__}")

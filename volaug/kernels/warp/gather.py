@@ -13,6 +13,7 @@ from ..jit.options import device
 from ..jit.row_arguments import Cells, Source, Target
 from ..jit.vec import Vec, fields, join, vecs
 from .borders import ABOVE, BELOW
+from .pairs import PAIRS, can_broadcast, load_four_pairs
 from .windows import NARROW, NONE, WIDE, window_loader
 
 # The offsets of the voxels of a cell along each axis, from the first to the last.
@@ -26,7 +27,7 @@ def load_weights(b, fraction, cells, at):
     return vecs(b, [lanes.load(b, kind, first, place.value) for place in places])
 
 
-def neighbor_loader(b, dtype, source, cells, at):
+def neighbor_loader(context, b, dtype, source, cells, at):
     """A function that loads the voxels around eight cells from `at` on.
 
     That is ``load_neighbors(corner, group, count)``: `count` voxels side by side, `corner`
@@ -35,10 +36,13 @@ def neighbor_loader(b, dtype, source, cells, at):
     base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
     where = lanes.load_each(b, b.inttoptr(cells.index.value, I64.as_pointer()), at)
     prefetch_next_tile(b, base, where, source.ahead)
-    size = elements.size_of(dtype)
+    size, broadcasts = elements.size_of(dtype), can_broadcast(context)
 
     def load_neighbors(corner, group, count):
         start, indices = b.gep(base, [corner.value]), [where[lane] for lane in group]
+        if broadcasts and (size, count, len(indices)) == (4, 2, PAIRS):
+            pairs = load_four_pairs(b, start, indices)
+            return Vec(b, b.bitcast(pairs, lanes.vector(elements.storage(dtype))))
         load = load_parts if size * count > 4 else load_as_integers
         return load(b, dtype, start, indices, count)
 
@@ -104,7 +108,7 @@ def block_intrinsic(sample):
             _, _, _, source, cells, at, target = arguments
             source, cells = fields(b, Source, source), fields(b, Cells, cells)
             target = fields(b, Target, target)
-            load_neighbors = neighbor_loader(b, read, source, cells, at)
+            load_neighbors = neighbor_loader(context, b, read, source, cells, at)
             weights = load_weights(b, fraction, cells, at)
             sample(b, Block(read, write, source, load_neighbors, weights, target, at))
             return context.get_dummy_value()
@@ -190,9 +194,8 @@ def along_intrinsic(along, offsets, window):
                 load = window_loader(context, b, kind, *place, window)
                 taps = [load(offset) for offset in range(below, above + 1)]
             else:
-                taps = taps_by_voxel(
-                    b, fraction, blended_source(b, cells, first), cells, at, offsets
-                )
+                row = blended_source(b, cells, first)
+                taps = taps_by_voxel(context, b, fraction, row, cells, at, offsets)
             store_voxels(b, write, target, at, along(taps, weight))
             return context.get_dummy_value()
 
@@ -206,11 +209,11 @@ def along_intrinsics(along, offsets):
     return tuple(along_intrinsic(along, offsets, window) for window in (NONE, NARROW, WIDE))
 
 
-def taps_by_voxel(b, dtype, source, cells, at, offsets):
+def taps_by_voxel(context, b, dtype, source, cells, at, offsets):
     """The voxels at each offset from eight cells along axis 2, loaded for each of them at once."""
     below, above = offsets
     count = above - below + 1
-    load_neighbors = neighbor_loader(b, dtype, source, cells, at)
+    load_neighbors = neighbor_loader(context, b, dtype, source, cells, at)
     loaded = load_neighbors(source.row.number(below), range(LANES), count)
     return [loaded.pick(range(tap, count * LANES, count)) for tap in range(count)]
 

@@ -3,7 +3,8 @@
 The two neighbors along the last axis lie side by side in memory, so that one load brings
 both: four loads a voxel and not eight. The pairs of four voxels fill a vector of 256 bits
 (float32), and a block has two of them. First come axes 1 and 0, on whole pairs. Last comes axis 2,
-between the even and the odd lanes.
+between the even and the odd lanes. Which voxels share a vector is such that no lane has to cross
+its middle.
 
 A row may run parallel to the source's rows, for example without a rotation. Then whole rows of the
 source are interpolated along axes 1 and 0 first, and the result along axis 2. The sums are the
@@ -20,6 +21,7 @@ Measured on a Zen 4 core, at 256^3:
 - Two groups of 256 bits a block in place of one of 512 bits: 0.87 of the time.
 - The `select` by which a weight of 0 hides its voxel: 1.04 times the time.
 - The `select` by which a weight of 1 hides the other voxel, used on faces only: 1.05 times.
+On an Intel Xeon with AVX-512, code for x86-64-v3, v4 and this processor take as long.
 Tried and no faster: stores that bypass the cache, prefetching the target, the far corner or
 along the displacement, blocks of 64 or 128 voxels of a row, coordinates kept in registers.
 """
@@ -48,6 +50,10 @@ from .gather import (
 )
 from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs, shifted
 
+# The voxels whose pairs share a vector, and the place of each voxel of the block among them.
+GROUPS = (0, 1, 4, 5), (2, 3, 6, 7)
+PLACES = [sum(GROUPS, ()).index(voxel) for voxel in range(LANES)]
+
 
 def lerp_lanes(p, q, weight, exact):
     """Interpolate: at weight 0 it is `p`, even if `q` is NaN.
@@ -71,15 +77,10 @@ def _lerp_block(b, block, exact):
         near, far = (lerp_lanes(*pairs[k : k + 2], w1, exact) for k in (0, 2))
         return lerp_lanes(near, far, w0, exact)
 
-    both = join([lerp_group(range(0, 4)), lerp_group(range(4, LANES))])
-    value = lerp_pairs(both, block.weights[2], exact)
+    both = join([lerp_group(group) for group in GROUPS])
+    left, right = (both.pick([2 * place + side for place in PLACES]) for side in (0, 1))
+    value = lerp_lanes(left, right, block.weights[2], exact)
     store_voxels(b, block.write, block.target, block.at, value)
-
-
-def lerp_pairs(both, weight, exact):
-    """Eight pairs, interpolated along axis 2."""
-    left, right = both.pick(range(0, 2 * LANES, 2)), both.pick(range(1, 2 * LANES, 2))
-    return lerp_lanes(left, right, weight, exact)
 
 
 # On the last face of a source a weight is 1. There only the voxel with this weight counts, even if
