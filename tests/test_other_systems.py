@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from volaug.data.files.atomic import replacing
-from volaug.kernels.jit import trust
+from volaug.kernels.jit import packs, trust
 
 ROOT = Path(__file__).parents[1]
 SYSTEMS = ["macos", "windows"]
@@ -193,3 +193,35 @@ def test_files_are_augmented_without_locks_of_files(tmp_path):
         written.append(np.asarray(nibabel.load(made).dataobj))
     np.testing.assert_array_equal(*written)
     assert not np.array_equal(written[0], volume)
+
+
+LINEAR = """
+import hashlib
+import numpy as np
+from numba.core.registry import cpu_target
+import volaug
+from volaug.kernels.warp.pairs import can_broadcast
+rng = np.random.default_rng(4)
+image = rng.random((30, 31, 33), np.float32)
+matrix = [[0.9, 0.2, -0.1], [-0.15, 1.1, 0.05], [0.1, -0.05, 0.95]]
+warped = volaug.affine_transform(image, matrix, offset=(1.5, -2.0, 0.7), threads=1)
+print(can_broadcast(cpu_target.target_context), hashlib.sha256(warped.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("x86-64-v3" not in packs.supported_levels(), reason="for x86-64-v3")
+def test_a_processor_without_avx2_loads_pairs_otherwise_to_the_same_bits(tmp_path):
+    level = packs.LEVELS["x86-64-v3"]
+    features = {"with": level.features, "without": [*level.features]}
+    features["without"].remove("avx2")
+    said = {}
+    for name, each in features.items():
+        said[name] = run_here(
+            LINEAR,
+            NUMBA_CPU_NAME="x86-64-v3" if name == "with" else "x86-64-v2",
+            NUMBA_CPU_FEATURES=",".join(f"+{feature}" for feature in each),
+            NUMBA_CACHE_DIR=str(tmp_path / name),
+        ).stdout.split()
+    assert (said["with"][0], said["without"][0]) == ("True", "False")
+    assert said["with"][1] == said["without"][1]
