@@ -78,9 +78,10 @@ def saturate(b, value, kind, signed):
     return b.call(cgutils.get_or_insert_function(b.module, signature, name), [value])
 
 
-def prefetch(b, pointer):
+def prefetch(b, pointer, to_write=False):
     """Ask for the cache line of `pointer`, which may lie outside of any array."""
     signature = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
     function = cgutils.get_or_insert_function(b.module, signature, "llvm.prefetch.p0")
-    read, keep_in_all_caches, data = I32(0), I32(3), I32(1)
-    b.call(function, [b.bitcast(pointer, I8.as_pointer()), read, keep_in_all_caches, data])
+    keep_in_all_caches, data = I32(3), I32(1)
+    place = b.bitcast(pointer, I8.as_pointer())
+    b.call(function, [place, I32(int(to_write)), keep_in_all_caches, data])

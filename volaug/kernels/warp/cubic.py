@@ -23,8 +23,9 @@ from ..jit.row_arguments import Cells, Source
 from ..jit.vec import Vec, fields, join, select, splat, vecs
 from .cells import cell_of
 from .coordinates import multiply_add
-from .gather import along_intrinsics, block_intrinsic, row_loader, store_blended, store_voxels
+from .gather import along_intrinsics, block_intrinsic, row_loader, store_blended
 from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs, shifted
+from .target_rows import store_voxels
 
 TAPS = 4
 OFFSETS = (-1, 2)  # of the coefficients of a cell along each axis, from the first to the last

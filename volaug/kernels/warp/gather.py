@@ -14,6 +14,7 @@ from ..jit.row_arguments import Cells, Source, Target
 from ..jit.vec import Vec, fields, join, vecs
 from .borders import ABOVE, BELOW
 from .pairs import PAIRS, can_broadcast, load_four_pairs
+from .target_rows import store_voxels
 from .windows import NARROW, NONE, WIDE, window_loader
 
 # The offsets of the voxels of a cell along each axis, from the first to the last.
@@ -216,12 +217,6 @@ def taps_by_voxel(context, b, dtype, source, cells, at, offsets):
     load_neighbors = neighbor_loader(context, b, dtype, source, cells, at)
     loaded = load_neighbors(source.row.number(below), range(LANES), count)
     return [loaded.pick(range(tap, count * LANES, count)) for tap in range(count)]
-
-
-def store_voxels(b, write, target, at, value):
-    """Write eight voxels of the target's row, from `at` on."""
-    pointer = elements.pointer_to(b, write, target.address.value, target.first.value)
-    lanes.store(b, elements.from_float(write, value).value, pointer, at)
 
 
 @device

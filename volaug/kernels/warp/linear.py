@@ -22,8 +22,8 @@ Measured on a Zen 4 core, at 256^3:
 - The `select` by which a weight of 0 hides its voxel: 1.04 times the time.
 - The `select` by which a weight of 1 hides the other voxel, used on faces only: 1.05 times.
 On an Intel Xeon with AVX-512, code for x86-64-v3, v4 and this processor take as long.
-Tried and no faster: stores that bypass the cache, prefetching the target, the far corner or
-along the displacement, blocks of 64 or 128 voxels of a row, coordinates kept in registers.
+Tried and no faster: stores that bypass the cache, prefetching the far corner or along the
+displacement, blocks of 64 or 128 voxels of a row, coordinates kept in registers.
 """
 
 import functools
@@ -46,9 +46,9 @@ from .gather import (
     corners,
     row_loader,
     store_blended,
-    store_voxels,
 )
 from .row_runs import fill_ends, in_blocks, parallel_part, sample_runs, shifted
+from .target_rows import store_voxels
 
 # The voxels whose pairs share a vector, and the place of each voxel of the block among them.
 GROUPS = (0, 1, 4, 5), (2, 3, 6, 7)

@@ -14,6 +14,7 @@ from ..jit.row_arguments import Cells, Source, Target
 from ..jit.vec import fields
 from .gather import load_each_voxel
 from .row_runs import fill_ends, sample_runs, shifted
+from .target_rows import row_to_write
 from .windows import NARROW, NONE, WIDE, window_loader
 
 
@@ -40,8 +41,7 @@ def _copy_intrinsic(window):
                 voxels = load(0)
             else:
                 voxels = load_each_voxel(b, dtype, source, cells.nearest, at)
-            to = elements.pointer_to(b, dtype, target.address.value, target.first.value)
-            lanes.store(b, voxels.value, to, at)
+            lanes.store(b, voxels.value, row_to_write(b, dtype, target, at), at)
             return context.get_dummy_value()
 
         return signature, codegen

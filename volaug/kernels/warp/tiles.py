@@ -80,10 +80,10 @@ def row_buffer(workspace, band, width):
 @device
 def target_of(volume, place, workspace, band, width):
     """The `Target` of a row that begins at `place`: its own memory, or a buffer."""
-    plane, row = volume.target_plane, volume.target_row
     if volume.target_step == 1:
+        plane, row = volume.target_plane, volume.target_row
         return Target(volume.target, volume.target_extent, place, plane, row)
-    return Target(row_buffer(workspace, band, width), width, 0, plane, row)
+    return Target(row_buffer(workspace, band, width), width, 0, 0, 0)
 
 
 @device

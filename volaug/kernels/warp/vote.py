@@ -27,6 +27,7 @@ from ..jit.vec import Vec, call_apart, select, vecs
 from .cells import cell_of
 from .gather import CELL, block_intrinsic, check_block, corners, window_block_intrinsic
 from .row_runs import fill_ends, in_blocks, sample_runs, shifted
+from .target_rows import row_to_write
 from .windows import NARROW, WIDE
 
 # Farther from a half than this, a sum of float32 is on its side of it: it has three roundings.
@@ -132,9 +133,7 @@ def _exact_vote(*values):
 
 def _store_votes(b, block, labels, differ):
     """Write the winners of eight voxels; without votes where no bit of `differ` is set."""
-    pointer = elements.pointer_to(
-        b, block.read, block.target.address.value, block.target.first.value
-    )
+    pointer = row_to_write(b, block.read, block.target, block.at)
     lanes.store(b, labels[0].value, pointer, block.at)
     with b.if_then(differ.any_bit().value):
         winner, unsure = _vote_of_two(labels, [_rounded(weight) for weight in block.weights])
