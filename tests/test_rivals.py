@@ -237,3 +237,15 @@ def test_table():
     wanted = "the best of so many calls; for draw, the mean; for crop, the median"
     assert caption.statistics(rows) == wanted
     assert report.machine()
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Intel(R) Xeon(R) Processor", "Intel Xeon"),
+        (" Intel(R) Core(TM) i7-8700K CPU @ 3.70GHz", "Intel Core i7-8700K @ 3.70GHz"),
+        ("AMD EPYC 7543 32-Core Processor", "AMD EPYC 7543 32-Core"),
+    ],
+)
+def test_the_name_of_a_processor_is_plain(name, plain):
+    assert report.plain_name(name) == plain

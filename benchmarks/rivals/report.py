@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,5 +98,10 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux
         return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    names = [line.partition(":")[2] for line in lines if line.startswith("model name")]
+    return plain_name(names[0]) if names else platform.machine()
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a processor without marks, and without the word for what it is."""
+    return " ".join(re.sub(r"\((R|TM)\)|\bProcessor\b|\bCPU\b", " ", name).split())
