@@ -1,10 +1,10 @@
 """Eight voxels at a time: the types, loads and stores of LLVM vector code.
 
 Numba has no vector type, and a compiler does not turn a trilinear gather into vector
-code by itself. The intrinsics emit portable LLVM IR (no instruction of any one machine),
-which LLVM lowers to whatever the processor has: memory is read and written by the functions
-here, and what happens in between is written with the operators of `vec.py`. `b` is always the
-LLVM IR builder.
+code by itself. The intrinsics emit portable LLVM IR, which LLVM lowers to whatever the processor
+has: memory is read and written by the functions here, and what happens in between is written with
+the operators of `vec.py`. Only pairs.py and windows.py name instructions of a processor, each
+beside portable code for the others. `b` is always the LLVM IR builder.
 """
 
 from llvmlite import ir
