@@ -43,9 +43,11 @@ def float_to_half(value):
     bits = value.bitcast(I32)
     sign = bits & 0x80000000
     size = bits ^ sign
-    # subnormal: adding a number whose last bit is worth a float16's rounds, and leaves the bits
+    # subnormal: adding a number whose last bit is worth a float16's rounds, and leaves the bits; what
+    # becomes 0 is one already, since it may be subnormal as a float32
     magic = bits.number(_float_bits(MANTISSA_SHIFT - 14))
-    moved = (size.bitcast(F32) + magic.bitcast(F32)).bitcast(I32)
+    counted = select(size < _float_bits(-26), 0, size)
+    moved = (counted.bitcast(F32) + magic.bitcast(F32)).bitcast(I32)
     subnormal = moved - magic
     odd = (size >> MANTISSA_SHIFT) & 1
     rebased = size - (EXPONENTS_APART << 23)
