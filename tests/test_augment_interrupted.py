@@ -15,7 +15,14 @@ pytest.importorskip("typer")
 pytest.importorskip("rich")
 
 from support import campaigns
-from support.datasets import files_in, folder_of_scans, manifest_of, nnunet_raw, pipeline_file
+from support.datasets import (
+    bids,
+    files_in,
+    folder_of_scans,
+    manifest_of,
+    nnunet_raw,
+    pipeline_file,
+)
 from test_augment_command import augment, refused, succeeds
 from volaug.data.augmenting import copying
 from volaug.data.files import atomic, scans as scan_files
@@ -119,6 +126,29 @@ def test_what_a_killed_process_left_is_removed(scans, pipeline, tmp_path):
     succeeds(scans, out, "--pipeline", pipeline, "--resume")
     assert not left.exists()
     assert other.exists()
+
+
+@pytest.mark.parametrize("make", [nnunet_raw, bids])
+def test_what_a_killed_process_left_of_the_summaries_is_removed(make, pipeline, tmp_path):
+    """Where no other shard may be writing them at the same time."""
+    raw, out = make(tmp_path / "raw"), tmp_path / "out"
+    options = ("--pipeline", pipeline, "--resume")
+    succeeds(raw, out, *options)
+    summaries = [path for path in out.iterdir() if path.suffix in (".json", ".tsv")]
+    assert summaries
+    for path in summaries:
+        partial_path(path).write_bytes(b"half")
+    succeeds(raw, out, *options)
+    assert not [*out.rglob(f"{PREFIX}*")]
+
+
+def test_a_shard_leaves_the_summaries_of_others_alone(pipeline, tmp_path):
+    raw, out = nnunet_raw(tmp_path / "raw"), tmp_path / "out"
+    out.mkdir()
+    being_written = partial_path(out / "dataset.json")
+    being_written.write_bytes(b"half")
+    succeeds(raw, out, "--pipeline", pipeline, "--resume", "--shard", "1/2")
+    assert being_written.exists()
 
 
 def full_after(monkeypatch, count):

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ...pipeline.compose import Compose
 from ..datasets.finding import find_layout
@@ -93,9 +93,12 @@ class Augmentation:
         manifest = Manifest(self.destination / name_of_manifest(*self.shard))
         try:
             if self.goes_on:
-                remove_partial_files(
-                    self.destination / output.name for job in self.jobs for output in job.outputs
-                )
+                names: list[PurePath | str] = [
+                    output.name for job in self.jobs for output in job.outputs
+                ]
+                if self.shard[1] == 1:  # else another shard may be writing these just now
+                    names += self.layout.summaries({})
+                remove_partial_files(self.destination / name for name in names)
                 written = Written(manifest.lines, self.destination)
                 left = [job for job in self.jobs if not written.has(job)]
                 self.skipped, self.jobs = len(self.jobs) - len(left), left

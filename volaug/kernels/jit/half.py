@@ -43,8 +43,8 @@ def float_to_half(value):
     bits = value.bitcast(I32)
     sign = bits & 0x80000000
     size = bits ^ sign
-    # subnormal: adding a number whose last bit is worth a float16's rounds, and leaves the bits; what
-    # becomes 0 is one already, since it may be subnormal as a float32
+    # subnormal: adding a number whose last bit is worth a float16's rounds, and leaves the bits.
+    # What becomes 0 is made so before, since it may be subnormal as a float32.
     magic = bits.number(_float_bits(MANTISSA_SHIFT - 14))
     counted = select(size < _float_bits(-26), 0, size)
     moved = (counted.bitcast(F32) + magic.bitcast(F32)).bitcast(I32)
