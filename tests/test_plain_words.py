@@ -5,7 +5,7 @@ import pytest
 
 import volaug
 from volaug import Compose, presets
-from volaug.pipeline.drawn_words import words_of_record
+from volaug.pipeline.drawn_words import number, numbers, words_of_record
 from volaug.pipeline.step_words import words_of_steps
 from volaug.transforms.registry import OPERATIONS, TRANSFORMS
 
@@ -135,3 +135,20 @@ def test_a_displacement_that_was_shrunk_is_said():
     bent, shrunk = words_of_record(record)
     assert bent.startswith("RandomElastic: bent by up to ")
     assert shrunk.startswith("displacements shrunk to ")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-0.001, "0.00"),
+        (-0.0, "0.00"),
+        (-0.126, "−0.13"),
+        ((-0.001, 0.5, -2.0), "0.00, 0.50, −2.00"),
+    ],
+)
+def test_zero_has_no_minus(value, text):
+    assert numbers(value) == text
+
+
+def test_a_short_zero_has_no_minus():
+    assert [number(value) for value in (-0.0, 0.0, -0.5)] == ["0", "0", "−0.5"]

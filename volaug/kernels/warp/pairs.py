@@ -5,10 +5,10 @@ one port for these. So each pair is loaded into all four places, which needs no 
 blends keep the right ones, which any port does. LLVM turns that back into what moves lanes, unless
 an assembler statement loads.
 
-Measured on an Intel Xeon with AVX-512, a rotated warp of 128^3: 0.88 to 0.91 of
-the time, with a source in the L1 cache 0.79; elastic 0.94 to 0.96; code for x86-64-v3 0.95, 0.86
-and 0.97. In C the sums of eight voxels took 27 cycles by moves, 21 by blends, and 19 by gathers of
-512 bits (`vgatherqpd`), which other Intel processors have made slow for safety.
+Measured on an Intel Xeon with AVX-512, a rotated warp of 128^3: 0.86 to 0.91 of the time, with a
+source in the L1 cache 0.79; elastic 0.94 to 0.96; code for x86-64-v3 0.89, 0.81 and 0.93. In C the
+sums of eight voxels took 27 cycles by moves, 21 by blends, and 19 by gathers of 512 bits
+(`vgatherqpd`), which other Intel processors have made slow for safety.
 Tried and no faster: the same for voxels of 16 bits, for single voxels, and for labels.
 """
 
