@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,9 +101,15 @@ def is_there(pid):
         return False
 
 
-def left_segments():
-    """Shared memory that no process maps, not even one of the tests beside this one."""
-    found = set(os.listdir("/dev/shm"))
+def maker(name):
+    """The process that torch and loky name in the shared memory that they make, if they do."""
+    named = re.match(r"(?:torch_|sem\.loky-)(\d+)", name)
+    return int(named[1]) if named else None
+
+
+def left_segments(pids=()):
+    """Shared memory that no process maps, but what a process beside these has made."""
+    found = {name for name in os.listdir("/dev/shm") if maker(name) in {None, *pids}}
     for _ in range(2):  # what another process makes just now, it maps before the second look
         time.sleep(0.1)
         mapped = ""
@@ -124,7 +131,7 @@ def test_a_kill_leaves_no_process_and_no_shared_memory(killed, tmp_path):
     script = tmp_path / "loop.py"
     script.write_text(code.format(path=[os.path.dirname(__file__), os.getcwd()]))
     rng = np.random.default_rng(7)
-    shared = left_segments()
+    before = left_segments()
     for _ in range(KILLS):
         with subprocess.Popen(
             [*command, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -139,9 +146,9 @@ def test_a_kill_leaves_no_process_and_no_shared_memory(killed, tmp_path):
         while any(map(is_there, pids)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not any(map(is_there, pids)), killed
-        left = left_segments() - shared
+        left = left_segments(pids) - before
         # torch makes a segment and unlinks it then: a kill in between, by SIGKILL, leaves this one
-        assert all(name.startswith(f"torch_{pids[which]}_") for name in left), left
+        assert all(maker(name) == pids[which] for name in left), left
         assert len(left) <= 1
         for name in left:
             os.unlink(f"/dev/shm/{name}")
