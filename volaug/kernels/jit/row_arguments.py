@@ -17,7 +17,7 @@ class Source(NamedTuple):
     first: int  # the voxel whose linear index is 0
     plane: int  # strides of axes 0 and 1; that of axis 2 is 1
     row: int
-    ahead: int  # how far on the next tile reads, to be prefetched
+    ahead: int  # how far on lies what is read soon, to be prefetched
 
 
 class Cells(NamedTuple):

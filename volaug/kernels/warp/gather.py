@@ -36,7 +36,7 @@ def neighbor_loader(context, b, dtype, source, cells, at):
     """
     base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
     where = lanes.load_each(b, b.inttoptr(cells.index.value, I64.as_pointer()), at)
-    prefetch_next_tile(b, base, where, source.ahead)
+    prefetch_ahead(b, base, where, source.ahead)
     size, broadcasts = elements.size_of(dtype), can_broadcast(context)
 
     def load_neighbors(corner, group, count):
@@ -54,12 +54,12 @@ def load_each_voxel(b, dtype, source, indices, at):
     """The voxels of eight indices from `at` on; `indices` is their address."""
     base = elements.pointer_to(b, dtype, source.address.value, source.first.value)
     where = lanes.load_each(b, b.inttoptr(indices.value, I64.as_pointer()), at)
-    prefetch_next_tile(b, base, where, source.ahead)
+    prefetch_ahead(b, base, where, source.ahead)
     return load_parts(b, dtype, base, where, 1)
 
 
-def prefetch_next_tile(b, base, where, ahead):
-    """Prefetch what the next tile reads, for every second lane."""
+def prefetch_ahead(b, base, where, ahead):
+    """Prefetch what is read soon, for every second lane."""
     for offset in where[::2]:
         lanes.prefetch(b, b.gep(base, [(Vec(b, offset) + ahead).value]))
 

@@ -11,7 +11,7 @@ source are interpolated along axes 1 and 0 first, and the result along axis 2. T
 same, to the bit, with a fourth of the loads.
 
 At 256^3 a rotated row misses the cache all the time, and the loads wait for memory. So each
-block also prefetches what the next tile will read, in `neighbor_loader`.
+block also prefetches what is read soon, in `neighbor_loader`.
 
 `read`, `write` and `fraction` are the dtypes of source, target and weights; row_arguments.py says
 what the other arguments are.

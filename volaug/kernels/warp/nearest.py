@@ -1,6 +1,6 @@
 """The nearest voxel, half a voxel rounding up: bits are copied, of any type.
 
-Eight voxels are loaded at a time, and what the next tile reads is prefetched: 0.44 of the time of
+Eight voxels are loaded at a time, and what is read soon is prefetched: 0.44 of the time of
 one voxel after another at 256^3, float32 and two threads on a Zen core.
 """
 
@@ -21,7 +21,7 @@ from .windows import NARROW, NONE, WIDE, window_loader
 def _copy_intrinsic(window):
     """The intrinsic that copies voxels at..at + 8 of the target's row from windows of a size.
 
-    Of the size 0, each voxel is loaded by itself, and what the next tile reads is prefetched.
+    Of the size 0, each voxel is loaded by itself, and what is read soon is prefetched.
     """
 
     def copy_block(typingctx, dtype, source, cells, number, at, target):

@@ -1,8 +1,8 @@
 """The walk over the output: tiles of rows, each row located once and sampled by channel.
 
-A tile is 32 x 8 rows or so, in full length. Rows that are neighbors along axes 0 and 1
-read the same voxels, so that a tile's part of the source (0.3 MB of a rotated 256^3) stays in
-the L2 cache while it is used. Tiles are numbered along axis 1 first, and `warp_tiles` walks a
+A tile is 32 x 16 rows or so, in full length. Rows that are neighbors along axes 0 and 1
+read the same voxels, so that a plane's part of the source (0.2 MB of a rotated 256^3) stays in
+the L2 cache until the next plane of the tile has used it. Tiles are numbered along axis 1 first, and `warp_tiles` walks a
 range of them: the unit of work that threads share out. What a voxel becomes depends on its
 row alone, and so not on tiles or threads.
 """

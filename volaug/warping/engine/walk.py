@@ -18,20 +18,26 @@ from .borders import UNFOLDED, border_rules
 Floats = npt.NDArray[np.float64]
 
 
-# Rows of a tile along axes 0 and 1. What a tile reads, and what it prefetches for the next one,
-# share the L2 cache. On a Zen 3 core with 512 KB of it, as multiples of (16, 16), float32 and one
-# thread, means of six turns by up to 30 degrees an axis, at 96^3 to 256^3: (32, 8) 0.91 to 0.98
-# for affine and 0.92 to 1.00 for elastic warps, (24, 8) alike, (64, 8) up to 1.1. About axis 0
-# alone (32, 8) takes 0.93 to 1.09, and (32, 4) 1.2. Rows that run along the source's share its
-# planes: there (32, 8) takes 1.15 to 1.2 of the time for nearest voxels, and (16, 16) stays. The
-# parts of several channels are to stay in the cache together. A row's voxels are in the L1 cache
-# when the next row reads them, unless other channels come in between; so rows of such a tile are
-# located first, and then sampled channel by channel.
-# Four channels, as multiples of one, on the same core with two threads, at 128^3, (155, 240, 240)
-# and 256^3: (16, 4) 3.0, 3.2 and 3.4; (16, 8) 3.0, 3.5 and 3.6; (16, 16) 3.5, 4.0 and 4.1; (16, 2),
-# which prefetches too late, 5.0 and more. Then (24, 4) takes 0.96 to 1.0 of (16, 4), with an image
-# and its labels too.
-TILE, TILE_OF_PARALLEL_ROWS, TILE_OF_SEVERAL = (32, 8), (16, 16), (24, 4)
+# Rows of a tile along axes 0 and 1. A tile is walked plane by plane, and each row prefetches what
+# rows of a plane that comes soon read first. So the L2 cache holds a slice of the source that moves
+# along with the planes, and not the tile. A slice of 8 rows is read by its neighbors again, at its
+# edges; of 24 rows and steep angles it is too large.
+# On an Intel Xeon, two threads, turns by up to 45 degrees at 128^3 to 256^3: to a prefetch of the
+# next tile along axis 1 by tiles of (32, 8), 0.85 to 1.0; of four channels by (24, 4), 0.65 to 0.9.
+# Less deep tiles, (16, 16), take 0.98 to 1.1 of (32, 16), and deeper ones as long, but they leave
+# threads without work; (32, 8) takes 1.0 to 1.25, (32, 24) 0.95 to 1.1.
+# Rows that run along the source's are so short of work that the prefetch of a tile is better there:
+# that of a plane takes 1.1 to 1.3 of the time for nearest voxels. Four channels by tiles of (16, 4)
+# take 0.9 of the time by (16, 16).
+TILE, TILE_OF_PARALLEL_ROWS, TILE_OF_SEVERAL_PARALLEL_ROWS = (32, 16), (16, 16), (16, 4)
+
+# How far on a plane "comes soon": so many of the source's voxels along one of its axes. A row reads
+# two voxels along an axis, so that the second one after it is the first that is new. To prefetch
+# what is one voxel on takes 1.3 to 1.7 of the time.
+VOXELS_AHEAD = 2
+
+# The most planes that are skipped, where they lie close: a bound, as planes may even coincide.
+PLANES_AHEAD = 8
 
 
 class Sampling(NamedTuple):
@@ -174,15 +180,16 @@ def _walk(
         displacement = memory_layout.displacement_in_memory(displacement, source, target)
         spline = tuple(spline_map(matrix, displacement, shape))
 
-    if len(volumes) > 1 or volumes[0][0].source.shape[0] > 1:
-        tile, band = TILE_OF_SEVERAL, TILE_OF_SEVERAL[1]
-    else:
-        parallel = spline is None and not matrix[:2, 2].any()
-        tile, band = TILE_OF_PARALLEL_ROWS if parallel else TILE, 1
+    parallel = spline is None and not matrix[:2, 2].any()
+    several = len(volumes) > 1 or volumes[0][0].source.shape[0] > 1
+    tile = TILE
+    if parallel:
+        tile = TILE_OF_SEVERAL_PARALLEL_ROWS if several else TILE_OF_PARALLEL_ROWS
+    # rows of several channels are located together, and then sampled channel by channel
+    band = tile[1] if several else 1
     plane, row = geometry.strides
-    # where the voxel of the next tile reads; bounded, as a matrix need not be sensible
-    z, y, x = (max(-1e6, min(step * tile[1], 1e6)) for step in matrix[:, 1].tolist())
-    strides = (plane, row, round(z) * plane + round(y) * row + round(x))
+    z, y, x = _voxels_ahead(matrix, tile[1] if parallel else None)
+    strides = (plane, row, z * plane + y * row + x)
     border = border_rules(geometry.mode, geometry.shape, geometry.sampler, padding)
     wrap_step = (0, 0, 0)
     if geometry.mode == "grid-wrap":
@@ -238,6 +245,19 @@ def _walk(
     tiles = -(-shape[0] // tile[0]) * -(-shape[1] // tile[1])
     voxels = sum(sampling.target.size for sampling, _, _ in volumes)
     run_parts(work, tiles, threads_worth(voxels, threads), volumes)
+
+
+def _voxels_ahead(matrix: Floats, rows: int | None) -> tuple[int, int, int]:
+    """How far on a row prefetches: what is read so many rows on, or else planes on, in voxels."""
+    columns: list[list[float]] = matrix.T.tolist()
+    if rows is None:
+        step, fastest = columns[0], max(abs(columns[0][0]), abs(columns[0][1]))
+        times = min(VOXELS_AHEAD / fastest, PLANES_AHEAD) if fastest else PLANES_AHEAD
+    else:
+        step, times = columns[1], rows
+    # a matrix need not be sensible
+    z, y, x = (round(max(-1e6, min(along * times, 1e6))) for along in step)
+    return z, y, x
 
 
 def _address(array: npt.NDArray[Any]) -> int:
