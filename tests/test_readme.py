@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.rivals.summary import summary
 from volaug import presets
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +20,11 @@ def blocks(language, text=README):
 def run(code, **names):
     exec(compile(code, "README.md", "exec"), names)
     return names
+
+
+def test_the_numbers_are_those_of_the_record_that_the_chart_shows():
+    (record,) = re.findall(r"\((docs/benchmarks/\S+)-jobs\.png\)", README)
+    assert summary(ROOT / f"{record}.json") in README
 
 
 @pytest.mark.oracle("nilearn")
