@@ -2,9 +2,9 @@
 
 A tile is 32 x 16 rows or so, in full length. Rows that are neighbors along axes 0 and 1
 read the same voxels, so that a plane's part of the source (0.2 MB of a rotated 256^3) stays in
-the L2 cache until the next plane of the tile has used it. Tiles are numbered along axis 1 first, and `warp_tiles` walks a
-range of them: the unit of work that threads share out. What a voxel becomes depends on its
-row alone, and so not on tiles or threads.
+the L2 cache until the next plane of the tile has used it. Tiles are numbered along axis 1
+first, and `warp_tiles` walks a range of them: the unit of work that threads share out. What a
+voxel becomes depends on its row alone, and so not on tiles or threads.
 """
 
 import numpy as np
