@@ -54,7 +54,7 @@ def test_tiles_do_not_change_a_bit(monkeypatch, elastic):
     for size in ((16, 16), (5, 16), (16, 3), (1, 1), (40, 7)):
         monkeypatch.setattr(walk, "TILE", size)
         monkeypatch.setattr(walk, "TILE_OF_PARALLEL_ROWS", size)
-        monkeypatch.setattr(walk, "TILE_OF_SEVERAL", size)
+        monkeypatch.setattr(walk, "TILE_OF_SEVERAL_PARALLEL_ROWS", size)
         results = [a_warp(elastic).apply(volume, threads=2) for volume in volumes.values()]
         results += a_warp(elastic).apply_all(volumes, threads=2).values()
         found.add(b"".join(result.tobytes() for result in results))

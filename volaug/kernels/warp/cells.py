@@ -12,7 +12,8 @@ and which of them are filled:
     nearest    int64              linear index of the nearest voxel, half a voxel rounding up
     inside     uint8              the state: INSIDE or another, see borders.py
     windows                       tables of the parallel part, see windows.py
-    blended    float              for a row of the source, interpolated along axes 0 and 1
+    blended    float              for a row of the source, interpolated along axes 0 and 1;
+                                  or for labels, see label_rows.py
     wants_cells                   whether index and fractions are written
     wants_nearest                 whether nearest is
 

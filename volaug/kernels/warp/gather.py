@@ -88,21 +88,22 @@ class Block(NamedTuple):
     read: Any  # dtypes of source and target
     write: Any
     source: Source
+    cells: Cells
     load: Callable  # see `neighbor_loader`, or `window_loader` of a block of windows
     weights: list[Vec]  # along axes 0, 1 and 2
     target: Target
     at: Any
 
 
-def block_intrinsic(sample):
+def block_intrinsic(sample, result=types.void):
     """The intrinsic that samples a block: voxels at..at + 8 of the target's row, from their cells.
 
     Its arguments are ``(read, write, fraction, source, cells, at, target)``. `sample(b, block)`
-    writes the voxels of a `Block`.
+    writes the voxels of a `Block`, and returns the result if there is one.
     """
 
     def sample_block(typingctx, read, write, fraction, source, cells, at, target):
-        signature = types.void(read, write, fraction, source, cells, at, target)
+        signature = result(read, write, fraction, source, cells, at, target)
 
         def codegen(context, b, signature, arguments):
             read, write, fraction = (kind.dtype for kind in signature.args[:3])
@@ -111,15 +112,15 @@ def block_intrinsic(sample):
             target = fields(b, Target, target)
             load_neighbors = neighbor_loader(context, b, read, source, cells, at)
             weights = load_weights(b, fraction, cells, at)
-            sample(b, Block(read, write, source, load_neighbors, weights, target, at))
-            return context.get_dummy_value()
+            block = Block(read, write, source, cells, load_neighbors, weights, target, at)
+            return sample(b, block) or context.get_dummy_value()
 
         return signature, codegen
 
     return intrinsic(sample_block)
 
 
-def window_block_intrinsic(sample, window):
+def window_block_intrinsic(sample, window, result=types.void):
     """As `block_intrinsic`, of voxels that are loaded from windows of a size.
 
     Its arguments are ``(read, write, fraction, source, cells, number, at, target)``, with the
@@ -127,7 +128,7 @@ def window_block_intrinsic(sample, window):
     """
 
     def sample_block(typingctx, read, write, fraction, source, cells, number, at, target):
-        signature = types.void(read, write, fraction, source, cells, number, at, target)
+        signature = result(read, write, fraction, source, cells, number, at, target)
 
         def codegen(context, b, signature, arguments):
             read, write, fraction = (kind.dtype for kind in signature.args[:3])
@@ -137,8 +138,8 @@ def window_block_intrinsic(sample, window):
             place = source.address, source.first, cells.windows, cells.length, number, window
             load_window = window_loader(context, b, elements.storage(read), *place)
             weights = load_weights(b, fraction, cells, at)
-            sample(b, Block(read, write, source, load_window, weights, target, at))
-            return context.get_dummy_value()
+            block = Block(read, write, source, cells, load_window, weights, target, at)
+            return sample(b, block) or context.get_dummy_value()
 
         return signature, codegen
 

@@ -9,9 +9,9 @@ from numba import from_dtype
 from ..jit.dtypes import arithmetic
 from ..jit.function_pointers import address_of
 from .cubic import cubic_row
+from .label_rows import label_row
 from .linear import linear_row
 from .nearest import nearest_row
-from .vote import label_row
 
 SAMPLERS = {"nearest": nearest_row, "linear": linear_row, "cubic": cubic_row, "label": label_row}
 

@@ -16,6 +16,7 @@ from ..jit.function_pointers import call_sampler
 from ..jit.lanes import LANES
 from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Run, Source, Target
+from .label_rows import BLOCK_BYTES, BLOCKS
 from .rows import (
     affine_line,
     blend_line,
@@ -44,7 +45,8 @@ def buffer_length(width):
 def workspace_size(band: int, width: int, source_width: int) -> int:
     """Floats, of 4 bytes at least, that hold the cells of a band of rows and their runs."""
     rows = band * (ROWS_OF_CELLS * buffer_length(width) + RUN_SIZE)
-    return 2 * (rows + source_width + 2 * PADDING + buffer_length(width))
+    blended = max(source_width + 2 * PADDING, BLOCKS * BLOCK_BYTES // 8)
+    return 2 * (rows + buffer_length(width) + blended)
 
 
 length_of_buffers = device(buffer_length)

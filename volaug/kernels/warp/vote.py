@@ -4,48 +4,124 @@ It is what interpolating the indicator of each label linearly and taking the lar
 give, in one pass, whatever the number of labels. Ties go to the label of the nearest voxel,
 half a voxel rounding up; and if that is not among them, to the smallest label.
 
-Most blocks of eight cells lie in one label. Of the others, nearly all are decided by one sum: if
-the nearest voxel's label has half of the weight it wins, and if not, and there is but one other
-label, that one wins. This sum is of float32. Blocks where it is too near to a half, or where a
-voxel has a third label, take a vote that has no branch: each corner's label gets the weights of
-all corners that share it, in all lanes at once. Weights are rounded to 2^-17 voxel. Then sums of
-their products are exact in float64, whatever the order of the axes in memory, and what should tie
-does.
+Where two labels meet, the sum of one of them decides, and where three meet, the sums of two. These
+sums are of float32. Cells where they are too near to a tie, or where more labels meet, take a vote
+that has no branch: each corner's label gets the weights of all corners that share it, in all lanes
+at once. Weights are rounded to 2^-17 voxel. Then sums of their products are exact in float64,
+whatever the order of the axes in memory, and what should tie does.
+
+`rows` are the labels of eight cells as four vectors of pairs: the two ends of axis 2 side by side.
+The first two rows lie at the near end of axis 0, and of each two the first at that of axis 1.
 """
 
 import functools
 import itertools
 import operator
 
-from numba.core import cgutils
-from numba.extending import intrinsic
+from llvmlite import ir
 
-from ..jit import dtypes as elements, lanes
-from ..jit.lanes import F64, LANES
-from ..jit.options import device, kernel
-from ..jit.vec import Vec, call_apart, select, vecs
-from .cells import cell_of
-from .gather import CELL, block_intrinsic, check_block, corners, window_block_intrinsic
-from .row_runs import fill_ends, in_blocks, sample_runs, shifted
-from .target_rows import row_to_write
-from .windows import NARROW, WIDE
+from ..jit import lanes
+from ..jit.lanes import F64, I8, LANES
+from ..jit.vec import Vec, select
 
-# Farther from a half than this, a sum of float32 is on its side of it: it has three roundings.
-NEAR_TIE = 2.0**-20
+# The ends of eight cells along axis 2 in a row of pairs; and one of them in the place of both.
+NEAR, FAR = range(0, 2 * LANES, 2), range(1, 2 * LANES, 2)
+NEAR_TWICE, FAR_TWICE = ([lane // 2 * 2 + end for lane in range(2 * LANES)] for end in (0, 1))
+
+# Sums of float32 that are farther apart than this differ in truth: each has at most eight roundings
+# of 2^-25, and the third of three labels has the rest of both.
+NEAR_TIE = 2.0**-18
 
 
-def _rounded(weight):
-    """A float32 weight, rounded to a multiple of 2^-17: float32 at 64 is so spaced."""
-    return weight + 64.0 - 64.0
+def labels_of(rows):
+    """The labels at the eight corners of each cell, ordered as the axes are."""
+    return [row.pick(end) for row in rows for end in (NEAR, FAR)]
 
 
-def _nearest(labels, weights):
-    """The label of the nearest voxel."""
-    for weight in weights:  # of axis 0 first, whose ends are four labels apart
-        far, half = weight >= 0.5, len(labels) // 2
-        pairs = zip(labels[half:], labels[:half], strict=True)
-        labels = [select(far, *pair) for pair in pairs]
-    return labels[0]
+def differ(rows):
+    """Whether more than one label meets in any of the cells."""
+    different = rows[0] ^ rows[0].pick(NEAR_TWICE)
+    for row in rows[1:]:
+        different = different | (rows[0] ^ row)
+    return different.any_bit()
+
+
+def vote_of_two(rows, weights):
+    """The winner where two labels meet, and which cells are not sure of it."""
+    first, second, is_other, share = _shares_of_two(rows, _rounded(weights))
+    near_tie = (share - 0.5).call("fabs") < NEAR_TIE
+    return select(share > 0.5, second, first), near_tie | is_other
+
+
+def vote_of_three(rows, weights):
+    """The winner where up to three labels meet, and which cells are not sure of it."""
+    weights = _rounded(weights)
+    first, second, _, share = _shares_of_two(rows, weights)
+    labels = labels_of(rows)
+    is_first = [label == first for label in labels]
+    share_of_first = _share(is_first, weights)
+    known = [(label == second) | same for label, same in zip(labels, is_first, strict=True)]
+    third = _any_but(labels, known)
+    is_third = [label == third for label in labels]
+    all_known = _all(a | b for a, b in zip(known, is_third, strict=True))
+    rest = 1.0 - share - share_of_first
+
+    winner = select(share > share_of_first, second, first)
+    greater, lesser = share.max(share_of_first), share.min(share_of_first)
+    winner = select(rest > greater, third, winner)
+    lead = select(rest > greater, rest - greater, greater - lesser.max(rest))
+    is_one = first == second  # then both have all weight
+    return winner, ~all_known | ((lead < NEAR_TIE) & ~is_one)
+
+
+def exact_vote(*values):
+    """The winner among eight labels, by all sums; after the labels come three weights."""
+    return vote(values[:8], values[8:])
+
+
+def vote(labels, weights):
+    """The winner among eight integer labels, in scalars or lanes.
+
+    `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
+    are those of the far ends.
+    """
+    exact = [weight.convert("fpext", F64) for weight in _rounded(weights)]
+    labels, shares = _nearest_first(labels, exact)
+    pairs = [p * q for p in shares[0] for q in shares[1]]
+    masses = [pair * p for pair in pairs for p in shares[2]]
+    return _winner(labels, _totals(labels, masses))
+
+
+def _rounded(weights):
+    """Weights of float32, rounded to a multiple of 2^-17: float32 at 64 is so spaced."""
+    return [weight + 64.0 - 64.0 for weight in weights]
+
+
+def _shares_of_two(rows, weights):
+    """Two labels of each cell, which cells have another, and the second one's sum of weights.
+
+    The first is that of a corner. Where there is no other label, the second is the same.
+    """
+    first = rows[0].pick(NEAR_TWICE)
+    is_first = [row == first for row in rows]
+    second = _any_but(rows, is_first)  # of each end of axis 2
+    near, far = second.pick(NEAR_TWICE), second.pick(FAR_TWICE)
+    second = select(near == first, far, near)
+    is_second = [row == second for row in rows]
+    is_other = ~_all(a | b for a, b in zip(is_first, is_second, strict=True))
+    sides = [side for is_it in map(_ends, is_second) for side in (is_it << 8, is_it)]
+    share = _share([side < 0 for side in sides], weights)
+    return first.pick(NEAR), second.pick(NEAR), _ends(is_other) != 0, share
+
+
+def _ends(mask):
+    """A mask of a row of pairs as an integer a cell: all bits of its lower and its upper byte.
+
+    LLVM makes three times as many instructions if lanes of a mask are picked.
+    """
+    b = mask.b
+    ends = b.sext(mask.value, lanes.vector(I8, 2 * LANES))
+    return Vec(b, b.bitcast(ends, lanes.vector(ir.IntType(16))), signed=True)
 
 
 def _share(same, weights):
@@ -65,17 +141,8 @@ def _any_but(labels, excluded):
     return labels[0]
 
 
-def _vote_of_two(labels, weights):
-    """The winner where no more than two labels meet, and which lanes are not sure of it."""
-    nearest = _nearest(labels, weights)
-    same = [label == nearest for label in labels]
-    other = _any_but(labels, same)
-    known = [is_same | (label == other) for label, is_same in zip(labels, same, strict=True)]
-    third = ~functools.reduce(operator.and_, known)
-    share = _share(same, weights)
-    wins = share >= 0.5
-    near_tie = (share - 0.5).call("fabs") < NEAR_TIE
-    return select(wins, nearest, other), near_tie | (third & ~wins)
+def _all(masks):
+    return functools.reduce(operator.and_, masks)
 
 
 def _nearest_first(labels, weights):
@@ -112,124 +179,3 @@ def _winner(labels, totals):
         wins = (total > maximum) | wins
         winner, maximum = select(wins, label, winner), select(wins, total, maximum)
     return winner
-
-
-def _vote(labels, weights):
-    """The winner among eight integer labels, in scalars or lanes.
-
-    `labels[4 * i + 2 * j + k]` is at the near (0) or far (1) end of axes 0, 1 and 2; `weights`
-    are those of the far ends.
-    """
-    exact = [_rounded(weight).convert("fpext", F64) for weight in weights]
-    labels, shares = _nearest_first(labels, exact)
-    pairs = [p * q for p in shares[0] for q in shares[1]]
-    masses = [pair * p for pair in pairs for p in shares[2]]
-    return _winner(labels, _totals(labels, masses))
-
-
-def _exact_vote(*values):
-    return _vote(list(values[:8]), values[8:])
-
-
-def _store_votes(b, block, labels, differ):
-    """Write the winners of eight voxels; without votes where no bit of `differ` is set."""
-    pointer = row_to_write(b, block.read, block.target, block.at)
-    lanes.store(b, labels[0].value, pointer, block.at)
-    with b.if_then(differ.any_bit().value):
-        winner, unsure = _vote_of_two(labels, [_rounded(weight) for weight in block.weights])
-        lanes.store(b, winner.value, pointer, block.at)
-        with b.if_then(unsure.any().value):
-            name = f"exact_vote.{block.read}"
-            votes = call_apart(name, _exact_vote, [*labels, *block.weights])
-            lanes.store(b, votes.value, pointer, block.at)
-
-
-def _label_block(b, block):
-    rows = [block.load(corner, range(LANES), 2) for corner in _corners(block.source)]
-    differ = rows[0] ^ rows[0].pick([lane ^ 1 for lane in range(2 * LANES)])
-    for other in rows[1:]:
-        differ = differ | (rows[0] ^ other)
-    ends = (range(0, 2 * LANES, 2), range(1, 2 * LANES, 2))
-    labels = [Vec(b, row.pick(end).value, block.read.signed) for row in rows for end in ends]
-    _store_votes(b, block, labels, differ)
-
-
-def _label_window_block(b, block):
-    rows = [(corner, corner + 1) for corner in _corners(block.source)]
-    labels = [block.load(place) for row in rows for place in row]
-    labels = [Vec(b, label.value, block.read.signed) for label in labels]
-    differences = [labels[0] ^ label for label in labels[1:]]
-    _store_votes(b, block, labels, functools.reduce(operator.or_, differences))
-
-
-def _corners(source):
-    """From a cell to its four rows."""
-    return source.row.number(0), source.row, source.plane, source.plane + source.row
-
-
-label_block = block_intrinsic(_label_block)
-label_narrow = window_block_intrinsic(_label_window_block, NARROW)
-label_wide = window_block_intrinsic(_label_window_block, WIDE)
-
-
-@intrinsic
-def vote(typingctx, labels, weights):
-    """The winner among the eight labels of one cell."""
-
-    def codegen(context, b, signature, arguments):
-        labels, weights = arguments
-        signed = signature.args[0].dtype.signed
-        labels = vecs(b, cgutils.unpack_tuple(b, labels, 8), signed=signed)
-        return _vote(labels, vecs(b, cgutils.unpack_tuple(b, weights, 3))).value
-
-    return labels.dtype(labels, weights), codegen
-
-
-@device
-def blocks(state, dtype, _, fraction, source, cells, first, stop, target):
-    in_blocks(label_block, CELL, dtype, dtype, fraction, source, cells, first, stop, target)
-
-
-@device
-def voxels(state, dtype, _, fraction, source, wrap_step, cells, first, stop, fill, target):
-    outside = elements.voxel(dtype, fill, 0)
-    for i in range(first, stop):
-        index, weights = cell_of(fraction, cells, i)
-        found = corners(dtype, source, wrap_step, state, source.first + index, weights, outside)
-        elements.set_voxel(dtype, target.address, target.first + i, vote(found, weights))
-
-
-@device
-def window_blocks(block, dtype, fraction, source, cells, first, stop, target):
-    for start in range(first, stop, LANES):
-        at, number = min(start, stop - LANES), (start - first) // LANES
-        check_block(source, cells, at, *CELL)
-        block(dtype, dtype, fraction, source, cells, number, at, target)
-
-
-@device
-def parallel_part(dtype, fraction, source, cells, run, target):
-    """Sample the part of a row that has windows: where it begins and ends."""
-    first, stop = run.parallel_first, run.parallel_stop
-    # a window may reach beyond the row, but not beyond the memory
-    last = source.first + run.high + max(source.plane, 0) + max(source.row, 0) + 1
-    if last + WIDE > source.extent:
-        return 0, 0
-    if run.window == NARROW:
-        window_blocks(label_narrow, dtype, fraction, source, cells, first, stop, target)
-    elif run.window == WIDE:
-        window_blocks(label_wide, dtype, fraction, source, cells, first, stop, target)
-    else:
-        return 0, 0
-    return first, stop
-
-
-@kernel
-def label_row(read, write, fraction, source, wrap_step, cells, run, fill, target):
-    """Sample one row of one channel; for the arguments see row_arguments.py."""
-    fill_ends(write, run, fill, target)
-    source = shifted(source, run.shift)
-    done = parallel_part(read, fraction, source, cells, run, target)
-    sample_runs(
-        blocks, voxels, read, write, fraction, source, wrap_step, cells, run, done, fill, target
-    )
