@@ -90,12 +90,14 @@ class Augmentation:
     def started(self) -> Iterator[Manifest]:
         """Open the manifest, remove what was left behind, and find out what is done."""
         self.destination.mkdir(parents=True, exist_ok=True)
-        manifest = Manifest(self.destination / name_of_manifest(*self.shard))
+        own = name_of_manifest(*self.shard)
+        manifest = Manifest(self.destination / own)
         try:
             if self.goes_on:
                 names: list[PurePath | str] = [
                     output.name for job in self.jobs for output in job.outputs
                 ]
+                names.append(own)  # which is locked
                 if self.shard[1] == 1:  # else another shard may be writing these just now
                     names += self.layout.summaries({})
                 remove_partial_files(self.destination / name for name in names)
