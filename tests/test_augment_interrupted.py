@@ -150,7 +150,8 @@ def test_a_shard_leaves_the_summaries_of_others_alone(pipeline, tmp_path):
     own = partial_path(out / "manifest-1-of-2.jsonl")
     own.write_bytes(b"half")
     succeeds(raw, out, "--pipeline", pipeline, "--resume", "--shard", "1/2")
-    assert being_written.exists() and not own.exists()
+    assert being_written.exists()
+    assert not own.exists()
 
 
 def full_after(monkeypatch, count):
