@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.gate import __main__ as gate, builds, jobs, trials
+from benchmarks.gate import __main__ as gate, builds, jobs, large, trials
 from benchmarks.gate.statistics import (
     LIMIT,
     Comparison,
@@ -198,9 +198,10 @@ def test_jobs_answer_by_name(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", jobs.JOBS)
+@pytest.mark.parametrize("name", [*jobs.JOBS, *large.LARGE_JOBS])
 def test_every_job_can_be_done(name, monkeypatch):
-    monkeypatch.setattr(jobs, "SIDE", 32)
+    for module in (jobs, large):
+        monkeypatch.setattr(module, "SIDE", 32)
     assert list(jobs.prepared([name])) == [name]
 
 

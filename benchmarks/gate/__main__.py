@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .builds import ROOT, Builds, build_of, last_landed
 from .jobs import JOBS
+from .large import LARGE_JOBS
 from .statistics import LIMIT, Comparison, Round, compare_all, slower, table
 
 ROUNDS = 12
@@ -63,7 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "after", nargs="?", default=str(ROOT), help="the same; default: this checkout"
     )
-    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS), metavar="JOB")
+    every = [*JOBS, *LARGE_JOBS]
+    parser.add_argument("--jobs", nargs="+", choices=every, default=list(JOBS), metavar="JOB")
+    parser.add_argument(
+        "--large",
+        action="store_const",
+        dest="jobs",
+        const=list(LARGE_JOBS),
+        help="jobs of volumes of 256^3 with two threads",
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of processes")
     parser.add_argument("--limit", type=float, default=LIMIT, help="times as long that is too slow")
     parser.add_argument("--json", type=Path, help="file for the times")
