@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from support.volumes import random_volume
 from volaug import CaseError, Compose, Stream
+from volaug.data.files.itk_warnings import without_itk_warnings
 from volaug.data.files.opening import open_volume
 from volaug.data.files.safety import FileError
 
@@ -150,3 +151,15 @@ def test_a_library_that_is_not_installed(tmp_path, library):
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert f"is read by {library}, which is not installed: pip install 'volaug[files]'" in found
     assert str(file) in found
+
+
+def test_warnings_are_as_before_when_threads_that_want_them_off_overlap():
+    display = SimpleITK.ProcessObject
+    assert display.GetGlobalWarningDisplay()
+    first, second = (without_itk_warnings(SimpleITK) for _ in range(2))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not display.GetGlobalWarningDisplay()
+    second.__exit__(None, None, None)
+    assert display.GetGlobalWarningDisplay()

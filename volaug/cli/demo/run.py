@@ -1,6 +1,7 @@
 """The demo from beginning to end."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -60,16 +61,19 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
         shape = brain.image.shape
         tiles = [tile("Original", TISSUES, brain)]
         progress.update(task, description="Original", total=2 * len(strategies), refresh=True)
-        write_brain(out, "original", brain)
-
-        for strategy in strategies:
-            progress.update(task, description=f"{strategy.title}: files", refresh=True)
-            after, record = augmented(strategy, brain, threads)
-            write_brain(out, strategy.stem, after)
-            write_text(out / f"{strategy.stem}_record.json", record.to_json() + "\n")
-            tiles.append(tile(strategy.title, strategy.words(record), after))
-            warps[strategy.title] = record.warp
-            progress.advance(task)
+        with ThreadPoolExecutor(threads) as writers:  # compression takes longer than all else
+            written = [writers.submit(write_brain, out, "original", brain)]
+            for strategy in strategies:
+                after, record = augmented(strategy, brain, threads)
+                written.append(writers.submit(write_brain, out, strategy.stem, after))
+                write_text(out / f"{strategy.stem}_record.json", record.to_json() + "\n")
+                tiles.append(tile(strategy.title, strategy.words(record), after))
+                warps[strategy.title] = record.warp
+            for strategy, files in zip(strategies, written[1:], strict=True):
+                progress.update(task, description=f"{strategy.title}: files", refresh=True)
+                files.result()
+                progress.advance(task)
+            written[0].result()
         for title, warp in warps.items():
             progress.update(task, description=f"{title}: times", refresh=True)
             if title not in NOT_TIMED:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from .timing import RUNS, SCIPY_RUNS, Timing
+from .timing import RUNS, Timing
 
 
 def timing_table(timings: Sequence[Timing], shape: tuple[int, ...], threads: int) -> Table:
@@ -12,10 +12,10 @@ def timing_table(timings: Sequence[Timing], shape: tuple[int, ...], threads: int
     table = Table(
         title=f"{' x '.join(map(str, shape))} voxels of float32, linear interpolation",
         caption=(
-            f"volaug: median of {RUNS} runs, already compiled. scipy.ndimage: best of "
-            f"{SCIPY_RUNS}, one thread, order=1; for an elastic warp it includes the making of its "
-            "dense coordinates. Difference: between the two images, whose range is 0 to 1. All "
-            "together: one warp for all spatial steps."
+            f"volaug: median of {RUNS} runs, already compiled. scipy.ndimage: one run, one thread, "
+            "order=1; for an elastic warp it includes the making of its dense coordinates. "
+            "Difference: between the two images, whose range is 0 to 1. All together: one warp for "
+            "all spatial steps."
         ),
         caption_justify="left",
         title_justify="left",

@@ -1,8 +1,6 @@
 """Images that SimpleITK reads: NRRD, MetaImage and folders of DICOM files."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .blocks import SUFFIXES, voxels_of
+from .itk_warnings import without_itk_warnings
 from .safety import FileError, naming, reading, state_of, words_of
 
 Array = npt.NDArray[Any]
@@ -109,7 +108,7 @@ def _series(folder: Path) -> list[str]:
     for entry in folder.iterdir():
         if not entry.is_dir():
             state_of(entry)  # refuses a pipe, for which ITK would wait
-    with _without_warnings(sitk):
+    with without_itk_warnings(sitk):  # the error says if there is no series
         found = {
             series: list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series))
             for series in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
@@ -125,17 +124,6 @@ def _series(folder: Path) -> list[str]:
     (files,) = found.values()
     _check_slices(folder, files, sitk)
     return files
-
-
-@contextmanager
-def _without_warnings(sitk: Any) -> Iterator[None]:
-    """Keep ITK from printing that a folder has no series: the error says so."""
-    before = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        yield
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
 def _check_slices(folder: Path, files: list[str], sitk: Any) -> None:
