@@ -109,15 +109,20 @@ def maker(name):
 
 def left_segments(pids=()):
     """Shared memory that no process maps, but what a process beside these has made."""
-    found = {name for name in os.listdir("/dev/shm") if maker(name) in {None, *pids}}
+    found = {}
+    for name in os.listdir("/dev/shm"):
+        with contextlib.suppress(FileNotFoundError):
+            if maker(name) in {None, *pids}:
+                found[name] = str(os.stat(f"/dev/shm/{name}").st_ino)
     for _ in range(2):  # what another process makes just now, it maps before the second look
         time.sleep(0.1)
-        mapped = ""
+        mapped = set()  # by number: a semaphore is mapped under a name that it has no more
         for maps in Path("/proc").glob("[0-9]*/maps"):
             with contextlib.suppress(OSError):  # it has ended, or is another user's
-                mapped += maps.read_text()
-        found = {name for name in found if f"/dev/shm/{name}\n" not in mapped}
-    return found & set(os.listdir("/dev/shm"))
+                lines = (line.split() for line in maps.read_text().splitlines())
+                mapped |= {line[4] for line in lines if line[5:] and "/dev/shm/" in line[5]}
+        found = {name: number for name, number in found.items() if number not in mapped}
+    return found.keys() & set(os.listdir("/dev/shm"))
 
 
 @pytest.mark.skipif(not IS_LINUX, reason="needs /proc")

@@ -118,26 +118,55 @@ def spec_of(opened: OpenCase, record: Record) -> SampleSpec:
     return SampleSpec(forms, frozenset(others), record.output_shape)
 
 
-def collated(slots: Mapping[str, Any], samples: Sequence[Sample], empty: Empty) -> Batch:
-    """A batch of samples whose volumes already are in its slots."""
-    batch: Batch = {}
-    for name in samples[0]:
-        values = [sample[name] for sample in samples]
-        if name not in slots:
-            batch[name] = np.array(values) if isinstance(values[0], bool) else values
-        elif isinstance(values[0], list):
-            levels = zip(*values, strict=True)
-            batch[name] = [level_of(slots[name], each, empty) for each in levels]
-        else:
-            batch[name] = slots[name]
-    batch["record"] = [sample.record for sample in samples]
-    return batch
+class Slots:
+    """The arrays of a batch, into which its samples are written by the threads that make them.
 
+    Parameters
+    ----------
+    volumes : mapping from names to (size, C, n0, n1, n2) arrays
+    size : int
+        Number of samples.
+    empty : callable
+        Makes the arrays of labels at lower resolutions.
+    """
 
-def level_of(slot: Any, levels: Sequence[Any], empty: Empty) -> Any:
-    """The labels of a batch at one resolution; at full resolution, the slot itself."""
-    if np.shares_memory(levels[0], slot):
-        return slot
-    with_channels = [level if level.ndim == 4 else level[np.newaxis] for level in levels]
-    stacked = empty((len(levels), *with_channels[0].shape), levels[0].dtype)
-    return np.stack(with_channels, out=stacked)
+    def __init__(self, volumes: Mapping[str, Any], size: int, empty: Empty) -> None:
+        self.volumes = volumes
+        self._size, self._empty = size, empty
+        self._levels: dict[tuple[str, int], Any] = {}
+
+    def of(self, place: int) -> dict[str, Any]:
+        """Where the volumes of a sample are written."""
+        return {name: volume[place] for name, volume in self.volumes.items()}
+
+    def keep_levels(self, place: int, sample: Sample) -> None:
+        """Copy the labels of a sample at lower resolutions to those of the batch."""
+        for name, values in sample.items():
+            if name in self.volumes and isinstance(values, list):
+                for number, level in enumerate(values):
+                    self._keep_level(name, number, place, level)
+
+    def _keep_level(self, name: str, number: int, place: int, level: Any) -> None:
+        whole = self.volumes[name]  # at full resolution, it is there already
+        if not np.may_share_memory(level, whole[place]):
+            shape = level.shape if level.ndim == 4 else (1, *level.shape)
+            whole = self._levels.get((name, number))
+            if whole is None:  # one of two threads that find none makes the one that counts
+                made = self._empty((self._size, *shape), level.dtype)
+                whole = self._levels.setdefault((name, number), made)
+            whole[place] = level
+        self._levels[name, number] = whole
+
+    def batch(self, samples: Sequence[Sample]) -> Batch:
+        """The batch, when all of its samples are made."""
+        batch: Batch = {}
+        for name in samples[0]:
+            values = [sample[name] for sample in samples]
+            if name not in self.volumes:
+                batch[name] = np.array(values) if isinstance(values[0], bool) else values
+            elif isinstance(values[0], list):
+                batch[name] = [self._levels[name, number] for number in range(len(values[0]))]
+            else:
+                batch[name] = self.volumes[name]
+        batch["record"] = [sample.record for sample in samples]
+        return batch

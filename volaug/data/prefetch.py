@@ -1,10 +1,10 @@
 """Batches that are made ahead. A worker makes each sample."""
 
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from ..pipeline.record import Sample
 from ..threads.workers import Workers
+from .batches import Slots
 from .samples import SampleMaker, Seconds
 
 # Seconds between two checks that there are workers.
@@ -20,13 +20,13 @@ class Pending:
 
     Parameters
     ----------
-    slots : mapping from names to (size, C, n0, n1, n2) arrays
+    slots : Slots
         Where the samples are written.
     size : int
         Number of samples.
     """
 
-    def __init__(self, slots: dict[str, Any], size: int) -> None:
+    def __init__(self, slots: Slots, size: int) -> None:
         self.slots = slots
         self.seconds: Seconds = []
         self._outcomes: list[Sample | BaseException] = [Dropped()] * size
@@ -89,8 +89,9 @@ class _SampleTask:
     def __call__(self) -> None:
         batch, place = self._batch, self._place
         try:
-            out = {name: slot[place] for name, slot in batch.slots.items()}
+            out = batch.slots.of(place)
             sample = self._maker.make(self._number, self._is_foreground, out, batch.seconds)
+            batch.slots.keep_levels(place, sample)
             batch.end(place, sample)
         except BaseException as error:  # the consumer of the batch raises it
             batch.end(place, error)

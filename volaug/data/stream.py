@@ -19,7 +19,7 @@ from ..threads.limits import thread_count
 from ..threads.ranks import Shard, as_shard, torch_rank, torch_worker
 from ..threads.workers import Workers, holding
 from ..transforms.ranges import as_number
-from .batches import Batch, collated
+from .batches import Batch, Slots
 from .cases import Given
 from .prefetch import Dropped, Pending
 from .progress import Progress, Report
@@ -233,7 +233,7 @@ class Stream(Resumable):
         pending = ahead[0]
         samples = pending.samples(self._workers, self._threads)
         ahead.popleft()
-        batch = collated(pending.slots, samples, self._empty)
+        batch = pending.slots.batch(samples)
         with suppress(Dropped):  # closed meanwhile: this batch is still given
             self._submit(ahead)
         self._progress.add(start, len(samples), pending.seconds)
@@ -292,8 +292,8 @@ class Stream(Resumable):
                 raise Dropped
             of_rank = self._submitted * self._worker.total + self._worker.number + self._skipped
             first = (of_rank * self._rank.total + self._rank.number) * self._batch_size
-            slots = self._maker.spec.slots(self._batch_size, self._empty)
-            pending = Pending(slots, self._batch_size)
+            volumes = self._maker.spec.slots(self._batch_size, self._empty)
+            pending = Pending(Slots(volumes, self._batch_size, self._empty), self._batch_size)
             self._workers.start(self._threads)
             ahead.append(pending)
             self._submitted += 1
