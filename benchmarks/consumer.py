@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -183,15 +184,20 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--steps", type=int, default=50, help="of a half of a pair")
     parser.add_argument("--side", type=int, default=128, help="of the patches")
+    parser.add_argument(
+        "--switch-interval", type=float, default=sys.getswitchinterval(), metavar="SECONDS",
+        help="how long a thread may hold the GIL while another one waits (0.005)",
+    )  # fmt: skip
     given = parser.parse_args()
     torch.set_num_threads(1)
+    sys.setswitchinterval(given.switch_interval)
     volaug.warmup(["float32", "int16"])
     rounds = work_of(HELD)
     print(
         f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python "
         f"{platform.python_version()}, torch {torch.__version__}, volaug {volaug.__version__}: "
         f"{given.pairs} pairs of {given.steps} steps, batches of 2 x {given.side}^3, "
-        f"{given.threads} threads\n"
+        f"{given.threads} threads, switch interval {given.switch_interval} s\n"
     )
     print("| loader | waits | its own work takes | a step takes | processor time of a batch |")
     print("| --- | --- | --- | --- | --- |")
