@@ -69,11 +69,11 @@ def run_demo(out: Path, threads: int) -> list[Timing]:
                 write_text(out / f"{strategy.stem}_record.json", record.to_json() + "\n")
                 tiles.append(tile(strategy.title, strategy.words(record), after))
                 warps[strategy.title] = record.warp
+            written[0].result()
             for strategy, files in zip(strategies, written[1:], strict=True):
                 progress.update(task, description=f"{strategy.title}: files", refresh=True)
                 files.result()
                 progress.advance(task)
-            written[0].result()
         for title, warp in warps.items():
             progress.update(task, description=f"{title}: times", refresh=True)
             if title not in NOT_TIMED:

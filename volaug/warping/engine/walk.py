@@ -18,25 +18,25 @@ from .borders import UNFOLDED, border_rules
 Floats = npt.NDArray[np.float64]
 
 
-# Rows of a tile along axes 0 and 1. A tile is walked plane by plane, and each row prefetches what
-# rows of a plane that comes soon read first. So the L2 cache holds a slice of the source that moves
-# along with the planes, and not the tile. A slice of 8 rows is read by its neighbors again, at its
-# edges; of 24 rows and steep angles it is too large.
+# Rows of a tile along axes 0 and 1. A tile is walked plane by plane. Each row prefetches what one of
+# the next planes reads first. So the L2 cache holds a slice of the source that moves along with the
+# planes, and not the whole tile. With 8 rows a plane, tiles share many voxels at their edges, which
+# are read again. With 24 rows, the slice of a steep turn is too large for the cache.
 # On an Intel Xeon, two threads, turns by up to 45 degrees at 128^3 to 256^3: to a prefetch of the
 # next tile along axis 1 by tiles of (32, 8), 0.85 to 1.0; of four channels by (24, 4), 0.65 to 0.9.
 # Less deep tiles, (16, 16), take 0.98 to 1.1 of (32, 16), and deeper ones as long, but they leave
 # threads without work; (32, 8) takes 1.0 to 1.25, (32, 24) 0.95 to 1.1.
-# Rows that run along the source's are so short of work that the prefetch of a tile is better there:
-# that of a plane takes 1.1 to 1.3 of the time for nearest voxels. Four channels by tiles of (16, 4)
-# take 0.9 of the time by (16, 16).
+# Rows that run along the source's prefetch what the next tile along axis 1 reads. To prefetch for
+# the next planes takes 1.1 to 1.3 of the time for nearest voxels there. Four channels by tiles of
+# (16, 4) take 0.9 of the time by (16, 16).
 TILE, TILE_OF_PARALLEL_ROWS, TILE_OF_SEVERAL_PARALLEL_ROWS = (32, 16), (16, 16), (16, 4)
 
-# How far on a plane "comes soon": so many of the source's voxels along one of its axes. A row reads
-# two voxels along an axis, so that the second one after it is the first that is new. To prefetch
-# what is one voxel on takes 1.3 to 1.7 of the time.
+# How many voxels of the source a row prefetches ahead, along the axis on which planes advance most.
+# A cell has two voxels along an axis. So the voxel two steps ahead is the first that no row has
+# read yet. To prefetch one voxel ahead takes 1.3 to 1.7 of the time.
 VOXELS_AHEAD = 2
 
-# The most planes that are skipped, where they lie close: a bound, as planes may even coincide.
+# The most planes that a row prefetches ahead: planes may lie close together, or even coincide.
 PLANES_AHEAD = 8
 
 
@@ -248,7 +248,10 @@ def _walk(
 
 
 def _voxels_ahead(matrix: Floats, rows: int | None) -> tuple[int, int, int]:
-    """How far on a row prefetches: what is read so many rows on, or else planes on, in voxels."""
+    """The distance, in voxels of the source, from what a row reads to what it prefetches.
+
+    With `rows`, it prefetches what the row so many rows ahead reads; else what a later plane reads.
+    """
     columns: list[list[float]] = matrix.T.tolist()
     if rows is None:
         step, fastest = columns[0], max(abs(columns[0][0]), abs(columns[0][1]))
