@@ -18,10 +18,10 @@ from .borders import UNFOLDED, border_rules
 Floats = npt.NDArray[np.float64]
 
 
-# Rows of a tile along axes 0 and 1. A tile is walked plane by plane. Each row prefetches what one of
-# the next planes reads first. So the L2 cache holds a slice of the source that moves along with the
-# planes, and not the whole tile. With 8 rows a plane, tiles share many voxels at their edges, which
-# are read again. With 24 rows, the slice of a steep turn is too large for the cache.
+# Rows of a tile along axes 0 and 1. A tile is walked plane by plane. Each row prefetches what one
+# of the next planes reads first. So the L2 cache holds a slice of the source that moves along with
+# the planes, and not the whole tile. With 8 rows a plane, tiles share many voxels at their edges,
+# which are read again. With 24 rows, the slice of a steep turn is too large for the cache.
 # On an Intel Xeon, two threads, turns by up to 45 degrees at 128^3 to 256^3: to a prefetch of the
 # next tile along axis 1 by tiles of (32, 8), 0.85 to 1.0; of four channels by (24, 4), 0.65 to 0.9.
 # Less deep tiles, (16, 16), take 0.98 to 1.1 of (32, 16), and deeper ones as long, but they leave
