@@ -39,10 +39,9 @@ class Run(NamedTuple):
 
     first: int
     stop: int
-    plain: int  # whether all of the part is INSIDE, see borders.py
     parallel_first: int  # of it, what runs along a row of the source, all INSIDE or on a FACE
     parallel_stop: int
-    inner_first: int  # of that, what needs no rule
+    inner_first: int  # of the part, what is known to be INSIDE, see borders.py
     inner_stop: int
     low: int  # the least and the greatest index of the parallel part
     high: int

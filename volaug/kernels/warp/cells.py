@@ -235,12 +235,17 @@ def cell_of(fraction, cells, i):
 
 
 @device
-def end_of_run(cells, first, stop):
-    """Where the run of equal states ends that begins at `first`."""
-    state = state_of(cells, first)
+def end_of_run(cells, run, state, first, stop):
+    """Where the run of equal states ends that begins at `first`.
+
+    Of the states of the inner part, only the first eight are written.
+    """
     end = first
     equal = LANES
     while equal == LANES and end < stop:
-        equal = equal_states(cells, end, state)
-        end += equal
+        if state == INSIDE and run.inner_first <= end < run.inner_stop:
+            end = run.inner_stop
+        else:
+            equal = equal_states(cells, end, state)
+            end += equal
     return min(end, stop)

@@ -40,9 +40,8 @@ def sample_runs(
         if first == done[0] and done[0] < done[1]:
             first = done[1]
             continue
-        state, end = INSIDE, done[0] if first < done[0] < stop else stop
-        if not run.plain:
-            state, end = state_of(cells, first), end_of_run(cells, first, end)
+        state = INSIDE if run.inner_first <= first < run.inner_stop else state_of(cells, first)
+        end = end_of_run(cells, run, state, first, done[0] if first < done[0] < stop else stop)
         if state == OUTSIDE:
             elements.fill(write, fill, target, first, end)
         elif state in (INSIDE, FACE) and end - first >= LANES:

@@ -105,10 +105,15 @@ def fill_states(cells, first, stop, state):
 
 
 @device
-def run_of(first, stop, plain, begin, end, low, high, width):
-    """The `Run` of a row that is located by itself."""
-    parallel = begin, end, begin, end, low, high
-    return Run(first, stop, int(plain), *parallel, width, 0, 0, 0, 0, 0, 0, 0, 0)
+def run_of(first, stop, begin, end, width):
+    """The `Run` of a row that is located by itself, and of which no part is parallel."""
+    return Run(first, stop, 0, 0, begin, end, 0, 0, width, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@device
+def parallel_run(first, stop, begin, end, low, high, width):
+    """The same of a row whose inner part is parallel."""
+    return Run(first, stop, begin, end, begin, end, low, high, width, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @device
@@ -123,15 +128,15 @@ def locate_affine_row(fraction, cells, line, strides, border, width, parallel):
     """Fill `cells` of one row, and return its `Run`.
 
     `line` is (start, step) of each axis in turn, SNAP included in the starts. What is not in
-    the run's range is outside. A `plain` row is INSIDE all along it, and its `inside` is not
-    written. A `parallel` row runs along the source's; its parallel part needs no rule.
+    the run's range is outside. A `parallel` row runs along the source's, and so does its inner
+    part.
     """
     first, stop = 0, width
     plain = is_inner(line, border, 0) and is_inner(line, border, width - 1)
     if not plain and number_of(border, 0, SUPPORT_HIGH) < np.inf:  # and so the other axes
         first, stop = part_within(line, border, SUPPORT_LOW, first, stop)
         if stop <= first:
-            return run_of(0, 0, True, 0, 0, 0, 0, width)
+            return run_of(0, 0, 0, 0, width)
         plain = is_inner(line, border, first) and is_inner(line, border, stop - 1)
     begin, end = first, stop
     if not plain:
@@ -142,15 +147,14 @@ def locate_affine_row(fraction, cells, line, strides, border, width, parallel):
         if begin <= at < end:
             part = end
             cells_inside(fraction, cells, at, end, at, line, strides)
-            if not plain:
-                fill_states(cells, at, end, INSIDE)
+            set_states(cells, at, INSIDE)
         else:
             part = begin if at < begin < end else stop
             cells_by_rule(fraction, cells, at, part, at, line, strides, border)
         at = part
     if not parallel or begin == end:
-        return run_of(first, stop, plain, 0, 0, 0, 0, width)
-    return run_of(first, stop, plain, begin, end, *ends_of(cells, begin, end), width)
+        return run_of(first, stop, begin, end, width)
+    return parallel_run(first, stop, begin, end, *ends_of(cells, begin, end), width)
 
 
 @device
@@ -269,6 +273,24 @@ def snapped_polynomials(c):
 
 
 @device
+def spans_inside(affine, border, starts, bounds):
+    """The spans of a row that are INSIDE by the hull of all control points, as a half-open range.
+
+    They follow each other, as what is added to a line is bounded. So only the ends are tried.
+    """
+    first, last = 0, starts.shape[0] - 2
+    while first <= last and not surely_inside(
+        affine, starts[first], starts[first + 1], border, bounds
+    ):
+        first += 1
+    while last > first and not surely_inside(
+        affine, starts[last], starts[last + 1], border, bounds
+    ):
+        last -= 1
+    return first, last + 1
+
+
+@device
 def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bounds):
     """Fill `cells` of one row of a B-spline warp, and return its `Run`, as of an affine row.
 
@@ -278,18 +300,18 @@ def locate_spline_row(fraction, cells, line, affine, strides, border, starts, bo
     """
     # The last block of a span runs into the next one, which is written after it.
     width = starts[-1]
-    plain = surely_inside(affine, 0, width, border, bounds)
-    state = INSIDE
+    inner_first, inner_stop = spans_inside(affine, border, starts, bounds)
     for s in range(starts.shape[0] - 1):
         first, stop = starts[s], starts[s + 1]
         polynomials = snapped_polynomials(line[12 * s : 12 * s + 12])
-        if not plain:
-            state = INSIDE
-            if not surely_inside(affine, first, stop, border, bounds):
-                state = span_state(polynomials, stop - first, border)
+        state = INSIDE
+        if not inner_first <= s < inner_stop:
+            state = span_state(polynomials, stop - first, border)
             fill_states(cells, first, stop, state)
+        elif s == inner_first:
+            set_states(cells, first, INSIDE)
         if state == INSIDE:
             cells_inside(fraction, cells, first, stop, 0, polynomials, strides)
         elif state == MIXED:
             cells_by_rule(fraction, cells, first, stop, 0, polynomials, strides, border)
-    return run_of(0, width, plain, 0, 0, 0, 0, width)
+    return run_of(0, width, starts[inner_first], starts[inner_stop], width)

@@ -51,7 +51,7 @@ def continues(cells, i, beside):
 def parallel_ends(cells, run):
     """Where the parallel part begins and ends, with what the border's rule took into the source."""
     first, stop = run.parallel_first, run.parallel_stop
-    if run.plain or first == stop:
+    if first == stop:
         return first, stop
     while first > run.first and continues(cells, first - 1, first):
         first -= 1
@@ -73,7 +73,7 @@ def first_level_run(cells, run, border, origins, repeats):
         table = cells.windows + 2 * cells.length
         nearest_size = tabulate(cells.nearest, first, stop, limits, table, cells.length)
     parallel = first, stop, run.parallel_first, run.parallel_stop, low, high
-    part = run.first, run.stop, run.plain, *parallel, run.width
+    part = run.first, run.stop, *parallel, run.width
     return Run(*part, size, nearest_size, 0, 0, *origins, 1, repeats)
 
 
@@ -81,7 +81,7 @@ def first_level_run(cells, run, border, origins, repeats):
 def next_level_run(run, origins, repeats):
     """The run of a level row that takes over the cells of another one."""
     parallel = run.parallel_first, run.parallel_stop, run.inner_first, run.inner_stop
-    part = run.first, run.stop, run.plain, *parallel, run.low, run.high, run.width
+    part = run.first, run.stop, *parallel, run.low, run.high, run.width
     shifts = origins[0] - run.origin, origins[1] - run.nearest_origin
     same = run.origin, run.nearest_origin, run.reusable, repeats
     return Run(*part, run.window, run.nearest_window, *shifts, *same)

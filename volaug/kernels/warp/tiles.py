@@ -34,7 +34,11 @@ PADDING = LANES
 # index, nearest, three fractions, inside and windows: as if each took 8 bytes
 ROWS_OF_CELLS = 6
 
-RUN_SIZE = len(Run._fields)
+# Bytes of a line of the cache; the buffers of a row begin on one.
+LINE = 64
+
+# Of the run of a row in the workspace: its fields, and up to a whole line
+RUN_SIZE = -(-len(Run._fields) * 8 // LINE) * LINE // 8
 
 
 def buffer_length(width):
@@ -46,7 +50,7 @@ def workspace_size(band: int, width: int, source_width: int) -> int:
     """Floats, of 4 bytes at least, that hold the cells of a band of rows and their runs."""
     rows = band * (ROWS_OF_CELLS * buffer_length(width) + RUN_SIZE)
     blended = max(source_width + 2 * PADDING, BLOCKS * BLOCK_BYTES // 8)
-    return 2 * (rows + buffer_length(width) + blended)
+    return 2 * (rows + buffer_length(width) + blended + LINE // 8)
 
 
 length_of_buffers = device(buffer_length)
@@ -177,13 +181,13 @@ def warp_tiles(
     # addresses from here on: an array counts its references wherever it is passed on, which
     # took 30 ns a row
     table, rules = np.int64(volumes.ctypes.data), np.int64(border.ctypes.data)
-    buffers = np.int64(workspace.ctypes.data)
+    buffers = (np.int64(workspace.ctypes.data) + LINE - 1) // LINE * LINE
     floats = (float(strides[0]), float(strides[1]))
     parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
     is_dense = integers(table, 0, Volume).target_step == 1  # rows are repeated in the target
     separable = is_dense and parallel and matrix[2, 0] == 0.0 and matrix[2, 1] == 0.0
     for r in range(band):
-        set_integers(buffers, r * RUN_SIZE, run_of(0, 0, False, 0, 0, 0, 0, width))
+        set_integers(buffers, r * RUN_SIZE, run_of(0, 0, 0, 0, width))
     if spline is not None:
         lattice, density, starts, bounds = spline
         blended = np.empty(lattice.shape[1:])
@@ -203,7 +207,7 @@ def warp_tiles(
                 r = (y - y_first) % band
                 cells = cells_in(buffers, r, band, width, outputs)
                 affine = affine_line(matrix, z, y)
-                run = run_of(0, 0, True, 0, 0, 0, 0, width)
+                run = run_of(0, 0, 0, 0, width)
                 if origins is not None:
                     run = locate_straight_row(
                         fraction,
