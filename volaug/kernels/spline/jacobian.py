@@ -1,6 +1,6 @@
 """The Jacobian determinant of a B-spline map at each voxel of a grid, and their minimum.
 
-As in rows.py, a row's polynomials are blended from those of the lattice around it: once with
+As in spline_rows.py, a row's polynomials are blended from those of the lattice around it: once with
 the B-splines of axes 0 and 1, once with the derivative of the one, once of the other. In a knot
 span the map's derivatives along axes 0, 1 and 2 are then vectors of polynomials of degree 3, 3
 and 2 along the row, and the determinant, their triple product, is a polynomial of degree 8. Its
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..jit.lanes import LANES
 from ..jit.options import device, kernel
-from ..warp.rows import blend, blend_line, blend_plane, span_of
+from ..warp.spline_rows import blend, blend_line, blend_plane, span_of
 from .points import cubic_slopes
 
 

@@ -8,7 +8,7 @@ are 12 numbers that lie side by side, so that the sums are vector code.
 import numpy as np
 
 from ..jit.options import device, kernel
-from ..warp.rows import cubic_weights, span_of
+from ..warp.spline_rows import cubic_weights, span_of
 
 # A residual this small, relative to the largest coordinate or to one voxel, is rounding.
 ROUNDING = 1e-12

@@ -1,7 +1,7 @@
 """A multiplicative field: two to the power of a cubic B-spline, made a row at a time.
 
-As in rows.py, the rows of the lattice around a row of voxels are blended to the polynomials of its
-knot spans. The lattice is float64; along a span it is float32, with a relative error of some
+As in spline_rows.py, the rows of the lattice around a row of voxels are blended to the polynomials
+of its knot spans. The lattice is float64; along a span it is float32, with a relative error of some
 1e-6 where the field's logarithm is 1.
 """
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..jit import dtypes as elements
 from ..jit.options import kernel
-from ..warp.rows import blend_line, blend_plane
+from ..warp.spline_rows import blend_line, blend_plane
 from .pointwise import part_of
 from .vector_math import exp2
 

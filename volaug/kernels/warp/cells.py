@@ -10,7 +10,8 @@ and which of them are filled:
     fractions  float, 3 rows      along axes 0, 1, 2
     length                        of such a row
     nearest    int64              linear index of the nearest voxel, half a voxel rounding up
-    inside     uint8              the state: INSIDE or another, see borders.py
+    inside     uint8              the state: INSIDE or another, see borders.py; of the inner
+                                  part of a row, only those of the first eight are written
     windows                       tables of the parallel part, see windows.py
     blended    float              for a row of the source, interpolated along axes 0 and 1;
                                   or for labels, see label_rows.py
@@ -236,10 +237,7 @@ def cell_of(fraction, cells, i):
 
 @device
 def end_of_run(cells, run, state, first, stop):
-    """Where the run of equal states ends that begins at `first`.
-
-    Of the states of the inner part, only the first eight are written.
-    """
+    """Where the run of voxels of a `state` ends that begins at `first`."""
     end = first
     equal = LANES
     while equal == LANES and end < stop:

@@ -3,8 +3,8 @@
 A tile is 32 x 16 rows or so, in full length. Rows that are neighbors along axes 0 and 1
 read the same voxels, so that a plane's part of the source (0.2 MB of a rotated 256^3) stays in
 the L2 cache until the next plane of the tile has used it. Tiles are numbered along axis 1
-first, and `warp_tiles` walks a range of them: the unit of work that threads share out. What a
-voxel becomes depends on its row alone, and so not on tiles or threads.
+first, and threads share them out, see shares.py. What a voxel becomes depends on its row alone, and
+so not on tiles or threads.
 """
 
 import numpy as np
@@ -17,15 +17,10 @@ from ..jit.lanes import LANES
 from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Run, Source, Target
 from .label_rows import BLOCK_BYTES, BLOCKS
-from .rows import (
-    affine_line,
-    blend_line,
-    blend_plane,
-    locate_spline_row,
-    run_of,
-    surely_outside,
-)
+from .rows import affine_line, run_of
 from .separable import locate_straight_row, repeats_plane
+from .shares import take
+from .spline_rows import blend_line, blend_plane, locate_spline_row, surely_outside
 from .volumes import COLUMNS, Volume, copy_from_plane_before
 
 # How much longer than a row its buffers are: a block may run past the end.
@@ -157,17 +152,18 @@ def warp_tiles(
     band,
     outputs,
     shape,
-    first,
-    stop,
+    shares,
+    own,
+    most,
 ):
-    """Fill tiles first..stop of the targets of some volumes that share their geometry.
+    """Fill some tiles of the targets of some volumes that share their geometry.
 
     volumes    (n, COLUMNS) int64, a `Volume` each
     strides    of the sources' axes 0 and 1, and how far on to prefetch, in elements
     wrap_step  steps from the last voxel of each axis to the one after it, 0 if there is none
     border     (3, len(RULE)) float64, see borders.py
     matrix     (3, 4) float64, from output voxels to source voxels
-    spline     None, or (lattice, density, starts, bounds), see rows.py
+    spline     None, or (lattice, density, starts, bounds), see spline_rows.py
     origins    (rows of a tile along axis 1,) to work in; None if there is a `spline`, so that a
                kernel has either kind of rows alone
     workspace  (workspace_size,) for the cells of a band, of the dtype of their fractions
@@ -175,6 +171,9 @@ def warp_tiles(
     band       how many rows are located before they are sampled
     outputs    whether index and fractions are written, whether the nearest voxel is; see cells.py
     shape      of the targets
+    shares     (threads, STEP) int64, the tiles that are left, see shares.py
+    own        whose share is filled first
+    most       how many tiles are filled at most
     """
     depth, height, width = shape
     fraction, count = workspace.dtype, volumes.shape[0]
@@ -193,7 +192,11 @@ def warp_tiles(
         blended = np.empty(lattice.shape[1:])
         line = np.empty(lattice.shape[2])
 
-    for number in range(first, stop):
+    left, threads = np.int64(shares.ctypes.data), shares.shape[0]
+    for _ in range(most):
+        number = take(left, threads, own)
+        if number < 0:
+            break
         z_first, z_stop, y_first, y_stop = rows_of_tile(number, tile, depth, height)
         if origins is not None:
             for i in range(origins.shape[0]):

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...kernels.warp.samplers import fraction_dtype, sampler_address
+from ...kernels.warp.shares import shares_of
 from ...kernels.warp.tiles import warp_tiles, workspace_size
 from ...kernels.warp.volumes import Volume
 from ...threads.parts import run_parts, threads_worth
@@ -35,6 +36,9 @@ TILE, TILE_OF_PARALLEL_ROWS, TILE_OF_SEVERAL_PARALLEL_ROWS = (32, 16), (16, 16),
 # A cell has two voxels along an axis. So the voxel two steps ahead is the first that no row has
 # read yet. To prefetch one voxel ahead takes 1.3 to 1.7 of the time.
 VOXELS_AHEAD = 2
+
+# The most voxels that a thread makes before it returns to Python, which may have to stop it: 10 ms.
+VOXELS_AT_ONCE = 2**23
 
 # The most planes that a row prefetches ahead: planes may lie close together, or even coincide.
 PLANES_AHEAD = 8
@@ -222,29 +226,36 @@ def _walk(
     interpolations = {sampling.interpolation for sampling, _, _ in volumes}
     outputs = (int(interpolations != {"nearest"}), int("nearest" in interpolations))
 
+    tiles = -(-shape[0] // tile[0]) * -(-shape[1] // tile[1])
+    voxels = sum(sampling.target.size for sampling, _, _ in volumes)
+    threads = min(threads_worth(voxels, threads), tiles)
+    shares = shares_of(tiles, threads)
+    times = -(-voxels // (VOXELS_AT_ONCE * threads))
+    most = -(-tiles // (times * threads))
+
     def work(first: int, stop: int) -> None:
         origins = np.empty(tile[1], np.int64) if spline is None else None
         workspace = np.empty(workspace_size(band, shape[2], source.shape[2]), geometry.fractions)
-        warp_tiles(
-            table,
-            strides,
-            wrap_step,
-            border,
-            matrix,
-            spline,
-            origins,
-            workspace,
-            tile,
-            band,
-            outputs,
-            shape,
-            first,
-            stop,
-        )
+        for number in range(first, stop):
+            warp_tiles(
+                table,
+                strides,
+                wrap_step,
+                border,
+                matrix,
+                spline,
+                origins,
+                workspace,
+                tile,
+                band,
+                outputs,
+                shape,
+                shares,
+                number // times,
+                most,
+            )
 
-    tiles = -(-shape[0] // tile[0]) * -(-shape[1] // tile[1])
-    voxels = sum(sampling.target.size for sampling, _, _ in volumes)
-    run_parts(work, tiles, threads_worth(voxels, threads), volumes)
+    run_parts(work, threads * times, threads, volumes)
 
 
 def _voxels_ahead(matrix: Floats, rows: int | None) -> tuple[int, int, int]:
