@@ -10,6 +10,7 @@ from .. import checks
 from ..checks import Interpolation
 from ..threads.limits import thread_count
 from .engine import copies, memory_layout as layout
+from .engine.allocation import keep_for_next_call
 from .engine.borders import EXTENSIONS, MODES, Mode
 from .engine.packing import packed_channels, packed_fills, unpack_channels
 from .engine.prefilter import padded_coefficients
@@ -246,6 +247,7 @@ def warp_requests(
             checks.check_apart(request.name, request.target, others)
     results, samplings = [], []
     in_place_of: list[tuple[Sampling, Sampling]] = []  # packed labels, of channels
+    coefficients = []
     for request in requests:
         source = _with_channels(request.volume)
         if request.target is None:
@@ -263,6 +265,7 @@ def warp_requests(
         if request.interpolation == "cubic":
             extension = EXTENSIONS[request.mode]
             source, padding = padded_coefficients(source, extension, request.fills, count)
+            coefficients.append(source)
         sampling = Sampling(
             source, target, request.interpolation, request.mode, request.fills, padding
         )
@@ -273,6 +276,8 @@ def warp_requests(
     warp_volumes(samplings, affine, control_points, count)
     for packed, sampling in in_place_of:
         unpack_channels(packed.target[0], sampling.fills, sampling.target, count)
+    for array in coefficients:
+        keep_for_next_call(array)
     return results
 
 

@@ -31,13 +31,39 @@ cut off at 15 voxels, 0.34; the recursion, 0.61.
 """
 
 import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
+from ..jit import lanes
 from ..jit.options import device, kernel
 
 OUTSIDE = -1
 
+# How many rows before it is read or written a row is asked for. With two threads of an Intel Xeon,
+# planes of 256^3 take 0.8 of the time so, and columns 0.87.
+ROWS_AHEAD = 2
+
+LINE = 64  # bytes of a line of the cache
+
 # Steps of a recursion from one end of tails to the next: z^8 is 2.7e-5.
 STEPS = 8
+
+
+@intrinsic
+def ask_for(typingctx, row):
+    """Ask for the lines of the cache of a contiguous row that is read or written soon."""
+
+    def codegen(context, b, signature, arguments):
+        kind = signature.args[0]
+        array = context.make_array(kind)(context, b, arguments[0])
+        length = b.extract_value(array.shape, 0)
+        step = length.type(LINE // (kind.dtype.bitwidth // 8))
+        with cgutils.for_range_slice(b, length.type(0), length, step) as (at, _):
+            lanes.prefetch(b, b.gep(array.data, [at]), to_write=True)
+        return context.get_dummy_value()
+
+    return types.void(row), codegen
 
 
 @device
@@ -60,6 +86,9 @@ def sum_forwards(voxels, first, stride, index, fill, pole, negligible, sums):
         else:
             start = first + stride * index[k]
             row = voxels[start : start + after.shape[0]]
+            if k + ROWS_AHEAD < index.shape[0] and index[k + ROWS_AHEAD] != OUTSIDE:
+                soon = first + stride * index[k + ROWS_AHEAD]
+                ask_for(voxels[soon : soon + after.shape[0]])
             for i in range(row.shape[0]):
                 after[i] = row[i] + pole * (before[i] - row[i])
         if k % STEPS == 0:
@@ -75,12 +104,12 @@ def step_backwards(sums, pole, row):
 
 
 @device
-def extend_line(line, count, margin, index, fill):
+def extend_line(line, count, index, fill):
     """Set the first and the last `count` samples to what lies between, or to `fill`."""
     for near in range(count):
         far = line.shape[0] - 1 - near
-        line[near] = fill if index[near] == OUTSIDE else line[margin + index[near]]
-        line[far] = fill if index[far] == OUTSIDE else line[margin + index[far]]
+        line[near] = fill if index[near] == OUTSIDE else line[count + index[near]]
+        line[far] = fill if index[far] == OUTSIDE else line[count + index[far]]
 
 
 @device
@@ -100,11 +129,12 @@ def filter_line(line, sides, scratch, target):
 
 @kernel
 def filter_planes(
-    volume, first, stop, padding, margin, index1, index2, fill, pole, negligible, sides
+    samples, volume, first, padding, margin, index1, index2, fill, pole, negligible, sides
 ):
-    """Filter planes first..stop along axes 1 and 2, in place.
+    """Filter some planes along axes 1 and 2.
 
-    volume      (m0, m1, m2) the samples, amid `padding` voxels that are only written
+    samples     (n, n1, n2) what is filtered
+    volume      (m0, m1, m2) planes from `first` on are written; they have `padding` voxels around
     margin      how many samples longer a line is made at each end
     index1      (margin + m1 + margin,) place of each sample of a line along axis 1
     index2      (margin + m2 + margin,) and along axis 2
@@ -113,29 +143,31 @@ def filter_planes(
     negligible  a magnitude less than this counts as zero
     sides       (n,) weight of either side at each level of the reduction
     """
-    _, height, width = volume.shape
-    voxels = volume.reshape(-1)
+    _, height, width = samples.shape
+    voxels = samples.reshape(-1)
     line = np.empty(index2.shape[0], volume.dtype)
     scratch = np.empty((2, line.shape[0]), volume.dtype)
     around = margin + padding
     row = line[around : line.shape[0] - around]
     sums = np.empty((index1.shape[0], row.shape[0]), volume.dtype)
-    for z in range(first, stop):
+    for z in range(samples.shape[0]):
         plane = z * height * width
-        sum_forwards(voxels, plane + padding, width, index1, fill, pole, negligible, sums)
+        sum_forwards(voxels, plane, width, index1, fill, pole, negligible, sums)
         for i in range(row.shape[0]):
             row[i] = 0
         for k in range(sums.shape[0] - 1, margin - 1, -1):
             step_backwards(sums[k], pole, row)
             if k % STEPS == 0:
                 end_tails(row, negligible, row)
-            if k < margin + height:
-                extend_line(line, around, margin, index2, fill)
-                filter_line(line, sides, scratch, volume[z, k - margin])
+            if k < margin + volume.shape[1]:
+                if k >= margin + ROWS_AHEAD:
+                    ask_for(volume[first + z, k - margin - ROWS_AHEAD])
+                extend_line(line, around, index2, fill)
+                filter_line(line, sides, scratch, volume[first + z, k - margin])
 
 
 @kernel
-def filter_columns(planes, first, stop, margin, index0, fill, pole, negligible):
+def filter_columns(planes, first, stop, padding, margin, index0, fill, pole, negligible):
     """Filter columns first..stop of (m0, m1 * m2) `planes` along axis 0, in place.
 
     `index0` is (margin + m0 + margin,), all else is as for `filter_planes`.
@@ -143,7 +175,8 @@ def filter_columns(planes, first, stop, margin, index0, fill, pole, negligible):
     depth, size = planes.shape
     row = np.zeros(stop - first, planes.dtype)
     sums = np.empty((index0.shape[0], row.shape[0]), planes.dtype)
-    sum_forwards(planes.reshape(-1), first, size, index0, fill, pole, negligible, sums)
+    begin = padding * size + first
+    sum_forwards(planes.reshape(-1), begin, size, index0, fill, pole, negligible, sums)
     for k in range(sums.shape[0] - 1, margin - 1, -1):
         step_backwards(sums[k], pole, row)
         if k % STEPS == 0:

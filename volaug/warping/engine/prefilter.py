@@ -10,6 +10,7 @@ from ...kernels.spline.prefilter import OUTSIDE, filter_columns, filter_planes
 from ...threads.limits import thread_count
 from ...threads.parts import run_parts, threads_worth
 from . import memory_layout as layout
+from .allocation import memory_of_last_call
 from .borders import Mode, border_index
 
 MODES = ("mirror", "reflect", "grid-wrap")
@@ -124,13 +125,15 @@ def padded_coefficients(
     Returns
     -------
     (C, n0 + 2 p, n1 + 2 p, n2 + 2 p) array
-        Of the volume's memory order, and of the dtype that `spline_filter` gives it.
+        Of the volume's memory order, and of the dtype that `spline_filter` gives it. Its memory is
+        for `keep_for_next_call`.
     p : int
         Voxels added to each end of each axis.
     """
     arithmetic = np.result_type(volume.dtype, np.float32).name
     padding = READ_BY_TAPS if extension in MODES else DECAY[arithmetic]
-    return _filter(volume, padding, extension, fill, threads), padding
+    with memory_of_last_call():
+        return _filter(volume, padding, extension, fill, threads), padding
 
 
 def _filter(
@@ -162,34 +165,31 @@ def _filter_channel(
     fill: Any,
     threads: int,
 ) -> None:
-    """Copy samples of any dtype and strides into C-contiguous `coefficients`, and filter them.
+    """Filter samples of any dtype and strides into C-contiguous `coefficients`.
 
-    That the kernels read what NumPy has just copied into the cache takes no longer than if they
-    read the samples, and they are compiled for no dtype but that of the coefficients.
+    The kernels are compiled for no dtype but that of the coefficients. So other samples are copied,
+    some planes at a time.
     """
     margin, pole, sides = _filter_in(coefficients.dtype)
     around = fill if extension == "grid-constant" else 0.0
     negligible = _negligible(samples, around, coefficients.dtype)
     index0, index1, index2 = (_line_index(n, padding, margin, extension) for n in samples.shape)
-    depth, height, width = samples.shape
-    rows, columns = slice(padding, padding + height), slice(padding, padding + width)
+    depth = len(samples)
     flat_planes = coefficients.reshape(len(coefficients), -1)
     size = flat_planes.shape[1]
 
     def filter_slabs(first: int, stop: int) -> None:
         for begin in range(first * SLAB, min(stop * SLAB, depth), SLAB):
-            slab = samples[begin : begin + SLAB]
-            first_plane, stop_plane = padding + begin, padding + begin + len(slab)
-            coefficients[first_plane:stop_plane, rows, columns] = slab
+            slab = np.require(samples[begin : begin + SLAB], coefficients.dtype, ["C", "A", "W"])
             filter_planes(
-                coefficients, first_plane, stop_plane, padding, margin,
+                slab, coefficients, padding + begin, padding, margin,
                 index1, index2, fill, pole, negligible, sides,
             )  # fmt: skip
 
     def filter_blocks(first: int, stop: int) -> None:
         for begin in range(first * COLUMNS, min(stop * COLUMNS, size), COLUMNS):
             end = min(begin + COLUMNS, size)
-            filter_columns(flat_planes, begin, end, margin, index0, fill, pole, negligible)
+            filter_columns(flat_planes, begin, end, padding, margin, index0, fill, pole, negligible)
 
     run_parts(filter_slabs, -(-depth // SLAB), threads)
     run_parts(filter_blocks, -(-size // COLUMNS), threads)
@@ -229,7 +229,7 @@ def _filter_in(dtype: np.dtype[Any]) -> Filter:
 
 
 def _line_index(length: int, padding: int, margin: int, extension: str) -> npt.NDArray[np.int64]:
-    """Where on the padded axis the samples of an extended line are, or `OUTSIDE`."""
+    """Which samples an extended line of a padded axis has, or `OUTSIDE`."""
     places = np.arange(-padding - margin, length + padding + margin)
     index = border_index(places, length, extension)
-    return np.where(index < 0, OUTSIDE, padding + index)
+    return np.where(index < 0, OUTSIDE, index)

@@ -34,8 +34,9 @@ TILE, TILE_OF_PARALLEL_ROWS, TILE_OF_SEVERAL_PARALLEL_ROWS = (32, 16), (16, 16),
 
 # How many voxels of the source a row prefetches ahead, along the axis on which planes advance most.
 # A cell has two voxels along an axis. So the voxel two steps ahead is the first that no row has
-# read yet. To prefetch one voxel ahead takes 1.3 to 1.7 of the time.
-VOXELS_AHEAD = 2
+# read yet. To prefetch one voxel ahead takes 1.3 to 1.7 of the time. A cubic cell has four voxels:
+# with two voxels ahead, 256^3 takes 1.2 to 1.35 times as long as with four, and 3 to 6 are alike.
+VOXELS_AHEAD, VOXELS_AHEAD_OF_CUBIC = 2, 4
 
 # The most voxels that a thread makes before it returns to Python, which may have to stop it: 10 ms.
 VOXELS_AT_ONCE = 2**23
@@ -192,7 +193,8 @@ def _walk(
     # rows of several channels are located together, and then sampled channel by channel
     band = tile[1] if several else 1
     plane, row = geometry.strides
-    z, y, x = _voxels_ahead(matrix, tile[1] if parallel else None)
+    ahead = VOXELS_AHEAD_OF_CUBIC if geometry.sampler == "cubic" else VOXELS_AHEAD
+    z, y, x = _rows_ahead(matrix, tile[1]) if parallel else _planes_ahead(matrix, ahead)
     strides = (plane, row, z * plane + y * row + x)
     border = border_rules(geometry.mode, geometry.shape, geometry.sampler, padding)
     wrap_step = (0, 0, 0)
@@ -258,19 +260,21 @@ def _walk(
     run_parts(work, threads * times, threads, volumes)
 
 
-def _voxels_ahead(matrix: Floats, rows: int | None) -> tuple[int, int, int]:
-    """The distance, in voxels of the source, from what a row reads to what it prefetches.
+def _rows_ahead(matrix: Floats, rows: int) -> tuple[int, int, int]:
+    """How far on, in voxels of the source, lies what the row so many rows later reads."""
+    return _whole_voxels(matrix[:, 1] * rows)
 
-    With `rows`, it prefetches what the row so many rows ahead reads; else what a later plane reads.
-    """
-    columns: list[list[float]] = matrix.T.tolist()
-    if rows is None:
-        step, fastest = columns[0], max(abs(columns[0][0]), abs(columns[0][1]))
-        times = min(VOXELS_AHEAD / fastest, PLANES_AHEAD) if fastest else PLANES_AHEAD
-    else:
-        step, times = columns[1], rows
+
+def _planes_ahead(matrix: Floats, voxels: int) -> tuple[int, int, int]:
+    """The same to what a later plane reads, so many voxels on along an axis."""
+    step = matrix[:, 0]
+    fastest = float(np.abs(step[:2]).max())
+    return _whole_voxels(step * (min(voxels / fastest, PLANES_AHEAD) if fastest else PLANES_AHEAD))
+
+
+def _whole_voxels(distance: Floats) -> tuple[int, int, int]:
     # a matrix need not be sensible
-    z, y, x = (round(max(-1e6, min(along * times, 1e6))) for along in step)
+    z, y, x = (round(max(-1e6, min(along, 1e6))) for along in distance.tolist())
     return z, y, x
 
 
