@@ -79,3 +79,20 @@ def test_how_often_a_thread_returns_to_python_changes_no_bit(monkeypatch, at_onc
     warp.apply(volume, out=result, threads=threads)
     np.testing.assert_array_equal(result, expected)
     assert len(calls) == 1 if (at_once, threads) == (10**9, 1) else len(calls) > 1
+
+
+@pytest.mark.parametrize("at_once", [5_000, 10**9])
+def test_one_thread_fills_what_another_does_not(monkeypatch, at_once):
+    volume = random_volume((40, 37, 35), seed=3)
+    warp = Warp((70, 67, 33), np.column_stack(mild_affine(volume.shape)))
+    expected, kernel = warp.apply(volume), walk.warp_tiles
+    monkeypatch.setattr(walk, "VOXELS_AT_ONCE", at_once)
+
+    def kernel_of_the_first(*arguments):
+        if arguments[-2] == 0:
+            kernel(*arguments)
+
+    monkeypatch.setattr(walk, "warp_tiles", kernel_of_the_first)
+    result = np.full(expected.shape, np.nan, expected.dtype)
+    warp.apply(volume, out=result, threads=2)
+    np.testing.assert_array_equal(result, expected)

@@ -232,8 +232,8 @@ def _walk(
     voxels = sum(sampling.target.size for sampling, _, _ in volumes)
     threads = min(threads_worth(voxels, threads), tiles)
     shares = shares_of(tiles, threads)
-    times = -(-voxels // (VOXELS_AT_ONCE * threads))
-    most = -(-tiles // (times * threads))
+    most = max(1, VOXELS_AT_ONCE * tiles // voxels)
+    times = -(-tiles // most)  # a thread may have to fill all tiles
 
     def work(first: int, stop: int) -> None:
         origins = np.empty(tile[1], np.int64) if spline is None else None
