@@ -95,7 +95,8 @@ def affine_transform(
 
     A NaN or infinite voxel affects only results that read it with a weight that is not zero; with
     "cubic", a whole neighborhood (see `spline_filter`). "cubic" stores coefficients for the whole
-    volume, while all else needs a few rows per thread.
+    volume, and keeps up to 128 MiB of memory for the next call; all else needs a few rows per
+    thread.
 
     "label" is the argmax of the linearly interpolated indicators of all labels, as in nnU-Net
     (`batchgeneratorsv2`, ``SpatialTransform`` with ``mode_seg="bilinear"``), in one pass. nnU-Net
