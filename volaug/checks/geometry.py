@@ -20,11 +20,13 @@ MIN_SPACING, MAX_SPACING = 1e-6, 1e6
 
 FLAT = 1e-6
 
+IDENTITY = np.eye(3)
+
 
 def as_affine(matrix: Any, offset: Any) -> npt.NDArray[np.float64]:
     """Return a (3, 4) matrix from a (3, 3), (3, 4) or (4, 4) one and an offset."""
     wanted = "a (3, 3), (3, 4) or (4, 4) matrix of real numbers"
-    given = as_floats("matrix", np.eye(3) if matrix is None else matrix, wanted)
+    given = as_floats("matrix", IDENTITY if matrix is None else matrix, wanted)
     shift = as_floats("offset", offset, "a number or three")
     if given.shape not in ((3, 3), (3, 4), (4, 4)):
         swapped = "; the volume comes first" if given.ndim > 2 else ""
@@ -33,7 +35,7 @@ def as_affine(matrix: Any, offset: Any) -> npt.NDArray[np.float64]:
         raise ValueError(f"offset must be a number or three, got shape {shift.shape}")
     if given.shape == (4, 4) and not np.array_equal(given[3], (0.0, 0.0, 0.0, 1.0)):
         raise ValueError(f"the last row of a (4, 4) matrix must be 0, 0, 0, 1, got {given[3]}")
-    if given.shape != (3, 3) and shift.any():
+    if given.shape != (3, 3) and any(shift.ravel().tolist()):
         raise ValueError(
             f"a matrix of shape {given.shape} has its offset in the last column, "
             f"so that offset must be left out, got {shown(offset)}"
@@ -85,7 +87,7 @@ def _volume_of_directions(rows: list[list[float]]) -> float:
     lengths = [math.hypot(*row) for row in rows]
     if 0.0 in lengths:
         return 0.0
-    a, b, c = ([x / length for x in row] for row, length in zip(rows, lengths, strict=True))
+    a, b, c = [[x / length for x in row] for row, length in zip(rows, lengths, strict=True)]
     return (
         a[0] * (b[1] * c[2] - b[2] * c[1])
         + a[1] * (b[2] * c[0] - b[0] * c[2])
