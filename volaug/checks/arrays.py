@@ -35,7 +35,7 @@ MANY_CHANNELS, FEW_CHANNELS = 16, 8
 # PICTURE pixels along both axes.
 COLORS, PICTURE = 4, 32
 
-# Of so few numbers, plain ones take less time: 25 microseconds less for a matrix and an offset, where
+# Of so few numbers, plain ones take less time: 25 microseconds for a matrix and an offset, where
 # other work has used the caches.
 FEW = 16
 
