@@ -12,6 +12,8 @@ from numba.core import cgutils
 
 LANES = 8
 
+CACHE_LINE = 64  # bytes
+
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 F32, F64 = ir.FloatType(), ir.DoubleType()
 

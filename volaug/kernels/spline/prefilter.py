@@ -44,8 +44,6 @@ OUTSIDE = -1
 # planes of 256^3 take 0.8 of the time so, and columns 0.87.
 ROWS_AHEAD = 2
 
-LINE = 64  # bytes of a line of the cache
-
 # Steps of a recursion from one end of tails to the next: z^8 is 2.7e-5.
 STEPS = 8
 
@@ -58,7 +56,7 @@ def ask_for(typingctx, row):
         kind = signature.args[0]
         array = context.make_array(kind)(context, b, arguments[0])
         length = b.extract_value(array.shape, 0)
-        step = length.type(LINE // (kind.dtype.bitwidth // 8))
+        step = length.type(lanes.CACHE_LINE // (kind.dtype.bitwidth // 8))
         with cgutils.for_range_slice(b, length.type(0), length, step) as (at, _):
             lanes.prefetch(b, b.gep(array.data, [at]), to_write=True)
         return context.get_dummy_value()

