@@ -1,6 +1,7 @@
 """Lists of cases in CSV and JSON, and dataset.json of the Medical Segmentation Decathlon."""
 
 import csv
+import difflib
 import io
 import json
 import os
@@ -29,7 +30,7 @@ class CaseList(DatasetLayout):
         landmarks). Or a JSON file with a list of such objects, under "training" if it is an object.
         An image can be a list of files in JSON: its channels. Paths are relative to the list.
     targets : names
-        Targets of the pipeline. Other columns are kept as they are.
+        Targets of the pipeline. Other columns are kept as they are; a note names those with files.
     """
 
     title = "list"
@@ -49,12 +50,40 @@ class CaseList(DatasetLayout):
             raise ValueError(
                 f"{source}: names no files in columns called {', '.join(targets)}; it has {given}"
             )
+        left_out = self._left_out(targets)
+        if left_out and not any("image" in row for row in files):
+            raise ValueError(f"{source}: no column is called 'image', and {left_out}")
         root = Path(os.path.commonpath([path.parent for path in every]))
         named = [DatasetCase(_first(row).relative_to(root).as_posix(), row) for row in files if row]
         self._row_of = {_first(row): number for number, row in enumerate(files) if row}
         super().__init__(root, named)
         if isinstance(self._document, Mapping) and self._document.get("test"):
             self.notes = ("test images are left out: they are not augmented",)
+        if left_out:
+            self.notes = (*self.notes, left_out)
+
+    def _left_out(self, targets: Collection[str]) -> str:
+        """What to say of columns that name files and are no targets."""
+        columns = dict.fromkeys(
+            column
+            for row in self._rows for column, value in row.items()
+            if column not in self._columns and self._names_files(value)
+        )  # fmt: skip
+        if not columns:
+            return ""
+        near = [difflib.get_close_matches(name, targets, n=1, cutoff=0.5) for name in columns]
+        hint = "".join(f"; did you mean {names[0]!r}?" for names in near[:1] if names)
+        return (
+            f"files of the columns {', '.join(map(repr, columns))} are left out: the pipeline has "
+            f"no such targets, only {', '.join(map(repr, targets))}{hint}"
+        )
+
+    def _names_files(self, value: Any) -> bool:
+        names = value if isinstance(value, list) and value else [value]
+        return all(
+            isinstance(name, str) and name != "" and os.path.isfile(self._source.parent / name)
+            for name in names
+        )
 
     def _files(self, number: int, row: Row) -> dict[str, tuple[Path, ...]]:
         """The files of a row by target."""
