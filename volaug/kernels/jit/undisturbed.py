@@ -8,11 +8,8 @@ the disk cache, is done by a thread of its own while the main one waits.
 
 A forked child has none of its parent's other threads, but their locks as they were. So a fork
 waits until no thread compiles. (No lock is taken to call a kernel that is compiled.)
-
-Nor does Python look for garbage: Numba's tables are large, and hold next to none.
 """
 
-import gc
 import os
 import threading
 import time
@@ -37,7 +34,7 @@ def undisturbed(action: Callable[[], Any]) -> Any:
     handles_signals = threading.current_thread() is threading.main_thread()
     # who compiles already has locks that another thread would wait for
     if not handles_signals or global_compiler_lock.is_locked():
-        return _without_collection(action)
+        return action()
     results: list[Any] = []
     errors: list[BaseException] = []
     over = threading.Lock()
@@ -45,7 +42,7 @@ def undisturbed(action: Callable[[], Any]) -> Any:
 
     def work() -> None:
         try:
-            results.append(_without_collection(action))
+            results.append(action())
         except BaseException as error:
             errors.append(error)
         finally:
@@ -55,7 +52,7 @@ def undisturbed(action: Callable[[], Any]) -> Any:
     try:
         thread.start()
     except RuntimeError:  # the system grants no thread, or the interpreter is about to end
-        return _without_collection(action)
+        return action()
     interruption = _wait(lambda: bool(results or errors), over.acquire)
     # A thread that ends takes a lock of libgcc which a fork must not copy: wait for its end. To
     # join it is not enough before Python 3.13. Elsewhere than on Linux there is no such file.
@@ -70,19 +67,6 @@ def undisturbed(action: Callable[[], Any]) -> Any:
     if errors:
         raise errors[0]
     return results[0]
-
-
-def _without_collection(action: Callable[[], Any]) -> Any:
-    """Do what makes many objects and next to no garbage: 0.87 of the time of a compilation."""
-    # a lock, so that no fork and no other compilation finds it switched off
-    with global_compiler_lock:
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            return action()
-        finally:
-            if was_enabled:
-                gc.enable()
 
 
 def _wait(reached: Callable[[], bool], action: Callable[[], Any]) -> BaseException | None:
