@@ -251,3 +251,16 @@ def test_heads_are_mirrored_left_and_right_in_loops_of_others():
     assert all(f or np.array_equal(r, given) for f, r in zip(found, results, strict=True))
     assert any(found[::2])
     assert any(found[1::2])
+
+
+@pytest.mark.parametrize("preset", NNUNETS)
+def test_sides_swap_where_nnunet_mirrors(preset):
+    label = np.zeros((20, 20, 20), np.int16)
+    label[:10], label[10:] = 1, 2  # left and right
+    pipeline, plain = (preset(16, mirror_axes=0, swap=swap, seed=5) for swap in ({(1, 2)}, None))
+    mirrored = 0
+    for index in range(12):
+        swapped, kept = (each(label=label, index=index)["label"] for each in (pipeline, plain))
+        assert (swapped[:3] == 1).mean() > 0.5  # left stays left
+        mirrored += (swapped != kept).any()
+    assert 0 < mirrored < 12

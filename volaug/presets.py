@@ -45,6 +45,7 @@ def nnunet(
     mirror_axes: int | str | Sequence[int | str] | None = (0, 1, 2),
     masked_channels: Sequence[int] = (),
     deep_supervision: Sequence[float | Sequence[float]] = (),
+    swap: Swap = None,
     seed: int | None = None,
 ) -> Compose:
     """Return nnU-Net v2's default training augmentation of an image and its label.
@@ -62,16 +63,15 @@ def nnunet(
     slice_axis : int, optional
         Axis across the slices, 0 to 2, for dummy 2D. Default: the shortest of the patch.
     rotation : float or (low, high), optional
-        Degrees about each axis; `a` means -a to a. Default: 30; in dummy 2D 180 about the slice
-        axis.
+        Degrees about each axis; `a` means -a to a. Default: 30; in dummy 2D 180 across slices.
     mirror_axes : int, str, tuple of them, or None; default (0, 1, 2)
         As `axes` of `RandomFlip`, each with probability 0.5; None or () for no mirroring.
     masked_channels : tuple of ints, default ()
         Channels of the image that become 0 where the label is -1; nnU-Net's `use_mask_for_norm`.
     deep_supervision : list of scales, default ()
         Scales of a `LabelPyramid`: ``[1, 0.5, 0.25]``, or three per scale. Without, one label.
-    seed : int, optional
-        Seed of all draws; see `Compose`.
+    swap, seed : optional
+        As in `Compose`; nnU-Net swaps no labels of the left and the right.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def nnunet(
     shape = _patch(patch_shape)
     across = slice_axis_in_2d(shape, dummy_2d, slice_axis)
     moves = [_nnunet_rotation(across, rotation), _nnunet_scaling(across)]
-    return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, seed)
+    return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, swap, seed)
 
 
 def nnunet_elastic(
@@ -108,6 +108,7 @@ def nnunet_elastic(
     mirror_axes: int | str | Sequence[int | str] | None = (0, 1, 2),
     masked_channels: Sequence[int] = (),
     deep_supervision: Sequence[float | Sequence[float]] = (),
+    swap: Swap = None,
     seed: int | None = None,
 ) -> Compose:
     """Return `nnunet` with shear and elastic deformation in its warp, each with probability 0.2.
@@ -116,7 +117,7 @@ def nnunet_elastic(
     ----------
     patch_shape, dummy_2d, slice_axis, rotation, mirror_axes, masked_channels : optional
         As in `nnunet`.
-    deep_supervision, seed : optional
+    deep_supervision, swap, seed : optional
         As in `nnunet`.
 
     Returns
@@ -146,7 +147,7 @@ def nnunet_elastic(
         RandomShear(shear, p=0.2),
         RandomElastic(**in_plane, p=0.2),
     ]
-    return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, seed)
+    return _nnunet(shape, across, moves, mirror_axes, masked_channels, deep_supervision, swap, seed)
 
 
 def mild_mri(
@@ -262,6 +263,7 @@ def _nnunet(
     mirror_axes: int | str | Sequence[int | str] | None,
     masked_channels: Sequence[int],
     deep_supervision: Sequence[float | Sequence[float]],
+    swap: Swap,
     seed: int | None,
 ) -> Compose:
     lower: Any = (0.5, 1.0) if across is None else only(across, (1.0, 1.0), (0.5, 1.0))
@@ -283,7 +285,7 @@ def _nnunet(
     if scales := _some("deep_supervision", deep_supervision):
         steps.append(LabelPyramid(scales))
     borders: dict[str, Mode] = {"image": "grid-constant", "label": "grid-constant"}
-    return Compose(steps, mode=borders, cval={"label": OUTSIDE}, seed=seed)
+    return Compose(steps, mode=borders, cval={"label": OUTSIDE}, swap=swap, seed=seed)
 
 
 def _some(name: str, value: Any) -> tuple[Any, ...]:
