@@ -261,12 +261,12 @@ def _walk(
 
 
 def _rows_ahead(matrix: Floats, rows: int) -> tuple[int, int, int]:
-    """How far on, in voxels of the source, lies what the row so many rows later reads."""
+    """The distance, in voxels of the source, from a row to the one that is `rows` later."""
     return _whole_voxels(matrix[:, 1] * rows)
 
 
 def _planes_ahead(matrix: Floats, voxels: int) -> tuple[int, int, int]:
-    """The same to what a later plane reads, so many voxels on along an axis."""
+    """The distance to a later plane, which lies `voxels` away along one axis."""
     step = matrix[:, 0]
     fastest = float(np.abs(step[:2]).max())
     return _whole_voxels(step * (min(voxels / fastest, PLANES_AHEAD) if fastest else PLANES_AHEAD))
