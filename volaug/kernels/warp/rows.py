@@ -35,9 +35,19 @@ def affine_line(matrix, z, y):
 
 
 @device
+def is_within(number, low, high):
+    """Whether low <= number <= high.
+
+    LLVM 20 makes one instruction for pairs of numbers of two comparisons, and leaves the second
+    number of a pair to chance: a denormal one costs some 150 cycles, see `tests/test_denormals.py`.
+    """
+    return min(max(number, low), high) == number
+
+
+@device
 def is_between(i, step, start, low, high):
     """Whether voxel `i` of a line is, by the very sum that the lanes make."""
-    return low <= multiply_add(i, step, start) <= high
+    return is_within(multiply_add(i, step, start), low, high)
 
 
 @device
@@ -49,7 +59,7 @@ def interval_within(start, step, low, high, first, stop):
     """
     low, high = SNAP + low, SNAP + high
     if step == 0.0:
-        return (first, stop) if low <= start and start <= high else (first, first)
+        return (first, stop) if is_within(start, low, high) else (first, first)
     # sums are rounded to 2^-32, so that one this far outside may still be inside
     a, b = (low - start - ROUNDING) / step, (high - start + ROUNDING) / step
     lower, upper = np.floor(min(a, b)), np.ceil(max(a, b)) + 1.0
