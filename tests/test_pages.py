@@ -99,12 +99,12 @@ def test_a_folder(in_an_empty_folder):
     for number, dtype in ((1, np.int16), (2, np.float32)):
         image = (rng.random((40, 44, 42)) * 1000).astype(dtype)
         label = (image > 700).astype(np.uint8)
-        for name, voxels in (("T1w", image), ("label", label)):
-            path = folder / f"sub-0{number}_{name}.nii.gz"
+        for name, voxels in (("", image), ("_seg", label)):
+            path = folder / f"brain0{number}{name}.nii.gz"
             nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1.0, 1.2, 1.0])), path)
     names = run("folder.md")
     assert names["images"].shape == (2, 1, 32, 32, 32)
     written = sorted(path.name for path in (in_an_empty_folder / "augmented").iterdir())
     assert len(written) == 12
-    copy = nibabel.load(in_an_empty_folder / "augmented" / "sub-01_T1w_aug-1.nii.gz")
+    copy = nibabel.load(in_an_empty_folder / "augmented" / "brain01_aug001.nii.gz")
     np.testing.assert_allclose(copy.affine, np.diag([1.0, 1.0, 1.2, 1.0]), atol=1e-6)
