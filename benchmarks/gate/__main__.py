@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_const",
         dest="jobs",
         const=list(LARGE_JOBS),
-        help="jobs of volumes of 256^3 with two threads",
+        help="jobs with two threads: warps of 256^3, other steps of 128^3",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of processes")
     parser.add_argument("--limit", type=float, default=LIMIT, help="times as long that is too slow")

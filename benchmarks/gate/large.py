@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 import volaug
 
-from ..problem import as_integers, head, labels, pull_matrix, touched_like
+from ..problem import SEED, as_integers, head, labels, pull_matrix, touched_like
 from ..warps import elastic_warp
 
 Call = Callable[[], object]
@@ -17,9 +17,11 @@ Volume = npt.NDArray[Any]
 SIDE = 256
 
 
-def _call(volume: Volume, warp: volaug.Warp, interpolation: str = "linear") -> Call:
+def _call(
+    volume: Volume, warp: volaug.Warp, interpolation: str = "linear", mode: str = "constant"
+) -> Call:
     out = touched_like(np.empty((*volume.shape[:-3], *warp.shape), volume.dtype))
-    options: Any = {"interpolation": interpolation, "out": out, "threads": 2}
+    options: Any = {"interpolation": interpolation, "mode": mode, "out": out, "threads": 2}
     return lambda: warp.apply(volume, **options)
 
 
@@ -29,12 +31,17 @@ def _about_center(linear: Volume, side: int, output_side: int) -> Volume:
     return np.column_stack([linear, center - linear @ output_center])
 
 
-def _affine(dtype: str = "float32", interpolation: str = "linear", channels: int = 1) -> Call:
-    volume = labels(SIDE) if interpolation != "linear" else head(SIDE)
+def _affine(
+    dtype: str = "float32",
+    interpolation: str = "linear",
+    channels: int = 1,
+    mode: str = "constant",
+) -> Call:
+    volume = labels(SIDE) if interpolation in ("nearest", "label") else head(SIDE)
     volume = volume if dtype == volume.dtype else as_integers(volume, dtype)
     if channels > 1:
         volume = np.stack([volume] * channels)
-    return _call(volume, volaug.Warp(volume.shape[-3:], pull_matrix(SIDE)), interpolation)
+    return _call(volume, volaug.Warp(volume.shape[-3:], pull_matrix(SIDE)), interpolation, mode)
 
 
 def _turn(axis: int) -> Call:
@@ -53,6 +60,12 @@ def _resizing(side: int, output_side: int, interpolation: str = "linear") -> Cal
     return _call(volume, warp, interpolation)
 
 
+def _step(step: Any) -> Call:
+    """On half the side, so that the threads end their parts often."""
+    pipeline, image = volaug.Compose([step], seed=SEED), head(SIDE // 2)
+    return lambda: pipeline(image=image, index=0, threads=2)
+
+
 _JOBS: dict[str, Callable[[], Call]] = {
     "affine": _affine,
     "affine, int16": lambda: _affine("int16"),
@@ -61,6 +74,9 @@ _JOBS: dict[str, Callable[[], Call]] = {
     "4 channels": lambda: _affine(channels=4),
     "nearest": lambda: _affine("uint8", "nearest"),
     "label": lambda: _affine("uint8", "label"),
+    "cubic": lambda: _affine(interpolation="cubic"),
+    "mirror": lambda: _affine(mode="mirror"),
+    "grid-constant": lambda: _affine(mode="grid-constant"),
     "elastic": lambda: _call(head(SIDE), elastic_warp(SIDE)),
     "turn about axis 0": lambda: _turn(0),
     "turn about axis 1": lambda: _turn(1),
@@ -71,5 +87,10 @@ _JOBS: dict[str, Callable[[], Call]] = {
     "256 to 200, cubic": lambda: _resizing(256, 200, "cubic"),
     "128 to 256, nearest": lambda: _resizing(128, 256, "nearest"),
     "256 to 192, nearest": lambda: _resizing(256, 192, "nearest"),
+    "contrast": lambda: _step(volaug.RandomContrast(p=1.0)),
+    "gamma": lambda: _step(volaug.RandomGamma(p=1.0)),
+    "noise": lambda: _step(volaug.RandomNoise(p=1.0)),
+    "blur": lambda: _step(volaug.RandomBlur(p=1.0)),
+    "bias field": lambda: _step(volaug.RandomBiasField(p=1.0)),
 }
 LARGE_JOBS = {f"{name}, large, 2 threads": make for name, make in _JOBS.items()}
