@@ -208,6 +208,26 @@ def copy_bytes(typingctx, source, target, count):
     return types.void(source, target, count), codegen
 
 
+@intrinsic
+def spread(typingctx, itemsize, source, target, place, step, count):
+    """Copy voxels of so many bytes, side by side at `source`, to each `step`-th place of a target.
+
+    One function for all sizes: one for each takes 0.1 s longer to compile.
+    """
+
+    def codegen(context, b, signature, arguments):
+        itemsize, source, target, place, step, count = arguments
+        for dtype in (types.uint8, types.uint16, types.uint32, types.uint64):
+            is_size = b.icmp_signed("==", itemsize, I64(size_of(dtype)))
+            with b.if_then(is_size), cgutils.for_range(b, count) as loop:
+                value = b.load(pointer_to(b, dtype, source, loop.index))
+                to = b.add(place, b.mul(step, loop.index))
+                b.store(value, pointer_to(b, dtype, target, to))
+        return context.get_dummy_value()
+
+    return types.void(itemsize, source, target, place, step, count), codegen
+
+
 @device
 def copy_row(row, target):
     """Copy numbers one by one.

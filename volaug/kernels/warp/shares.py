@@ -20,6 +20,7 @@ from ..jit.lanes import CACHE_LINE
 from ..jit.options import device
 
 HALF = 32
+LOWER = 2**HALF - 1  # a constant here, since Numba compiles a function for each power in a kernel
 
 # Int64 from one share to the next: a line of the cache each, so that no thread waits for another's.
 STEP = CACHE_LINE // 8
@@ -51,7 +52,7 @@ def replace(typingctx, address, at, before, after):
 def share_at(shares, thread):
     """The share of a thread, and how much of it is left."""
     share = voxel(int64, shares, thread * STEP)
-    return share, (share >> HALF) - (share & (2**HALF - 1))
+    return share, (share >> HALF) - (share & LOWER)
 
 
 @device
@@ -68,6 +69,6 @@ def take(shares, threads, own):
             return -1
         if thread == own:
             if replace(shares, thread * STEP, share, share + 1):
-                return share & (2**HALF - 1)
+                return share & LOWER
         elif replace(shares, thread * STEP, share, share - (1 << HALF)):
             return (share >> HALF) - 1

@@ -8,7 +8,6 @@ so not on tiles or threads.
 """
 
 import numpy as np
-from numba import uint8, uint16, uint32, uint64
 
 from ..jit import dtypes as elements
 from ..jit.dtypes import integers, set_integers
@@ -86,28 +85,13 @@ def target_of(volume, place, workspace, band, width):
 
 
 @device
-def copy_apart(dtype, buffer, volume, place, width):
-    """Copy a row from a buffer to the target, where its voxels lie apart."""
-    elements.check(place + (width - 1) * volume.target_step, volume.target_extent)
-    for x in range(width):
-        at = place + x * volume.target_step
-        elements.set_voxel(dtype, volume.target, at, elements.voxel(dtype, buffer, x))
-
-
-@device
 def finish_row(volume, place, workspace, band, width):
     """Bring a row from the buffer to its target, if it was written there."""
     if volume.target_step == 1:
         return
-    buffer, itemsize = row_buffer(workspace, band, width), volume.fill_step
-    if itemsize == 1:
-        copy_apart(uint8, buffer, volume, place, width)
-    elif itemsize == 2:
-        copy_apart(uint16, buffer, volume, place, width)
-    elif itemsize == 4:
-        copy_apart(uint32, buffer, volume, place, width)
-    else:
-        copy_apart(uint64, buffer, volume, place, width)
+    elements.check(place + (width - 1) * volume.target_step, volume.target_extent)
+    buffer = row_buffer(workspace, band, width)
+    elements.spread(volume.fill_step, buffer, volume.target, place, volume.target_step, width)
 
 
 @device
