@@ -272,11 +272,20 @@ def test_who_names_a_processor_gets_kernels_for_it(folder, monkeypatch):
     assert packs.usable_packs.__wrapped__(pytest.fail) == ()
 
 
+@pytest.mark.parametrize("triple", ["arm64-apple-darwin23.1.0", "aarch64-unknown-linux-gnu"])
+def test_every_64_bit_arm_processor_has_its_level(triple, monkeypatch):
+    """LLVM does not list what it has, on macOS and in an emulator."""
+    monkeypatch.setattr(packs.binding, "get_host_cpu_features", lambda: {"aes": False})
+    monkeypatch.setattr(packs.binding, "get_process_triple", lambda: triple)
+    monkeypatch.setattr(packs, "_host", packs._host.__wrapped__)
+    assert packs.supported_levels() == ["aarch64"]
+
+
 def test_levels_of_the_table_are_known_to_llvm():
     """A wrong name would be ignored with a line on standard error, and compile for less."""
     from llvmlite import binding
 
-    known = set(binding.get_host_cpu_features())
+    known = set(binding.get_host_cpu_features()) | packs._host()[1]
     for name in packs.levels_of_architecture():
         assert set(packs.LEVELS[name].features) <= known, name
 

@@ -41,6 +41,9 @@ LEVELS = {
     "aarch64": Level("aarch64", "generic", ("fp-armv8", "neon")),
 }
 
+# What a 64-bit ARM processor always has, by its ABI (AAPCS64): LLVM lists it on Linux alone.
+ALWAYS = {"aarch64": {"fp-armv8", "neon"}}
+
 SUMMARY = "pack.json"
 
 
@@ -126,9 +129,10 @@ def _check(found: object) -> None:
 def _host() -> tuple[str, frozenset[str]]:
     """The architecture of this processor, and the instructions that it has."""
     features = binding.get_host_cpu_features()
-    architecture = binding.get_process_triple().partition("-")[0]
-    has = frozenset(name for name, present in features.items() if present)
-    return "aarch64" if architecture == "arm64" else architecture, has
+    named = binding.get_process_triple().partition("-")[0]
+    architecture = "aarch64" if named == "arm64" else named
+    has = {name for name, present in features.items() if present}
+    return architecture, frozenset(has | ALWAYS.get(architecture, set()))
 
 
 def _as_text(features: tuple[str, ...]) -> str:
