@@ -274,7 +274,7 @@ def test_who_names_a_processor_gets_kernels_for_it(folder, monkeypatch):
 
 @pytest.mark.parametrize("triple", ["arm64-apple-darwin23.1.0", "aarch64-unknown-linux-gnu"])
 def test_every_64_bit_arm_processor_has_its_level(triple, monkeypatch):
-    """LLVM does not list what it has, on macOS and in an emulator."""
+    """Also where LLVM does not list what it has, as in an emulator."""
     monkeypatch.setattr(packs.binding, "get_host_cpu_features", lambda: {"aes": False})
     monkeypatch.setattr(packs.binding, "get_process_triple", lambda: triple)
     monkeypatch.setattr(packs, "_host", packs._host.__wrapped__)

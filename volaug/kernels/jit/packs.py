@@ -41,7 +41,8 @@ LEVELS = {
     "aarch64": Level("aarch64", "generic", ("fp-armv8", "neon")),
 }
 
-# What a 64-bit ARM processor always has, by its ABI (AAPCS64): LLVM lists it on Linux alone.
+# What a 64-bit ARM processor always has, by its ABI (AAPCS64). LLVM lists what /proc/cpuinfo says,
+# and not every system has that file.
 ALWAYS = {"aarch64": {"fp-armv8", "neon"}}
 
 SUMMARY = "pack.json"
