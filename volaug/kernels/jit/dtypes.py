@@ -210,7 +210,7 @@ def copy_bytes(typingctx, source, target, count):
 
 @intrinsic
 def spread(typingctx, itemsize, source, target, place, step, count):
-    """Copy voxels of so many bytes, side by side at `source`, to each `step`-th place of a target.
+    """Copy `count` voxels of `itemsize` bytes to every `step`-th place of a target.
 
     A function by itself, as few warps need it: within a kernel it takes 0.1 s longer to compile,
     and makes others slower by 1 %.
